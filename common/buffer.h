@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The inspection buffers a rule can name: one table for the rule parser, the planner, the engine and reports.
+#ifndef COMMON_BUFFER_H
+#define COMMON_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Direction of a message: 0 from client to server (request), 1 from server to client (response).
+enum dir {
+	DIR_TO_SERVER = 0,
+	DIR_TO_CLIENT = 1,
+	DIR_N = 2,
+};
+
+// When the bytes of a buffer are at hand: a HEAD buffer is complete when the message head is;
+// a STREAM buffer arrives in pieces of any size and ends with its message.
+enum buffer_stage {
+	BUFFER_HEAD,
+	BUFFER_STREAM,
+};
+
+// BUFFER(id, rule keyword, old modifier spelling or "", stage, directions: bit 0 to server, bit 1 to client)
+// Shapes follow the Suricata 7 rule documentation:
+//   uri        percent-decoded; dot segments and double slashes of the path removed
+//   host       lower case, without port          header  "Name: value\r\n" each, without Cookie/Set-Cookie
+//   body       the message body after dechunking and content decoding; keyword by direction
+//   file.data  the same bytes as the body in this version
+//   raw        the bytes of the message as sent, head and body
+#define BUFFER_TABLE                                                                               \
+	BUFFER(METHOD, "http.method", "http_method", BUFFER_HEAD, 1)                               \
+	BUFFER(URI, "http.uri", "http_uri", BUFFER_HEAD, 1)                                        \
+	BUFFER(URI_RAW, "http.uri.raw", "http_raw_uri", BUFFER_HEAD, 1)                            \
+	BUFFER(HOST, "http.host", "http_host", BUFFER_HEAD, 1)                                     \
+	BUFFER(USER_AGENT, "http.user_agent", "http_user_agent", BUFFER_HEAD, 1)                   \
+	BUFFER(HEADER, "http.header", "http_header", BUFFER_HEAD, 3)                               \
+	BUFFER(COOKIE, "http.cookie", "http_cookie", BUFFER_HEAD, 3)                               \
+	BUFFER(STAT_CODE, "http.stat_code", "http_stat_code", BUFFER_HEAD, 2)                      \
+	BUFFER(REQUEST_BODY, "http.request_body", "http_client_body", BUFFER_STREAM, 1)            \
+	BUFFER(RESPONSE_BODY, "http.response_body", "http_server_body", BUFFER_STREAM, 2)          \
+	BUFFER(FILE_DATA, "file.data", "file_data", BUFFER_STREAM, 3)                              \
+	BUFFER(RAW, "raw", "", BUFFER_STREAM, 3)
+
+enum buffer {
+#define BUFFER(id, keyword, old, stage, dirs) BUF_##id,
+	BUFFER_TABLE
+#undef BUFFER
+	BUF_N
+};
+
+struct buffer_info {
+	const char *keyword;
+	const char *old; // modifier spelling, "" if none
+	uint8_t stage;   // enum buffer_stage
+	uint8_t dirs;    // bit per enum dir
+};
+
+static inline const struct buffer_info *buffer_info(unsigned int buffer)
+{
+	static const struct buffer_info table[BUF_N] = {
+#define BUFFER(id, keyword, old, stage, dirs) [BUF_##id] = {keyword, old, stage, dirs},
+		BUFFER_TABLE
+#undef BUFFER
+	};
+	return buffer < BUF_N ? &table[buffer] : NULL;
+}
+
+#endif

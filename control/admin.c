@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The admin socket. A client sends one request at a time; its reply is cut into pieces that fit messages and queued,
+// and whoever takes nothing of a queue for half a minute is dropped. Followers are fed from the store, row by row in
+// order, only as fast as they read: a slow one costs a bounded queue and misses nothing.
+#include "control/admin.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "control/daemon.h"
+#include "rules/file.h"
+
+struct admin_piece {
+	struct admin_piece *next;
+	struct ipc_admin_rep rep;
+	size_t len;
+	char text[];
+};
+
+static void feed(struct admin_client *c);
+
+static void drop(struct admin_client *c)
+{
+	struct loop *loop = &c->admin->d->loop;
+
+	deploy_forget(&c->admin->d->deploy, c);
+	loop_timer_cancel(loop, &c->timer);
+	loop_remove(loop, &c->source);
+	close(c->fd);
+	while (c->first != NULL) {
+		struct admin_piece *p = c->first;
+		c->first = p->next;
+		free(p);
+	}
+	*c = (struct admin_client){.fd = -1};
+}
+
+static void on_idle(void *ctx)
+{
+	drop(ctx);
+}
+
+// Whoever owes us something (a request, or reading its reply) has ADMIN_IDLE_MS for it.
+static void set_deadline(struct admin_client *c)
+{
+	struct loop *loop = &c->admin->d->loop;
+
+	if (!c->busy || c->first != NULL)
+		loop_timer_set(loop, &c->timer, ADMIN_IDLE_MS, on_idle, c);
+	else
+		loop_timer_cancel(loop, &c->timer);
+}
+
+// Send what the socket takes. false: the client has been dropped.
+static bool flush(struct admin_client *c)
+{
+	while (c->first != NULL) {
+		struct admin_piece *p = c->first;
+		int err = ipc_send(c->fd, IPC_ADMIN_REP, c->id, &p->rep, sizeof(p->rep), p->text,
+				   p->len, -1);
+		if (err == -EAGAIN)
+			break;
+		if (err != 0) {
+			drop(c);
+			return false;
+		}
+		c->first = p->next;
+		if (c->first == NULL)
+			c->last = NULL;
+		c->backlog -= p->len;
+		if (p->rep.more == 0)
+			c->busy = false;
+		free(p);
+	}
+	loop_change(&c->admin->d->loop, &c->source,
+		    c->first != NULL ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	set_deadline(c);
+	return true;
+}
+
+static bool queue(struct admin_client *c, int error, bool more, const char *text, size_t len)
+{
+	struct admin_piece *p = malloc(sizeof(*p) + len);
+
+	if (p == NULL)
+		return false;
+	*p = (struct admin_piece){.rep = {.error = error, .more = more}, .len = len};
+	memcpy(p->text, text, len);
+	if (c->last != NULL)
+		c->last->next = p;
+	else
+		c->first = p;
+	c->last = p;
+	c->backlog += len;
+	return true;
+}
+
+// Queue a whole JSON text as the reply.
+static void reply_text(struct admin_client *c, int error, const char *text, size_t len)
+{
+	size_t off = 0;
+
+	do {
+		size_t n = len - off < ADMIN_PIECE_BYTES ? len - off : ADMIN_PIECE_BYTES;
+		if (!queue(c, error, off + n < len, text + off, n)) {
+			drop(c);
+			return;
+		}
+		off += n;
+	} while (off < len);
+	flush(c);
+}
+
+// Takes the reference. NULL: out of memory.
+static void reply(struct admin_client *c, int error, json_t *json)
+{
+	char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	json_decref(json);
+	if (text == NULL || len > ADMIN_REPLY_BYTES) {
+		static const char failed[] =
+			"{\"error\":\"the answer is too large\",\"code\":\"memory\"}";
+		reply_text(c, -ENOMEM, failed, sizeof(failed) - 1);
+	} else {
+		reply_text(c, error, text, len);
+	}
+	free(text);
+}
+
+static void reply_error(struct admin_client *c, int error, const char *code, const char *text)
+{
+	reply(c, error, json_pack("{s:s, s:s}", "error", text, "code", code));
+}
+
+static void on_deployed(void *ctx, int error, json_t *json)
+{
+	reply(ctx, error, json_incref(json));
+}
+
+static void refuse(struct admin_client *c, int err, const struct diag *diag)
+{
+	char text[1024];
+
+	reply_error(c, err, err == -EBUSY ? "busy" : "refused",
+		    diag_format(diag, text, sizeof(text)));
+}
+
+static void rules_load(struct admin_client *c, int fd)
+{
+	struct diag diag = {0};
+	char *data;
+	size_t len;
+	int err =
+		file_read_fd(fd, "bundle", BUNDLE_MAX_BYTES + 2 * SIG_TEXT_MAX, &data, &len, &diag);
+
+	if (err == 0)
+		err = deploy_load(&c->admin->d->deploy, data, len,
+				  (c->req.flags & IPC_ADMIN_ALLOW_OLDER) != 0, on_deployed, c,
+				  &diag);
+	if (err != 0)
+		refuse(c, err, &diag);
+}
+
+static void rules_rollback(struct admin_client *c)
+{
+	struct diag diag = {0};
+	int err = deploy_rollback(&c->admin->d->deploy, c->req.since, on_deployed, c, &diag);
+
+	if (err != 0)
+		refuse(c, err, &diag);
+}
+
+static void add_row(void *ctx, const struct store_row *row)
+{
+	json_array_append_new(ctx, admin_hit(row));
+}
+
+static void hits_list(struct admin_client *c)
+{
+	struct store *store = c->admin->d->store;
+	struct store_filter filter = {
+		.since = c->req.since,
+		.sid = c->req.sid,
+		.limit = c->req.limit == 0 ? 100 : c->req.limit,
+		.text = c->req.text,
+		.newest = c->req.since == 0,
+	};
+	json_t *rows = json_array();
+
+	if (filter.limit > ADMIN_LIST_MAX)
+		filter.limit = ADMIN_LIST_MAX;
+	int n = store_list(store, &filter, add_row, rows);
+	if (n < 0) {
+		json_decref(rows);
+		reply_error(c, n, "store", store_error(store));
+		return;
+	}
+	struct store_totals totals;
+	store_totals(store, &totals);
+	reply(c, 0,
+	      json_pack("{s:o, s:I, s:I}", "hits", rows, "total", (json_int_t)totals.hits, "lost",
+			(json_int_t)totals.lost));
+}
+
+static void hits_show(struct admin_client *c)
+{
+	struct store *store = c->admin->d->store;
+	json_t *rows = json_array();
+	char text[128];
+	int n = store_get(store, c->req.since, add_row, rows);
+
+	if (n == 1) {
+		reply(c, 0, json_incref(json_array_get(rows, 0)));
+	} else if (n == 0) {
+		snprintf(text, sizeof(text), "there is no hit %llu (see \"wireglass hits list\")",
+			 (unsigned long long)c->req.since);
+		reply_error(c, -ENOENT, "not-found", text);
+	} else {
+		reply_error(c, n, "store", store_error(store));
+	}
+	json_decref(rows);
+}
+
+static void follow_row(void *ctx, const struct store_row *row)
+{
+	struct admin_client *c = ctx;
+	json_t *json = admin_hit(row);
+	char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	c->followed = row->id;
+	if (text == NULL || !queue(c, 0, true, text, strlen(text)))
+		c->failed = true;
+	free(text);
+	json_decref(json);
+}
+
+// Rows that the follower has not seen, as long as its queue is short.
+static void feed(struct admin_client *c)
+{
+	struct store_filter filter = {
+		.sid = c->req.sid,
+		.limit = 256,
+		.text = c->req.text,
+	};
+	int n = 1;
+
+	while (n > 0 && c->backlog < ADMIN_FOLLOW_BYTES) {
+		filter.since = c->followed;
+		n = store_list(c->admin->d->store, &filter, follow_row, c);
+	}
+	if (c->failed || n < 0) // it would miss a hit
+		drop(c);
+	else
+		flush(c);
+}
+
+static void hits_follow(struct admin_client *c)
+{
+	struct store_totals totals;
+
+	store_totals(c->admin->d->store, &totals);
+	c->follow = true;
+	c->followed = c->req.since != 0 ? c->req.since : totals.last_id;
+	feed(c);
+}
+
+void admin_new_hits(struct admin *a)
+{
+	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++)
+		if (a->clients[i].admin != NULL && a->clients[i].follow &&
+		    a->clients[i].backlog < ADMIN_FOLLOW_BYTES)
+			feed(&a->clients[i]);
+}
+
+static void handle(struct admin_client *c, int fd)
+{
+	struct daemon *d = c->admin->d;
+
+	switch ((enum ipc_admin_command)c->req.command) {
+	case IPC_ADMIN_SHOW_STATUS:
+		reply(c, 0, admin_show_status(d));
+		return;
+	case IPC_ADMIN_SHOW_STATS:
+		reply(c, 0, admin_show_stats(d));
+		return;
+	case IPC_ADMIN_SHOW_PORTS:
+		reply(c, 0, admin_show_ports(d));
+		return;
+	case IPC_ADMIN_SHOW_WORKERS:
+		reply(c, 0, admin_show_workers(d));
+		return;
+	case IPC_ADMIN_SHOW_RULES:
+		reply(c, 0, admin_show_rules(d));
+		return;
+	case IPC_ADMIN_HITS_LIST:
+		hits_list(c);
+		return;
+	case IPC_ADMIN_HITS_SHOW:
+		hits_show(c);
+		return;
+	case IPC_ADMIN_HITS_FOLLOW:
+		hits_follow(c);
+		return;
+	case IPC_ADMIN_RULES_LOAD:
+		rules_load(c, fd);
+		return;
+	case IPC_ADMIN_RULES_LIST:
+		reply(c, 0, admin_rules_list(d));
+		return;
+	case IPC_ADMIN_RULES_ROLLBACK:
+		rules_rollback(c);
+		return;
+	case IPC_ADMIN_N:
+		break;
+	}
+	reply_error(c, -ENOSYS, "unknown", "wireglassd does not know this command");
+}
+
+static void on_client(void *ctx, uint32_t events)
+{
+	struct admin_client *c = ctx;
+	struct ipc_msg m;
+
+	if ((events & EPOLLOUT) != 0) {
+		if (!flush(c))
+			return;
+		if (c->follow && c->backlog < ADMIN_FOLLOW_BYTES / 2) {
+			feed(c);
+			return;
+		}
+	}
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
+		return;
+	int err = ipc_recv(c->fd, c->admin->buf, &m);
+	if (err == -EAGAIN)
+		return;
+	if (err != 1 || m.type != IPC_ADMIN_REQ ||
+	    c->busy) { // gone, or not keeping to the protocol
+		if (err == 1 && m.fd >= 0)
+			close(m.fd);
+		drop(c);
+		return;
+	}
+	c->busy = true;
+	c->id = m.id;
+	c->req = *(const struct ipc_admin_req *)m.body;
+	set_deadline(c);
+	handle(c, m.fd);
+	if (m.fd >= 0)
+		close(m.fd);
+}
+
+static void on_connect(void *ctx, uint32_t events)
+{
+	struct admin *a = ctx;
+	struct ipc_error full = {.error = -EUSERS, .text = "too many clients are connected"};
+	int fd = ipc_accept(a->fd, (uid_t)a->d->settings.operator_uid);
+
+	if (fd == -EPERM) {
+		a->refused++;
+		log_warning("refused a client of another user on %s (operator_uid)",
+			    a->d->settings.socket);
+	}
+	if (fd < 0)
+		return;
+	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		struct admin_client *c = &a->clients[i];
+		if (c->admin != NULL)
+			continue;
+		*c = (struct admin_client){.admin = a, .fd = fd};
+		if (loop_add(&a->d->loop, &c->source, fd, EPOLLIN, on_client, c) != 0)
+			drop(c);
+		else
+			set_deadline(c);
+		return;
+	}
+	a->refused++;
+	(void)ipc_send(fd, IPC_ERROR, 0, &full, sizeof(full), NULL, 0, -1);
+	close(fd);
+}
+
+int admin_init(struct admin *a, struct daemon *d, struct diag *ret_diag)
+{
+	const char *path = d->settings.socket;
+
+	memset(a, 0, sizeof(*a));
+	a->d = d;
+	a->fd = ipc_listen(path);
+	if (a->fd == -EADDRINUSE)
+		diag_set(ret_diag, path, 0, 0,
+			 "another wireglassd answers on this socket: stop it, or choose another "
+			 "with "
+			 "--socket");
+	else if (a->fd < 0)
+		diag_set(ret_diag, path, 0, 0, "cannot listen: %s%s", strerror(-a->fd),
+			 a->fd == -ENOENT || a->fd == -EACCES
+				 ? " (does the directory exist, and may this user write to it?)"
+				 : "");
+	if (a->fd < 0)
+		return a->fd;
+	int err = loop_add(&d->loop, &a->source, a->fd, EPOLLIN, on_connect, a);
+	if (err != 0) {
+		diag_set(ret_diag, path, 0, 0, "cannot watch the socket: %s", strerror(-err));
+		admin_done(a);
+	}
+	return err;
+}
+
+void admin_done(struct admin *a)
+{
+	if (a->d == NULL || a->fd < 0)
+		return;
+	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++)
+		if (a->clients[i].admin != NULL)
+			drop(&a->clients[i]);
+	loop_remove(&a->d->loop, &a->source);
+	close(a->fd);
+	unlink(a->d->settings.socket);
+	a->fd = -1;
+}

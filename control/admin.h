@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control.sock: requests of the CLI, answered with JSON.
+#ifndef CONTROL_ADMIN_H
+#define CONTROL_ADMIN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "common/diag.h"
+#include "common/ipc.h"
+#include "control/loop.h"
+
+enum {
+	ADMIN_CLIENTS_MAX = 16,
+	ADMIN_PIECE_BYTES = 60000,    // of one reply message
+	ADMIN_FOLLOW_BYTES = 1 << 20, // waiting for a slow follower before it is fed no more
+	ADMIN_REPLY_BYTES = 64 << 20, // of one whole reply
+	ADMIN_LIST_MAX = 10000,       // rows of one hits list
+	ADMIN_IDLE_MS = 30000,        // connected without a request, or not taking a reply
+};
+
+struct daemon;
+struct admin;
+struct admin_piece;
+
+struct admin_client {
+	struct admin *admin; // NULL: slot is free
+	int fd;
+	struct loop_source source;
+	struct loop_timer timer;
+	uint32_t id; // of the request
+	bool busy;   // a request is being answered
+	bool follow, failed;
+	struct ipc_admin_req req; // the one being answered
+	uint64_t followed;        // HITS_FOLLOW: last row sent
+	struct admin_piece *first, *last;
+	size_t backlog;
+};
+
+struct admin {
+	struct daemon *d;
+	int fd;
+	struct loop_source source;
+	struct admin_client clients[ADMIN_CLIENTS_MAX];
+	uint64_t refused; // connections
+	uint64_t buf[IPC_MAX_BYTES / 8];
+};
+
+// Listen on the socket of d's settings. 0 or negative errno with ret_diag.
+int admin_init(struct admin *a, struct daemon *d, struct diag *ret_diag);
+void admin_done(struct admin *a);
+
+// New rows are in the store: feed the followers.
+void admin_new_hits(struct admin *a);
+
+// Answers, in admin_show.c: a new object, NULL if out of memory.
+json_t *admin_show_status(struct daemon *d);
+json_t *admin_show_stats(struct daemon *d);
+json_t *admin_show_ports(struct daemon *d);
+json_t *admin_show_workers(struct daemon *d);
+json_t *admin_show_rules(struct daemon *d);
+json_t *admin_rules_list(struct daemon *d);
+
+struct store_row;
+json_t *admin_hit(const struct store_row *row);
+
+#endif

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Answers of the admin socket as JSON. Field names are a contract with scripts: see docs/CONTROL.md.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/admin.h"
+#include "control/daemon.h"
+#include "control/text.h"
+
+#define INT(x) ((json_int_t)(x))
+
+static json_t *time_of(uint64_t ns)
+{
+	char buf[40];
+
+	return ns == 0 ? json_null() : json_string(text_time(buf, sizeof(buf), ns));
+}
+
+static json_t *show_dataplane(const struct dpclient *c)
+{
+	bool up = c->state == DPCLIENT_UP;
+	char boot[33];
+
+	return json_pack(
+		"{s:b, s:o, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:o, s:s, s:b}", "connected", up,
+		"socket", text_json(c->path), "problem", text_json(up ? "" : c->error), "boot_id",
+		text_hex(boot, c->hello.boot_id, 16), "version", text_json(c->hello.version), "pid",
+		INT(c->hello.pid), "workers", INT(c->hello.workers), "ports", INT(c->hello.ports),
+		"connections", INT(c->connections), "started", time_of(c->hello.start_ns), "mode",
+		c->hello.inline_mode ? "inline" : "tap", "finished", c->hello.finished != 0);
+}
+
+static json_t *show_deploy(struct daemon *d)
+{
+	const struct deploy *p = &d->deploy;
+	const struct rule_image *live = p->live;
+	char digest[65] = "";
+
+	if (live != NULL)
+		text_hex(digest, live->image->digest, 32);
+	return json_pack(
+		"{s:s, s:b, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:s, s:I}", "deployment",
+		deploy_names[deploy_state(p)], "in_progress", deploy_running(p), "problem",
+		text_json(p->error), "warning", text_json(p->warning), "live",
+		live != NULL && p->confirmed, "bundle", live != NULL ? live->id : "", "serial",
+		INT(live != NULL ? live->serial : 0), "rules", INT(live != NULL ? live->rules : 0),
+		"image_bytes", INT(live != NULL ? live->bytes : 0), "generation",
+		INT(p->generation), "since", time_of(live != NULL ? p->live_since_ns : 0),
+		"image_digest", digest, "load_ms", INT(p->load_ns / 1000000));
+}
+
+static json_t *show_hits(struct daemon *d)
+{
+	struct store_totals t;
+
+	store_totals(d->store, &t);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:I, s:I}", "stored",
+			 INT(t.hits), "last_id", INT(t.last_id), "lost", INT(t.lost), "since_start",
+			 INT(d->report.hits), "sent_again", INT(d->report.duplicates), "bytes",
+			 INT(t.bytes), "paused", d->pause.on, "problem", text_json(d->pause.reason),
+			 "paused_since", time_of(d->pause.on ? d->pause.since_ns : 0), "pauses",
+			 INT(d->pause.times), "without_http", INT(d->report.http_failed));
+}
+
+json_t *admin_show_status(struct daemon *d)
+{
+	const struct evefile *eve = &d->report.eve;
+	json_t *file = json_pack("{s:o, s:I, s:I, s:I, s:s}", "file", text_json(eve->path), "lines",
+				 INT(eve->lines), "dropped", INT(eve->dropped), "failures",
+				 INT(eve->failures), "problem",
+				 eve->error != 0 ? strerror(-eve->error) : "");
+
+	return json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+			 WIREGLASS_VERSION, "pid", INT(getpid()), "started", time_of(d->start_ns),
+			 "uptime_s", INT((loop_wall_ns() - d->start_ns) / 1000000000u), "host",
+			 text_json(d->settings.host), "socket", text_json(d->settings.socket),
+			 "state_dir", text_json(d->settings.state_dir), "dataplane",
+			 show_dataplane(&d->dp), "rules", show_deploy(d), "hits", show_hits(d),
+			 "eve", file);
+}
+
+json_t *admin_show_stats(struct daemon *d)
+{
+	struct counters sum;
+	json_t *values = json_object();
+	uint64_t newest = 0;
+
+	dpclient_counters(&d->dp, &sum);
+	for (unsigned int i = 0; i < COUNTER_N; i++)
+		json_object_set_new(values, counter_info(i)->name, json_integer(INT(sum.v[i])));
+	for (unsigned int w = 0; w < IPC_WORKERS_MAX; w++)
+		if (d->dp.has_stats[w] && d->dp.stats[w].ts_ns > newest)
+			newest = d->dp.stats[w].ts_ns;
+	return json_pack("{s:b, s:o, s:o}", "connected", d->dp.state == DPCLIENT_UP, "time",
+			 time_of(newest), "counters", values);
+}
+
+json_t *admin_show_ports(struct daemon *d)
+{
+	json_t *ports = json_array();
+
+	for (uint32_t i = 0; i < d->dp.n_ports; i++) {
+		const struct ipc_port *p = &d->dp.ports[i];
+		json_array_append_new(
+			ports,
+			json_pack("{s:I, s:o, s:o, s:b, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, "
+				  "s:I, s:I, s:I, s:I, s:o}",
+				  "port", INT(i), "name", text_json(p->name), "driver",
+				  text_json(p->driver), "link", p->link_up != 0, "speed_mbps",
+				  INT(p->speed_mbps), "peer",
+				  p->peer == 255 ? json_null() : json_integer(p->peer),
+				  "rx_packets", INT(p->rx_pkts), "rx_bytes", INT(p->rx_bytes),
+				  "rx_missed", INT(p->rx_missed), "rx_errors", INT(p->rx_errors),
+				  "rx_nombuf", INT(p->rx_nombuf), "tx_packets", INT(p->tx_pkts),
+				  "tx_bytes", INT(p->tx_bytes), "tx_errors", INT(p->tx_errors),
+				  "rx_queues", INT(p->rx_queues), "tx_queues", INT(p->tx_queues),
+				  "kernel_drops",
+				  p->kernel_drops == UINT64_MAX
+					  ? json_null()
+					  : json_integer(INT(p->kernel_drops))));
+	}
+	return json_pack("{s:b, s:o}", "connected", d->dp.state == DPCLIENT_UP, "ports", ports);
+}
+
+json_t *admin_show_workers(struct daemon *d)
+{
+	json_t *workers = json_array();
+
+	for (unsigned int w = 0; w < IPC_WORKERS_MAX; w++) {
+		const struct ipc_stats *s = &d->dp.stats[w];
+		if (!d->dp.has_stats[w])
+			continue;
+		uint64_t total = s->busy_ns + s->idle_ns;
+		json_array_append_new(
+			workers,
+			json_pack("{s:I, s:I, s:o, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I}",
+				  "worker", INT(w), "generation", INT(s->generation), "time",
+				  time_of(s->ts_ns), "busy_ns", INT(s->busy_ns), "idle_ns",
+				  INT(s->idle_ns), "busy_percent",
+				  total != 0 ? 100.0 * (double)s->busy_ns / (double)total : 0.0,
+				  "objects", INT(s->objects), "packets",
+				  INT(s->counters.v[CNT_RX_PKTS]), "bytes",
+				  INT(s->counters.v[CNT_RX_BYTES]), "flows",
+				  INT(s->counters.v[CNT_FLOW_ACTIVE]), "transactions",
+				  INT(s->counters.v[CNT_HTTP_TRANSACTIONS]), "hits",
+				  INT(s->counters.v[CNT_HITS])));
+	}
+	return json_pack("{s:b, s:o}", "connected", d->dp.state == DPCLIENT_UP, "workers", workers);
+}
+
+json_t *admin_show_rules(struct daemon *d)
+{
+	const struct rule_image *live = d->deploy.live;
+	json_t *rules = json_array(), *reply = show_deploy(d);
+
+	for (uint32_t i = 0; live != NULL && i < live->rules; i++) {
+		const struct image_rule *r =
+			&IMAGE_AT(live->image, struct image_rule, IMAGE_RULES)[i];
+		json_array_append_new(
+			rules, json_pack("{s:I, s:I, s:I, s:o, s:o, s:I, s:s}", "sid", INT(r->sid),
+					 "gid", INT(r->gid), "rev", INT(r->rev), "msg",
+					 text_json(image_string(live->image, r->msg)), "classtype",
+					 text_json(image_string(live->image, r->classtype)),
+					 "priority", INT(r->priority), "direction",
+					 r->dirs == 3   ? "both"
+					 : r->dirs == 2 ? "to_client"
+							: "to_server"));
+	}
+	json_object_set_new(reply, "list", rules);
+	return reply;
+}
+
+struct bundle_list {
+	struct daemon *d;
+	json_t *list;
+};
+
+static void add_bundle(void *ctx, const struct store_bundle *b)
+{
+	struct bundle_list *l = ctx;
+	const struct rule_image *live = l->d->deploy.live;
+
+	json_array_append_new(l->list,
+			      json_pack("{s:I, s:o, s:o, s:I, s:I, s:b}", "serial", INT(b->serial),
+					"bundle", text_json(b->id), "stored", time_of(b->stored_ns),
+					"bytes", INT(b->bytes), "rules", INT(b->rules), "live",
+					live != NULL && live->serial == b->serial));
+}
+
+json_t *admin_rules_list(struct daemon *d)
+{
+	struct bundle_list l = {.d = d, .list = json_array()};
+
+	store_bundles(d->store, add_bundle, &l);
+	return json_pack("{s:o}", "bundles", l.list);
+}
+
+static json_t *hit_flags(uint16_t flags)
+{
+	static const struct {
+		uint16_t bit;
+		const char *name;
+	} names[] = {
+		{HIT_GAP, "gap"},
+		{HIT_MIDSTREAM, "midstream"},
+		{HIT_WINDOW_SHORT, "window_short"},
+		{HIT_TRUNCATED, "truncated"},
+		{HIT_ONEWAY, "oneway"},
+	};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if ((flags & names[i].bit) != 0)
+			json_array_append_new(list, json_string(names[i].name));
+	return list;
+}
+
+json_t *admin_hit(const struct store_row *row)
+{
+	const struct hit *h = &row->hit;
+	bool request = h->addr.dir == DIR_TO_SERVER;
+	const struct buffer_info *buffer = buffer_info(h->buffer);
+	json_t *vlan = json_array();
+	char when[40];
+
+	for (int i = 0; i < 2; i++)
+		if (h->addr.vlan[i] != 0)
+			json_array_append_new(vlan, json_integer(h->addr.vlan[i]));
+	json_t *hit =
+		json_pack("{s:I, s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, s:o}",
+			  "id", INT(row->id), "time", text_time(when, sizeof(when), h->ts_ns),
+			  "sid", INT(h->sid), "gid", INT(h->gid), "rev", INT(h->rev), "msg",
+			  row->msg, "classtype", row->classtype, "priority", INT(h->priority),
+			  "client_ip", request ? row->src : row->dst, "client_port",
+			  INT(request ? h->addr.src_port : h->addr.dst_port), "server_ip",
+			  request ? row->dst : row->src, "server_port",
+			  INT(request ? h->addr.dst_port : h->addr.src_port), "direction",
+			  request ? "to_server" : "to_client", "vlan", vlan);
+	json_t *more = json_pack(
+		"{s:s, s:I, s:o, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:I}",
+		"buffer", buffer != NULL ? buffer->keyword : "", "offset", INT(h->offset_bytes),
+		"flags", hit_flags(h->flags), "app", eve_app_name(h->app), "flow_id",
+		INT(h->flow_id), "tx_id", INT(h->tx_id), "boot_id", row->boot, "worker",
+		INT(h->addr.worker), "seq", INT(h->seq), "generation", INT(h->generation), "serial",
+		INT(row->serial), "method", row->method, "host", row->host, "url", row->url,
+		"status", INT(row->status));
+
+	if (hit == NULL || more == NULL || json_object_update(hit, more) != 0) {
+		json_decref(hit);
+		hit = NULL;
+	}
+	json_decref(more);
+	return hit;
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The compile child: started, limited, watched, and never believed.
+//
+// The signature was verified before; still the archive reader, the rule parser and Hyperscan's compiler are a lot of
+// code to run on somebody's text. They run in a forked child without privileges to gain, without open files but two
+// memfds, with limits on CPU time, memory, file size and wall-clock time, and it dies with us. What it wrote is
+// copied into a sealed memfd of our own, and then checked (rule_image_new) like any other hostile bytes.
+#include "control/build.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rules/compile.h"
+
+enum {
+	CHILD_IMAGE_FD = 3,
+	CHILD_REPORT_FD = 4,
+	REPORT_MAX = 1 << 20,
+};
+
+static void limit(int resource, uint64_t value)
+{
+	struct rlimit r = {.rlim_cur = value, .rlim_max = value};
+
+	if (setrlimit(resource, &r) != 0)
+		_exit(126);
+}
+
+// Address space in use now: the limit is on what the child adds.
+static uint64_t address_space(void)
+{
+	char text[64] = "";
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 ? strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+// Only the two memfds, /dev/null and stderr stay open.
+static void child_files(int image_fd, int report_fd)
+{
+	int null = open("/dev/null", O_RDWR);
+	// Out of the way first: they may be 3 or 4 themselves.
+	int image = fcntl(image_fd, F_DUPFD, 16), report = fcntl(report_fd, F_DUPFD, 16);
+
+	if (null < 0 || image < 0 || report < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	    dup2(image, CHILD_IMAGE_FD) < 0 || dup2(report, CHILD_REPORT_FD) < 0 ||
+	    close_range(CHILD_REPORT_FD + 1, ~0u, 0) != 0)
+		_exit(126);
+}
+
+static void child_limits(const struct settings_compile *l, pid_t parent)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    getppid() != parent)
+		_exit(126);
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_CPU, (uint64_t)l->cpu_s);
+	limit(RLIMIT_FSIZE, (uint64_t)IMAGE_MAX_BYTES + REPORT_MAX);
+	limit(RLIMIT_AS, address_space() + ((uint64_t)l->memory_mb << 20));
+}
+
+static void close_all(struct build *b)
+{
+	if (b->pidfd >= 0) {
+		loop_remove(b->loop, &b->source);
+		close(b->pidfd);
+	}
+	if (b->image_fd >= 0)
+		close(b->image_fd);
+	if (b->report_fd >= 0)
+		close(b->report_fd);
+	loop_timer_cancel(b->loop, &b->wall);
+	if (b->stage != NULL)
+		munmap(b->stage, sizeof(*b->stage));
+	b->stage = NULL;
+	b->pidfd = b->image_fd = b->report_fd = -1;
+	b->pid = 0;
+}
+
+static json_t *failure(const char *code, const char *text)
+{
+	return json_pack("{s:s, s:s}", "error", text, "code", code);
+}
+
+// Why the child ended without a report.
+static json_t *death(const struct build *b, int status)
+{
+	char text[256];
+
+	if (b->wall_over)
+		snprintf(text, sizeof(text), "compiling took longer than %lld s (compile.wall_s)",
+			 (long long)b->limits.wall_s);
+	else if (WIFSIGNALED(status) &&
+		 (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
+		snprintf(text, sizeof(text),
+			 "compiling was stopped: more than %lld s of CPU time (compile.cpu_s), or "
+			 "the "
+			 "system is out of memory",
+			 (long long)b->limits.cpu_s);
+	else if (WIFSIGNALED(status))
+		snprintf(text, sizeof(text),
+			 "the compiler crashed (signal %d): this bundle cannot be used, please "
+			 "report it",
+			 WTERMSIG(status));
+	else
+		snprintf(text, sizeof(text), "the compile process %s (exit code %d)",
+			 WEXITSTATUS(status) == 126 ? "could not be limited, so it did not start"
+						    : "ended without a result",
+			 WEXITSTATUS(status));
+	return failure("compile", text);
+}
+
+static json_t *read_report(int fd)
+{
+	struct stat st;
+	json_t *report = NULL;
+
+	if (fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > REPORT_MAX)
+		return NULL;
+	char *text = malloc((size_t)st.st_size);
+	if (text != NULL && pread(fd, text, (size_t)st.st_size, 0) == st.st_size)
+		report = json_loadb(text, (size_t)st.st_size, 0, NULL);
+	free(text);
+	if (report != NULL && !json_is_object(report)) {
+		json_decref(report);
+		return NULL;
+	}
+	return report;
+}
+
+// Our own sealed copy of what the child left in fd: nobody can change it after it has been checked.
+static int copy_image(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > IMAGE_MAX_BYTES)
+		return -EBADMSG;
+	void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	int copy = image_memfd(map, (uint64_t)st.st_size);
+	munmap(map, (size_t)st.st_size);
+	return copy;
+}
+
+static void on_child_exit(void *ctx, uint32_t events)
+{
+	struct build *b = ctx;
+	int status, image_fd = -1, error = 0;
+
+	if (waitpid(b->pid, &status, WNOHANG) != b->pid)
+		return;
+	json_t *report = NULL;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		report = read_report(b->report_fd);
+	if (report == NULL)
+		report = death(b, status);
+	if (json_object_get(report, "error") != NULL)
+		error = -EINVAL;
+	if (error == 0) {
+		image_fd = copy_image(b->image_fd);
+		if (image_fd < 0) {
+			error = image_fd;
+			image_fd = -1;
+			json_decref(report);
+			report = failure("compile", "the compiled image cannot be taken over");
+		}
+	}
+	close_all(b);
+	b->done(b->ctx, error, report, image_fd);
+	json_decref(report);
+}
+
+static void on_wall_clock(void *ctx)
+{
+	struct build *b = ctx;
+
+	b->wall_over = true;
+	kill(b->pid, SIGKILL);
+}
+
+int build_start(struct build *b, struct loop *loop, const struct build_request *request,
+		build_done_fn *done, void *ctx)
+{
+	int err;
+
+	*b = (struct build){.loop = loop, .pidfd = -1, .done = done, .ctx = ctx};
+	b->limits = request->limits;
+	b->image_fd = memfd_create("wireglass-image", MFD_CLOEXEC);
+	b->report_fd = memfd_create("wireglass-report", MFD_CLOEXEC);
+	b->stage = mmap(NULL, sizeof(*b->stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
+	if (b->stage == MAP_FAILED)
+		b->stage = NULL;
+	if (b->image_fd < 0 || b->report_fd < 0 || b->stage == NULL)
+		goto fail;
+	pid_t parent = getpid();
+	b->pid = fork();
+	if (b->pid < 0)
+		goto fail;
+	if (b->pid == 0) {
+		child_files(b->image_fd, b->report_fd);
+		child_limits(&request->limits, parent);
+		build_child(request, CHILD_IMAGE_FD, CHILD_REPORT_FD, b->stage);
+		_exit(0);
+	}
+	b->pidfd = pidfd_open(b->pid, 0);
+	err = b->pidfd < 0 ? -errno
+			   : loop_add(loop, &b->source, b->pidfd, EPOLLIN, on_child_exit, b);
+	if (err != 0) {
+		build_cancel(b);
+		return err;
+	}
+	loop_timer_set(loop, &b->wall, (uint64_t)request->limits.wall_s * 1000, on_wall_clock, b);
+	return 0;
+
+fail:
+	err = -errno;
+	b->pid = 0;
+	close_all(b);
+	return err;
+}
+
+bool build_running(const struct build *b)
+{
+	return b->pid > 0;
+}
+
+enum build_stage build_stage(const struct build *b)
+{
+	return b->stage != NULL ? (enum build_stage)__atomic_load_n(b->stage, __ATOMIC_RELAXED)
+				: BUILD_DONE;
+}
+
+void build_cancel(struct build *b)
+{
+	if (b->pid <= 0)
+		return;
+	kill(b->pid, SIGKILL);
+	waitpid(b->pid, NULL, 0);
+	close_all(b);
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// From a signed bundle to a compiled image, in a child process with limits.
+#ifndef CONTROL_BUILD_H
+#define CONTROL_BUILD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "control/loop.h"
+#include "control/settings.h"
+#include "rules/bundle.h"
+
+enum {
+	BUILD_REFUSED_MAX = 20, // refused rules that a report lists
+};
+
+// How far the child is; it counts up.
+enum build_stage {
+	BUILD_PARSE, // bundle and rules
+	BUILD_COMPILE,
+	BUILD_DONE,
+};
+
+struct build_request {
+	const char *name; // of the bundle, for messages
+	struct span data; // bundle, embedded form
+	const struct sig_trust *trust;
+	const char *state_dir;
+	bool check_serial; // must be higher than any accepted before
+	bool check_expiry;
+	struct settings_compile limits;
+};
+
+// What came out. error 0: the report holds id, serial, rules, refused, skipped, refused_rules, parse_ms, plan_ms,
+// compile_ms, image_bytes; image_fd is a sealed memfd, now the receiver's. Otherwise the report is {"error", "code"}
+// and image_fd is -1. The report is lent for the call.
+typedef void build_done_fn(void *ctx, int error, json_t *report, int image_fd);
+
+// One child at a time. Init to zero.
+struct build {
+	struct loop *loop;
+	pid_t pid; // 0: none
+	int pidfd, image_fd, report_fd;
+	struct loop_source source;
+	struct loop_timer wall;
+	bool wall_over;
+	struct settings_compile limits;
+	uint32_t *stage; // shared with the child
+	build_done_fn *done;
+	void *ctx;
+};
+
+// Start. The request need not outlive the call. 0 or negative errno; done() is called later, from the loop.
+int build_start(struct build *b, struct loop *loop, const struct build_request *request,
+		build_done_fn *done, void *ctx);
+bool build_running(const struct build *b);
+enum build_stage build_stage(const struct build *b);
+// Kill the child, if any; done() is not called.
+void build_cancel(struct build *b);
+
+// The child's work, in the process of the caller: image to image_fd, report (JSON) to report_fd. Sets *stage.
+void build_child(const struct build_request *request, int image_fd, int report_fd, uint32_t *stage);
+
+#endif

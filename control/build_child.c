@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the compile child does: read the bundle, check it, parse, compile, write image and report. It has no other way
+// out than the two descriptors; its exit code only says that the report is complete.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/build.h"
+#include "control/loop.h"
+#include "control/text.h"
+#include "rules/compile.h"
+
+struct tally {
+	uint32_t refused, skipped;
+	json_t *list; // the first BUILD_REFUSED_MAX refused ones
+};
+
+static void on_rule(void *ctx, enum rules_verdict verdict, uint32_t sid, const struct diag *diag)
+{
+	struct tally *t = ctx;
+
+	if (verdict == RULES_SKIPPED) {
+		t->skipped++;
+		return;
+	}
+	if (t->refused++ >= BUILD_REFUSED_MAX)
+		return;
+	json_array_append_new(
+		t->list, json_pack("{s:I, s:o, s:I, s:I, s:o}", "sid", (json_int_t)sid, "file",
+				   text_json(diag->file), "line", (json_int_t)diag->line, "column",
+				   (json_int_t)diag->column, "reason", text_json(diag->text)));
+}
+
+static json_t *refusal(const char *code, const struct diag *diag)
+{
+	char text[1024];
+
+	return json_pack("{s:o, s:s}", "error", text_json(diag_format(diag, text, sizeof(text))),
+			 "code", code);
+}
+
+static bool write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static const char *code_of(int err)
+{
+	switch (err) {
+	case -EKEYREJECTED:
+		return "signature";
+	case -EKEYEXPIRED:
+		return "expired";
+	case -ESTALE:
+		return "stale";
+	case -ENOMEM:
+		return "memory";
+	default:
+		return "bundle";
+	}
+}
+
+// Read and admit the bundle: signature, form, expiry, serial.
+static int admit(const struct build_request *r, struct bundle **ret_bundle, struct diag *diag)
+{
+	struct bundle *b;
+	int err = bundle_read(r->name, r->data, SPAN_NONE, r->trust, &b, diag);
+
+	if (err != 0)
+		return err;
+	if (r->check_expiry)
+		err = bundle_check_expiry(b, (int64_t)(loop_wall_ns() / 1000000000u), diag);
+	if (err == 0 && r->check_serial)
+		err = bundle_serial_check(r->state_dir, b->manifest.id,
+					  (uint64_t)b->manifest.serial, diag);
+	if (err != 0)
+		bundle_free(b);
+	else
+		*ret_bundle = b;
+	return err;
+}
+
+static uint64_t ms_since(uint64_t start_ns)
+{
+	return (loop_now_ns() - start_ns) / 1000000;
+}
+
+static json_t *success(const struct bundle *b, const struct compile_stats *cs,
+		       const struct tally *t, uint64_t parse_ms)
+{
+	char digest[65];
+
+	return json_pack(
+		"{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "id",
+		b->manifest.id, "serial", (json_int_t)b->manifest.serial, "expires",
+		b->manifest.expires, "digest", text_hex(digest, b->digest, sizeof(b->digest)),
+		"rules", (json_int_t)cs->rules, "refused", (json_int_t)t->refused, "skipped",
+		(json_int_t)t->skipped, "refused_rules", t->list, "databases",
+		(json_int_t)(cs->databases + cs->own_databases), "signatures",
+		(json_int_t)cs->signatures, "always", (json_int_t)cs->always, "image_bytes",
+		(json_int_t)cs->image_bytes, "parse_ms", (json_int_t)parse_ms, "plan_ms",
+		(json_int_t)(cs->plan_ns / 1000000), "compile_ms",
+		(json_int_t)(cs->compile_ns / 1000000));
+}
+
+// Parse and compile an admitted bundle. Returns the report.
+static json_t *compile(const struct bundle *b, int image_fd, uint32_t *stage, struct tally *t)
+{
+	struct rules rs = {0};
+	struct compile_stats cs = {0};
+	struct diag diag = {0};
+	void *image = NULL;
+	uint64_t len = 0, start = loop_now_ns();
+	json_t *report;
+	int err = 0;
+
+	for (uint32_t i = 0; i < b->n_files && err >= 0; i++)
+		err = rules_parse(&rs, b->files[i].name, b->files[i].text, b->files[i].len, NULL,
+				  on_rule, t);
+	uint64_t parse_ms = ms_since(start);
+	if (err < 0)
+		diag_set(&diag, NULL, 0, 0, "out of memory while parsing (compile.memory_mb)");
+	__atomic_store_n(stage, BUILD_COMPILE, __ATOMIC_RELAXED);
+	if (err >= 0)
+		err = compile_image(&rs, (uint64_t)b->manifest.serial, &image, &len, &cs, on_rule,
+				    t, &diag);
+	if (err == -ENOMEM && diag.text[0] == '\0')
+		diag_set(&diag, NULL, 0, 0, "out of memory while compiling (compile.memory_mb)");
+	if (err < 0)
+		report = refusal(err == -ENOMEM ? "memory" : "compile", &diag);
+	else if (cs.rules == 0 && t->refused + t->skipped > 0)
+		report = json_pack("{s:s, s:s, s:I, s:I, s:O}", "error",
+				   "none of its rules can be loaded: the rule set would be empty",
+				   "code", "empty", "refused", (json_int_t)t->refused, "skipped",
+				   (json_int_t)t->skipped, "refused_rules", t->list);
+	else if (!write_all(image_fd, image, len))
+		report = json_pack("{s:s, s:s}", "error",
+				   "the image cannot be written: out of memory", "code", "memory");
+	else
+		report = success(b, &cs, t, parse_ms);
+	free(image);
+	rules_done(&rs);
+	return report;
+}
+
+void build_child(const struct build_request *r, int image_fd, int report_fd, uint32_t *stage)
+{
+	struct tally t = {.list = json_array()};
+	struct bundle *b = NULL;
+	struct diag diag = {0};
+	json_t *report;
+
+	int err = admit(r, &b, &diag);
+	report = err != 0 ? refusal(code_of(err), &diag) : compile(b, image_fd, stage, &t);
+	char *text = report != NULL ? json_dumps(report, JSON_COMPACT) : NULL;
+	if (text == NULL || !write_all(report_fd, text, strlen(text)))
+		_exit(125);
+	__atomic_store_n(stage, BUILD_DONE, __ATOMIC_RELAXED);
+	free(text);
+	json_decref(report);
+	json_decref(t.list);
+	bundle_free(b);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What every command of the wireglass program is given, and the list of commands.
+#ifndef CONTROL_CLI_CLI_H
+#define CONTROL_CLI_CLI_H
+
+#include <stdbool.h>
+
+// Exit codes, the same for every command; scripts rely on them.
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1,      // refused or failed
+	CLI_USAGE = 2,       // the command line is wrong
+	CLI_UNREACHABLE = 3, // wireglassd does not answer
+	CLI_TIMEOUT = 4,
+	CLI_SIGNATURE = 5, // signature or verification failed
+	CLI_PARTIAL = 6,   // done in part: some rules were refused
+};
+
+// Global options. main.c takes them out of argv wherever they stand, so no command sees them.
+struct cli {
+	bool json, quiet;
+	const char *socket;  // of wireglassd
+	const char *program; // argv[0], to find the other programs beside it
+};
+
+// Commands. argv[0] is the command's own name, argv[argc] is NULL, optind is 1. "--help" among the arguments prints
+// the command's help to stdout and returns 0. They return an exit code.
+int cmd_show(struct cli *cli, int argc, char **argv);
+int cmd_hits(struct cli *cli, int argc, char **argv);
+int cmd_demo(struct cli *cli, int argc, char **argv);
+int cmd_rules(struct cli *cli, int argc, char **argv);
+int cmd_keygen(struct cli *cli, int argc, char **argv);
+
+// "wireglass: text" on stderr; with --json {"error": text, "code": code} on stdout as well. Returns exit_code.
+__attribute__((format(printf, 4, 5))) int cli_error(const struct cli *cli, enum cli_exit exit_code,
+						    const char *code, const char *fmt, ...);
+
+// A sub-command or option that does not exist: names it, suggests the closest of n words and says where the help is.
+// Returns CLI_USAGE.
+int cli_unknown(const struct cli *cli, const char *command, const char *what, const char *word,
+		const char *const *words, unsigned int n);
+
+// A whole number within min..max. false: text is not one.
+bool cli_number(const char *text, unsigned long long min, unsigned long long max,
+		unsigned long long *ret_value);
+
+#endif

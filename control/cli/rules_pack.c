@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// "wireglass rules pack": options and rule files -> manifest, archive, signature, file.
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sodium.h>
+
+#include "control/cli/client.h"
+#include "control/cli/rules.h"
+#include "rules/bundle.h"
+#include "rules/file.h"
+
+static const char pack_help[] =
+	"usage: wireglass rules pack --id ID --serial N [OPTION]... -o FILE RULES...\n"
+	"\n"
+	"Make a bundle of rule files (names ending in .rules; they are loaded in this order).\n"
+	"\n"
+	"  --id ID             channel of the bundle, [A-Za-z0-9._-]; serials count within it\n"
+	"  --serial N          release number: higher than that of every bundle of this id before\n"
+	"  -o, --output FILE   usually NAME.wgb; must not exist unless --force is given\n"
+	"  --sign KEY          sign with this secret key: FILE carries the signature inside\n"
+	"  --expires TIME      after this the bundle is not accepted: 2027-01-31 or "
+	"2027-01-31T12:00:00Z, UTC\n"
+	"  --created TIME      default: now, or the environment variable SOURCE_DATE_EPOCH\n"
+	"  --description TEXT  what it is for\n"
+	"  --owner TEXT        who answers for it\n"
+	"  --authority TEXT    who ordered it\n"
+	"  --legal-basis TEXT  on what ground\n"
+	"  --force             replace FILE\n"
+	"\n"
+	"The rules are not checked here: see wireglass rules check. The same input gives the same "
+	"bytes.\n"
+	"Exit codes: 0 done, 1 failed, 2 usage.\n"
+	"\n"
+	"  wireglass rules pack --id web --serial 42 --expires 2027-06-30 --sign publisher.key \\\n"
+	"      -o web-42.wgb web.rules webshells.rules\n";
+
+struct pack {
+	struct bundle_manifest manifest;
+	const char *output, *key;
+	bool force;
+	uint32_t n;
+	struct bundle_file files[BUNDLE_RULES_MAX];
+	char names[BUNDLE_RULES_MAX][BUNDLE_NAME_MAX];
+	char *texts[BUNDLE_RULES_MAX];
+};
+
+static void pack_free(struct pack *p)
+{
+	for (uint32_t i = 0; i < p->n; i++)
+		free(p->texts[i]);
+	free(p);
+}
+
+// Copy an option's text into a field of the manifest. False: too long.
+static bool set_text(char *field, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= size)
+		return false;
+	memcpy(field, text, len + 1);
+	return true;
+}
+
+#define SET(field, text) set_text(field, sizeof(field), text)
+
+static int pack_option(const struct cli *cli, struct pack *p, int c)
+{
+	struct bundle_manifest *m = &p->manifest;
+	unsigned long long serial;
+	bool fits = true;
+
+	switch (c) {
+	case 'i':
+		fits = SET(m->id, optarg);
+		break;
+	case 's':
+		if (!cli_number(optarg, 1, INT64_MAX, &serial))
+			return cli_error(cli, CLI_USAGE, "usage",
+					 "--serial needs a whole number from 1 on");
+		m->serial = (int64_t)serial;
+		break;
+	case 'o':
+		p->output = optarg;
+		break;
+	case 'k':
+		p->key = optarg;
+		break;
+	case 'e':
+		fits = SET(m->expires, optarg);
+		break;
+	case 'c':
+		fits = SET(m->created, optarg);
+		break;
+	case 'd':
+		fits = SET(m->description, optarg);
+		break;
+	case 'w':
+		fits = SET(m->owner, optarg);
+		break;
+	case 'a':
+		fits = SET(m->authority, optarg);
+		break;
+	case 'l':
+		fits = SET(m->legal_basis, optarg);
+		break;
+	case 'f':
+		p->force = true;
+		break;
+	default:
+		return CLI_USAGE;
+	}
+	if (!fits)
+		return cli_error(cli, CLI_USAGE, "usage", "\"%.40s...\" is too long", optarg);
+	return 0;
+}
+
+// A time option in the manifest's form; text is empty: now (SOURCE_DATE_EPOCH), if wanted.
+static int fix_time(const struct cli *cli, const char *option, char text[32], bool now)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	unsigned long long fixed;
+	struct tm tm;
+	int64_t s;
+	time_t t;
+
+	if (text[0] == '\0' && !now)
+		return 0;
+	if (text[0] == '\0')
+		s = epoch != NULL && cli_number(epoch, 0, 253402300799, &fixed) ? (int64_t)fixed
+										: time(NULL);
+	else if (bundle_parse_time(text, &s) < 0)
+		return cli_error(cli, CLI_USAGE, "usage",
+				 "%s needs a UTC time like 2027-01-31 or 2027-01-31T12:00:00Z",
+				 option);
+	t = (time_t)s;
+	gmtime_r(&t, &tm);
+	strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return 0;
+}
+
+static int pack_files(const struct cli *cli, struct pack *p, char **paths, int n)
+{
+	struct diag diag = {""};
+
+	if (n > BUNDLE_RULES_MAX)
+		return cli_error(cli, CLI_USAGE, "usage", "a bundle has at most %u rule files",
+				 BUNDLE_RULES_MAX);
+	for (int i = 0; i < n; i++) {
+		const char *slash = strrchr(paths[i], '/');
+		size_t len;
+		int ret = file_read(paths[i], BUNDLE_UNPACKED_MAX, &p->texts[i], &len, &diag);
+
+		if (ret < 0)
+			return rules_failed(cli, ret, &diag);
+		p->n++;
+		if ((size_t)snprintf(p->names[i], BUNDLE_NAME_MAX, "rules/%s",
+				     slash != NULL ? slash + 1 : paths[i]) >= BUNDLE_NAME_MAX)
+			return cli_error(cli, CLI_FAILED, "failed", "%s: the name is too long",
+					 paths[i]);
+		p->files[i] = (struct bundle_file){p->names[i], p->texts[i], len};
+	}
+	return 0;
+}
+
+// The output file: the archive, with its signature inside if there is a key. 0 or an exit code.
+static int pack_output(const struct cli *cli, struct pack *p, struct span archive)
+{
+	char text[SIG_TEXT_MAX], *whole = NULL;
+	struct sig_secret key;
+	struct diag diag = {""};
+	size_t len;
+	int ret = 0;
+
+	if (p->key != NULL) {
+		ret = rules_open_key(cli, p->key, &key);
+		if (ret != 0)
+			return ret;
+		ret = rules_sign_archive(&key, p->output, archive, NULL, text, &diag);
+		sodium_memzero(&key, sizeof(key));
+		if (ret >= 0)
+			ret = bundle_embed(archive, span_of(text, strlen(text)), &whole, &len);
+		if (ret == 0)
+			archive = span_of(whole, len);
+	}
+	if (ret >= 0)
+		ret = file_write(p->output, archive, 0644, p->force, &diag);
+	free(whole);
+	if (ret == -EEXIST)
+		return cli_error(cli, CLI_FAILED, "exists", "%s exists: --force replaces it",
+				 p->output);
+	return ret < 0 ? rules_failed(cli, ret, &diag) : 0;
+}
+
+static int pack_print(const struct cli *cli, const struct pack *p, size_t len)
+{
+	json_t *reply;
+	int ret;
+
+	if (cli->json) {
+		reply = json_pack("{s:o, s:s, s:I, s:s, s:s, s:I, s:I, s:b}", "file",
+				  rules_json_text(p->output), "id", p->manifest.id, "serial",
+				  (json_int_t)p->manifest.serial, "created", p->manifest.created,
+				  "expires", p->manifest.expires, "files", (json_int_t)p->n,
+				  "bytes", (json_int_t)len, "signed", p->key != NULL);
+		ret = reply != NULL ? client_print_json(reply) : CLI_FAILED;
+		json_decref(reply);
+		return ret;
+	}
+	if (cli->quiet)
+		return CLI_OK;
+	printf("%s: bundle %s serial %lld, %u rule files, %zu bytes, %s\n", p->output,
+	       p->manifest.id, (long long)p->manifest.serial, p->n, len,
+	       p->key != NULL ? "signed" : "not signed yet: wireglass rules sign");
+	return CLI_OK;
+}
+
+static int pack_run(const struct cli *cli, struct pack *p, char **paths, int n)
+{
+	struct diag diag = {""};
+	char *archive;
+	size_t len;
+	int ret;
+
+	if (p->manifest.id[0] == '\0' || p->manifest.serial == 0 || p->output == NULL || n == 0)
+		return cli_error(
+			cli, CLI_USAGE, "usage",
+			"rules pack needs --id, --serial, -o and rule files (see wireglass "
+			"help rules pack)");
+	ret = fix_time(cli, "--created", p->manifest.created, true);
+	if (ret == 0)
+		ret = fix_time(cli, "--expires", p->manifest.expires, false);
+	if (ret == 0)
+		ret = pack_files(cli, p, paths, n);
+	if (ret != 0)
+		return ret;
+	ret = bundle_pack(&p->manifest, p->files, p->n, &archive, &len, &diag);
+	if (ret < 0)
+		return rules_failed(cli, ret, &diag);
+	ret = pack_output(cli, p, span_of(archive, len));
+	free(archive);
+	return ret != 0 ? ret : pack_print(cli, p, len);
+}
+
+int rules_pack(struct cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"id", required_argument, NULL, 'i'},
+		{"serial", required_argument, NULL, 's'},
+		{"output", required_argument, NULL, 'o'},
+		{"sign", required_argument, NULL, 'k'},
+		{"expires", required_argument, NULL, 'e'},
+		{"created", required_argument, NULL, 'c'},
+		{"description", required_argument, NULL, 'd'},
+		{"owner", required_argument, NULL, 'w'},
+		{"authority", required_argument, NULL, 'a'},
+		{"legal-basis", required_argument, NULL, 'l'},
+		{"force", no_argument, NULL, 'f'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	struct pack *p = calloc(1, sizeof(*p));
+	int c, ret = 0;
+
+	if (p == NULL)
+		return cli_error(cli, CLI_FAILED, "memory", "out of memory");
+	while (ret == 0 &&
+	       (c = rules_option(cli, "rules pack", argc, argv, ":ho:", options)) != -1) {
+		if (c == 'h') {
+			fputs(pack_help, stdout);
+			pack_free(p);
+			return CLI_OK;
+		}
+		ret = pack_option(cli, p, c);
+	}
+	if (ret == 0)
+		ret = pack_run(cli, p, argv + optind, argc - optind);
+	pack_free(p);
+	return ret;
+}

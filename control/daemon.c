@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The parts of wireglassd and what passes between them:
+//
+//   dpclient --hits--> report --> store, EVE file --> ack to dpclient, followers in admin
+//   dpclient --state-> deploy --offer--> dpclient
+//   admin ----load---> deploy
+//
+// The dataplane is not connected before the reload of the live bundle is over, so that its first hits find their rules.
+#include "control/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+enum {
+	PAUSE_MIN_MS = 500,
+	PAUSE_MAX_MS = 30000,
+};
+
+static void on_up(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	report_engine(&d->report, "dataplane connected",
+		      (const char *const[]){"dataplane_version", d->dp.hello.version, NULL});
+	deploy_dp_up(&d->deploy);
+}
+
+static void on_down(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	report_engine(&d->report, "dataplane disconnected",
+		      (const char *const[]){"reason", d->dp.error, NULL});
+	deploy_dp_down(&d->deploy);
+}
+
+static void on_ruleset_state(void *ctx, const struct ipc_ruleset_state *state)
+{
+	struct daemon *d = ctx;
+
+	deploy_dp_state(&d->deploy, state);
+}
+
+static void try_again(void *ctx);
+
+static void pause_hits(struct daemon *d, const struct diag *diag)
+{
+	struct daemon_pause *p = &d->pause;
+
+	if (!p->on) {
+		p->on = true;
+		p->since_ns = loop_wall_ns();
+		p->times++;
+		log_error("hits are not acknowledged until this is put right: %s: %s", diag->file,
+			  diag->text);
+	}
+	snprintf(p->reason, sizeof(p->reason), "%.200s: %.380s", diag->file, diag->text);
+	loop_timer_set(&d->loop, &p->timer, p->backoff_ms, try_again, d);
+	p->backoff_ms = p->backoff_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : p->backoff_ms * 2;
+}
+
+// The last seq of a batch that may be acknowledged: all of it is stored.
+static void acknowledge(struct daemon *d, const struct ipc_hits *batch, const struct hit *hits,
+			uint32_t new)
+{
+	if (batch->n > 0)
+		(void)dpclient_ack(&d->dp, batch->worker, hits[batch->n - 1].seq);
+	if (new > 0)
+		admin_new_hits(&d->admin);
+}
+
+static void try_again(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct daemon_pause *p = &d->pause;
+	struct diag diag = {0};
+	uint32_t new;
+
+	if (report_hits(&d->report, &p->batch, p->hits, &new, &diag) != 0) {
+		pause_hits(d, &diag);
+		return;
+	}
+	p->on = false;
+	p->backoff_ms = PAUSE_MIN_MS;
+	p->reason[0] = '\0';
+	log_notice("hits can be stored again");
+	admin_new_hits(&d->admin);
+	dpclient_reconnect(&d->dp, "asking for the hits that could not be stored");
+}
+
+static void on_hits(void *ctx, const struct ipc_hits *batch, const struct hit *hits)
+{
+	struct daemon *d = ctx;
+	struct diag diag = {0};
+	uint32_t new;
+
+	if (d->pause.on) // not acknowledged: it comes again
+		return;
+	for (uint32_t i = 1; i < batch->n; i++)
+		if (hits[i].seq <= hits[i - 1].seq) {
+			dpclient_reconnect(&d->dp, "it sent hits out of order");
+			return;
+		}
+	if (report_hits(&d->report, batch, hits, &new, &diag) == 0) {
+		acknowledge(d, batch, hits, new);
+		return;
+	}
+	d->pause.batch = *batch;
+	memcpy(d->pause.hits, hits, batch->n * sizeof(hits[0]));
+	pause_hits(d, &diag);
+}
+
+static void on_events(void *ctx, const struct ipc_events *batch, const struct event *events)
+{
+	struct daemon *d = ctx;
+
+	report_events(&d->report, d->dp.hello.boot_id, batch, events);
+}
+
+static const struct dpclient_ops dp_ops = {
+	.up = on_up,
+	.down = on_down,
+	.ruleset_state = on_ruleset_state,
+	.hits = on_hits,
+	.events = on_events,
+};
+
+static void on_note(void *ctx, const char *message, const char *const *pairs)
+{
+	struct daemon *d = ctx;
+
+	report_engine(&d->report, message, pairs);
+}
+
+static void on_started(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	dpclient_start(&d->dp);
+}
+
+static void on_stats_timer(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct counters sum;
+	uint64_t now = loop_wall_ns();
+
+	if (d->dp.state == DPCLIENT_UP && d->dp.hello.start_ns <= now) {
+		dpclient_counters(&d->dp, &sum);
+		report_stats(&d->report, (now - d->dp.hello.start_ns) / 1000000000u, &sum);
+	}
+	loop_timer_set(&d->loop, &d->stats_timer, (uint64_t)d->settings.eve.stats_interval_s * 1000,
+		       on_stats_timer, d);
+}
+
+static int take_state_dir(struct daemon *d, struct diag *ret_diag)
+{
+	const char *dir = d->settings.state_dir;
+	char path[SETTINGS_PATH_BYTES + 16];
+
+	if (mkdir(dir, 0750) != 0 && errno != EEXIST) {
+		int err = -errno;
+		diag_set(ret_diag, dir, 0, 0,
+			 "cannot create the state directory: %s (choose another with --state)",
+			 strerror(-err));
+		return err;
+	}
+	snprintf(path, sizeof(path), "%s/lock", dir);
+	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (d->lock_fd < 0) {
+		int err = -errno;
+		diag_set(ret_diag, path, 0, 0, "cannot write to the state directory: %s",
+			 strerror(-err));
+		return err;
+	}
+	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		diag_set(ret_diag, dir, 0, 0,
+			 "another wireglassd uses this state directory: stop it, or choose another "
+			 "with "
+			 "--state");
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int init_parts(struct daemon *d, struct diag *ret_diag)
+{
+	char path[SETTINGS_PATH_BYTES + 16];
+	int err = take_state_dir(d, ret_diag);
+
+	if (err != 0)
+		return err;
+	snprintf(path, sizeof(path), "%s/hits.db", d->settings.state_dir);
+	err = store_open(path, (uint64_t)d->settings.retention.hits, &d->store, ret_diag);
+	if (err == 0)
+		err = report_init(&d->report, &d->settings, d->store, &d->book, ret_diag);
+	if (err != 0)
+		return err;
+	dpclient_init(&d->dp, &d->loop, d->settings.dataplane_socket,
+		      (uid_t)d->settings.dataplane_uid, &dp_ops, d);
+	struct deploy_hooks hooks = {.note = on_note, .started = on_started, .ctx = d};
+	err = deploy_init(&d->deploy, &d->loop, &d->settings, d->store, &d->book, &d->dp, &hooks,
+			  ret_diag);
+	return err != 0 ? err : admin_init(&d->admin, d, ret_diag);
+}
+
+int daemon_init(struct daemon *d, const struct settings *settings, struct diag *ret_diag)
+{
+	memset(d, 0, sizeof(*d));
+	d->settings = *settings;
+	d->lock_fd = -1;
+	d->report.eve.fd = -1;
+	d->dp.fd = -1;
+	d->admin.fd = -1;
+	d->start_ns = loop_wall_ns();
+	d->pause.backoff_ms = PAUSE_MIN_MS;
+	int err = loop_init(&d->loop);
+	if (err != 0) {
+		diag_set(ret_diag, NULL, 0, 0, "epoll: %s", strerror(-err));
+		return err;
+	}
+	err = init_parts(d, ret_diag);
+	if (err != 0) {
+		daemon_done(d);
+		return err;
+	}
+	report_engine(&d->report, "wireglassd started",
+		      (const char *const[]){"version", WIREGLASS_VERSION, NULL});
+	deploy_resume(&d->deploy);
+	on_stats_timer(d);
+	return 0;
+}
+
+void daemon_done(struct daemon *d)
+{
+	if (d->admin.d != NULL)
+		admin_done(&d->admin);
+	if (d->deploy.loop != NULL)
+		deploy_done(&d->deploy);
+	if (d->dp.loop != NULL)
+		dpclient_done(&d->dp);
+	if (d->report.store != NULL)
+		report_engine(&d->report, "wireglassd stopped", NULL);
+	report_done(&d->report);
+	rulebook_done(&d->book);
+	store_close(d->store);
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
+	loop_done(&d->loop);
+}
+
+void daemon_reopen(struct daemon *d)
+{
+	struct diag diag = {0};
+	char text[1024];
+
+	if (evefile_reopen(&d->report.eve, &diag) != 0)
+		log_error("%s", diag_format(&diag, text, sizeof(text)));
+	else
+		log_info("EVE file reopened");
+}

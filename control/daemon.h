@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// wireglassd, put together: everything it holds, and how it starts and stops.
+#ifndef CONTROL_DAEMON_H
+#define CONTROL_DAEMON_H
+
+#include "control/admin.h"
+#include "control/deploy.h"
+#include "control/dpclient.h"
+#include "control/loop.h"
+#include "control/report.h"
+#include "control/rulebook.h"
+#include "control/settings.h"
+#include "control/store.h"
+
+// While hits cannot be stored: nothing is acknowledged, so the dataplane keeps them. The batch that failed is tried
+// again; when it succeeds the dataplane is made to send the rest again.
+struct daemon_pause {
+	bool on;
+	struct loop_timer timer;
+	unsigned int backoff_ms;
+	uint64_t since_ns; // Unix time
+	uint64_t times;
+	char reason[600];
+	struct ipc_hits batch;
+	struct hit hits[IPC_HITS_MAX];
+};
+
+struct daemon {
+	struct settings settings;
+	struct loop loop;
+	int lock_fd; // state_dir/lock: one wireglassd per state directory
+	struct store *store;
+	struct rulebook book;
+	struct report report;
+	struct dpclient dp;
+	struct deploy deploy;
+	struct admin admin;
+	struct daemon_pause pause;
+	struct loop_timer stats_timer;
+	uint64_t start_ns; // Unix time
+};
+
+// settings are copied. 0 or negative errno with ret_diag; then nothing is left open.
+int daemon_init(struct daemon *d, const struct settings *settings, struct diag *ret_diag);
+void daemon_done(struct daemon *d);
+
+// SIGHUP.
+void daemon_reopen(struct daemon *d);
+
+#endif

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A bundle's way to a compiled image: signature, child process, serial, and the record on disk.
+//
+// One deployment at a time. Whatever fails, what is live stays live; the reason goes to the asker, to the log, to the EVE
+// engine log and to "show status".
+#include "control/deploy.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "control/deploy_impl.h"
+#include "rules/file.h"
+
+const char *const deploy_names[DEPLOY_N] = {
+#define X(id, name) [DEPLOY_##id] = name,
+	DEPLOY_TABLE(X)
+#undef X
+};
+
+void deploy_to(struct deploy *d, enum deploy_state to)
+{
+	static const uint8_t next[DEPLOY_N] = {
+		[DEPLOY_IDLE] = 1 << DEPLOY_VERIFY,
+		[DEPLOY_VERIFY] = 1 << DEPLOY_PARSE | 1 << DEPLOY_FAILED,
+		[DEPLOY_PARSE] = 1 << DEPLOY_COMPILE | 1 << DEPLOY_FAILED,
+		[DEPLOY_COMPILE] = 1 << DEPLOY_OFFER | 1 << DEPLOY_FAILED,
+		[DEPLOY_OFFER] = 1 << DEPLOY_LIVE | 1 << DEPLOY_FAILED | 1 << DEPLOY_VERIFY,
+		[DEPLOY_LIVE] = 1 << DEPLOY_VERIFY,
+		[DEPLOY_FAILED] = 1 << DEPLOY_VERIFY,
+	};
+
+	assert((next[d->state] >> to & 1) != 0);
+	d->state = to;
+}
+
+bool deploy_running(const struct deploy *d)
+{
+	return d->data != NULL;
+}
+
+enum deploy_state deploy_state(const struct deploy *d)
+{
+	if (build_running(&d->build))
+		return build_stage(&d->build) == BUILD_PARSE ? DEPLOY_PARSE : DEPLOY_COMPILE;
+	return d->state;
+}
+
+const char *deploy_path(const struct deploy *d, uint64_t serial, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s/%llu.wgb", d->bundles_dir, (unsigned long long)serial);
+	return buf;
+}
+
+int deploy_trust(const struct settings *s, struct sig_trust *ret_trust, struct diag *ret_diag)
+{
+	int err = 0;
+
+	memset(ret_trust, 0, sizeof(*ret_trust));
+	if (s->n_keys == 0)
+		return sig_trust_add(ret_trust, s->keys_dir, ret_diag);
+	for (uint32_t i = 0; i < s->n_keys && err == 0; i++)
+		err = sig_trust_add(ret_trust, s->keys[i], ret_diag);
+	return err;
+}
+
+int deploy_init(struct deploy *d, struct loop *loop, const struct settings *settings,
+		struct store *store, struct rulebook *book, struct dpclient *dp,
+		const struct deploy_hooks *hooks, struct diag *ret_diag)
+{
+	memset(d, 0, sizeof(*d));
+	d->loop = loop;
+	d->settings = settings;
+	d->store = store;
+	d->book = book;
+	d->dp = dp;
+	d->hooks = *hooks;
+	d->generation = (uint32_t)store_number(store, "generation", 0);
+	snprintf(d->bundles_dir, sizeof(d->bundles_dir), "%s/bundles", settings->state_dir);
+	if (mkdir(d->bundles_dir, 0700) != 0 && errno != EEXIST) {
+		int err = -errno;
+		diag_set(ret_diag, d->bundles_dir, 0, 0, "cannot create it: %s", strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+// Release what only a deployment in progress needs.
+static void clear_job(struct deploy *d)
+{
+	free(d->data);
+	d->data = NULL;
+	d->len = 0;
+	rule_image_unref(d->candidate);
+	d->candidate = NULL;
+	d->done = NULL;
+	d->done_ctx = NULL;
+}
+
+void deploy_done(struct deploy *d)
+{
+	build_cancel(&d->build);
+	loop_timer_cancel(d->loop, &d->offer_timer);
+	loop_timer_cancel(d->loop, &d->fail_timer);
+	clear_job(d);
+	json_decref(d->report);
+	rule_image_unref(d->offered);
+	rule_image_unref(d->live);
+	rule_image_unref(d->fallback);
+}
+
+static void tell(struct deploy *d, int error, json_t *reply)
+{
+	deploy_done_fn *done = d->done;
+	void *ctx = d->done_ctx;
+	bool start = d->origin == DEPLOY_START;
+
+	d->took_ms = (loop_now_ns() - d->begun_ns) / 1000000;
+	clear_job(d);
+	if (done != NULL)
+		done(ctx, error, reply);
+	if (start)
+		d->hooks.started(d->hooks.ctx);
+}
+
+void deploy_fail(struct deploy *d, const char *code, const char *fmt, ...)
+{
+	json_t *reply = json_object();
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(d->error, sizeof(d->error), fmt, ap);
+	va_end(ap);
+	deploy_to(d, DEPLOY_FAILED);
+	log_error("rule bundle refused: %s", d->error);
+	d->hooks.note(d->hooks.ctx, "rule bundle refused",
+		      (const char *const[]){"reason", d->error, "code", code, NULL});
+	if (d->report != NULL)
+		json_object_update(reply, d->report);
+	json_object_set_new(reply, "error", json_string(d->error));
+	json_object_set_new(reply, "code", json_string(code));
+	tell(d, -EINVAL, reply);
+	json_decref(reply);
+}
+
+void deploy_succeed(struct deploy *d, const char *state)
+{
+	json_t *reply = json_object();
+	char serial[24], generation[16];
+
+	json_object_update(reply, d->report);
+	json_object_set_new(reply, "state", json_string(state));
+	json_object_set_new(reply, "generation", json_integer(d->generation));
+	json_object_set_new(reply, "load_ms", json_integer((json_int_t)(d->load_ns / 1000000)));
+	json_object_set_new(reply, "total_ms",
+			    json_integer((json_int_t)((loop_now_ns() - d->begun_ns) / 1000000)));
+	if (d->warning[0] != '\0')
+		json_object_set_new(reply, "warning", json_string(d->warning));
+	snprintf(serial, sizeof(serial), "%llu", (unsigned long long)d->live->serial);
+	snprintf(generation, sizeof(generation), "%u", d->generation);
+	log_notice("rule bundle %s serial %s: %s, %u rules, generation %s", d->live->id, serial,
+		   state, d->live->rules, generation);
+	d->hooks.note(d->hooks.ctx, "rule bundle accepted",
+		      (const char *const[]){"bundle", d->live->id, "serial", serial, "state", state,
+					    "generation", generation, NULL});
+	tell(d, 0, reply);
+	json_decref(reply);
+}
+
+struct same_serial {
+	const char *id;
+	uint64_t serial;
+	bool other; // stored under another id
+};
+
+static void find_same_serial(void *ctx, const struct store_bundle *b)
+{
+	struct same_serial *f = ctx;
+
+	if (b->serial == f->serial && strcmp(b->id, f->id) != 0)
+		f->other = true;
+}
+
+// The child's word on serial and id is checked against our own record.
+static bool admitted(struct deploy *d, struct rule_image *ri)
+{
+	struct same_serial same = {.id = ri->id, .serial = ri->serial};
+	struct diag diag = {0};
+	char text[1024];
+
+	store_bundles(d->store, find_same_serial, &same);
+	if (same.other) {
+		deploy_fail(
+			d, "stale",
+			"serial %llu is taken by a stored bundle of another id than %s: give it a "
+			"higher serial",
+			(unsigned long long)ri->serial, ri->id);
+		return false;
+	}
+	if (d->origin == DEPLOY_LOAD && !d->allow_older &&
+	    bundle_serial_check(d->settings->state_dir, ri->id, ri->serial, &diag) != 0) {
+		deploy_fail(d, "stale", "%s", diag_format(&diag, text, sizeof(text)));
+		return false;
+	}
+	return true;
+}
+
+static void on_built(void *ctx, int error, json_t *report, int image_fd)
+{
+	struct deploy *d = ctx;
+	struct diag diag = {0};
+	const char *id = json_string_value(json_object_get(report, "id"));
+	char text[1024];
+
+	json_decref(d->report);
+	d->report = json_incref(report);
+	if (d->state == DEPLOY_PARSE)
+		deploy_to(d, DEPLOY_COMPILE);
+	if (error != 0) {
+		const char *why = json_string_value(json_object_get(report, "error"));
+		const char *code = json_string_value(json_object_get(report, "code"));
+		snprintf(text, sizeof(text), "%s",
+			 why != NULL ? why : "the compile process failed");
+		deploy_fail(d, code != NULL ? code : "compile", "%s", text);
+		return;
+	}
+	if (rule_image_new(image_fd, &d->candidate, &diag) != 0) {
+		deploy_fail(d, "compile", "%s", diag_format(&diag, text, sizeof(text)));
+		return;
+	}
+	json_int_t serial = json_integer_value(json_object_get(report, "serial"));
+	if (id == NULL || id[0] == '\0' || serial <= 0 ||
+	    (uint64_t)serial != d->candidate->image->serial) {
+		deploy_fail(d, "compile",
+			    "the compile process reports another bundle than it compiled");
+		return;
+	}
+	snprintf(d->candidate->id, sizeof(d->candidate->id), "%s", id);
+	if (!admitted(d, d->candidate))
+		return;
+	deploy_to(d, DEPLOY_OFFER);
+	deploy_offer_candidate(d);
+}
+
+// The signature, in this process: nothing unsigned even reaches the child.
+static int verify(struct deploy *d, const char *name, struct diag *diag)
+{
+	struct span archive, sig;
+	struct sig_info info;
+	int err = deploy_trust(d->settings, &d->trust, diag);
+
+	if (err != 0)
+		return err;
+	err = bundle_split(name, span_of(d->data, d->len), &archive, &sig, diag);
+	if (err == 0 && sig.len == 0) {
+		diag_set(diag, name, 0, 0,
+			 "not signed: sign it with \"wireglass rules sign\" and a key that is "
+			 "trusted here");
+		err = -EKEYREJECTED;
+	}
+	if (err == 0)
+		err = sig_verify(name, archive, sig, &d->trust, &info, diag);
+	return err;
+}
+
+static void fail_verify(void *ctx)
+{
+	struct deploy *d = ctx;
+	char text[sizeof(d->error)];
+
+	snprintf(text, sizeof(text), "%s", d->error);
+	deploy_fail(d, "signature", "%s", text);
+}
+
+static void fail_start(void *ctx)
+{
+	struct deploy *d = ctx;
+	char text[sizeof(d->error)];
+
+	snprintf(text, sizeof(text), "%s", d->error);
+	deploy_to(d, DEPLOY_PARSE);
+	deploy_fail(d, "compile", "%s", text);
+}
+
+// Start on d->data. Failures are told from the loop, as done() is promised not to come from within.
+static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
+{
+	struct diag diag = {0};
+
+	d->origin = origin;
+	d->begun_ns = loop_now_ns();
+	d->error[0] = d->warning[0] = '\0';
+	json_decref(d->report);
+	d->report = NULL;
+	deploy_to(d, DEPLOY_VERIFY);
+	if (verify(d, name, &diag) != 0) {
+		diag_format(&diag, d->error, sizeof(d->error));
+		loop_timer_set(d->loop, &d->fail_timer, 0, fail_verify, d);
+		return;
+	}
+	struct build_request request = {
+		.name = name,
+		.data = span_of(d->data, d->len),
+		.trust = &d->trust,
+		.state_dir = d->settings->state_dir,
+		.check_serial = origin == DEPLOY_LOAD && !d->allow_older,
+		.check_expiry = origin != DEPLOY_START,
+		.limits = d->settings->compile,
+	};
+	int err = build_start(&d->build, d->loop, &request, on_built, d);
+	if (err != 0) {
+		snprintf(d->error, sizeof(d->error), "cannot start the compile process: %s",
+			 strerror(-err));
+		loop_timer_set(d->loop, &d->fail_timer, 0, fail_start, d);
+		return;
+	}
+	deploy_to(d, DEPLOY_PARSE);
+}
+
+static int refuse_if_busy(const struct deploy *d, struct diag *ret_diag)
+{
+	if (!deploy_running(d))
+		return 0;
+	diag_set(ret_diag, NULL, 0, 0,
+		 "another deployment is in progress (%s, for %llu s): try again when it is over",
+		 deploy_names[deploy_state(d)],
+		 (unsigned long long)((loop_now_ns() - d->begun_ns) / 1000000000u));
+	return -EBUSY;
+}
+
+int deploy_load(struct deploy *d, char *data, size_t len, bool allow_older, deploy_done_fn *done,
+		void *ctx, struct diag *ret_diag)
+{
+	int err = refuse_if_busy(d, ret_diag);
+
+	if (err != 0) {
+		free(data);
+		return err;
+	}
+	d->data = data;
+	d->len = len;
+	d->allow_older = allow_older;
+	d->done = done;
+	d->done_ctx = ctx;
+	begin(d, DEPLOY_LOAD, "bundle");
+	return 0;
+}
+
+struct before {
+	uint64_t below, found;
+};
+
+static void find_before(void *ctx, const struct store_bundle *b)
+{
+	struct before *f = ctx;
+
+	if (b->serial < f->below && b->serial > f->found)
+		f->found = b->serial;
+}
+
+static int read_stored(struct deploy *d, uint64_t serial, char *path, size_t size,
+		       struct diag *ret_diag)
+{
+	return file_read(deploy_path(d, serial, path, size), BUNDLE_MAX_BYTES + 2 * SIG_TEXT_MAX,
+			 &d->data, &d->len, ret_diag);
+}
+
+int deploy_rollback(struct deploy *d, uint64_t serial, deploy_done_fn *done, void *ctx,
+		    struct diag *ret_diag)
+{
+	struct before before = {.below = d->live != NULL ? d->live->serial : UINT64_MAX};
+	char path[SETTINGS_PATH_BYTES + 64];
+	int err = refuse_if_busy(d, ret_diag);
+
+	if (err != 0)
+		return err;
+	if (serial == 0) {
+		store_bundles(d->store, find_before, &before);
+		serial = before.found;
+	}
+	if (serial == 0) {
+		diag_set(ret_diag, NULL, 0, 0,
+			 "no older bundle is stored (see \"wireglass rules list\")");
+		return -ENOENT;
+	}
+	if (d->live != NULL && d->live->serial == serial && d->confirmed) {
+		diag_set(ret_diag, NULL, 0, 0, "serial %llu is live already",
+			 (unsigned long long)serial);
+		return -EALREADY;
+	}
+	err = read_stored(d, serial, path, sizeof(path), ret_diag);
+	if (err == -ENOENT)
+		diag_set(ret_diag, NULL, 0, 0,
+			 "no bundle with serial %llu is stored (see \"wireglass rules list\")",
+			 (unsigned long long)serial);
+	if (err != 0)
+		return err;
+	d->done = done;
+	d->done_ctx = ctx;
+	begin(d, DEPLOY_ROLLBACK, path);
+	return 0;
+}
+
+void deploy_forget(struct deploy *d, const void *ctx)
+{
+	if (d->done_ctx == ctx) {
+		d->done = NULL;
+		d->done_ctx = NULL;
+	}
+}
+
+void deploy_resume(struct deploy *d)
+{
+	uint64_t serial = store_number(d->store, "live_serial", 0);
+	char path[SETTINGS_PATH_BYTES + 64];
+	struct diag diag = {0};
+
+	if (serial == 0) {
+		d->hooks.started(d->hooks.ctx);
+		return;
+	}
+	if (read_stored(d, serial, path, sizeof(path), &diag) != 0) {
+		diag_format(&diag, d->error, sizeof(d->error));
+		log_error("the rule bundle that was live cannot be read: %s", d->error);
+		d->hooks.started(d->hooks.ctx);
+		return;
+	}
+	log_info("verifying and compiling the rule bundle that was live: serial %llu",
+		 (unsigned long long)serial);
+	begin(d, DEPLOY_START, path);
+}

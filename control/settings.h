@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What wireglassd is told: configuration file (libconfig, see etc/control.cfg) and command line.
+#ifndef CONTROL_SETTINGS_H
+#define CONTROL_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/diag.h"
+#include "common/hit.h"
+
+#define SETTINGS_CONFIG           "/etc/wireglass/control.cfg"
+#define SETTINGS_SOCKET           "/run/wireglass/control.sock"
+#define SETTINGS_DATAPLANE_SOCKET "/run/wireglass/dataplane.sock"
+#define SETTINGS_STATE_DIR        "/var/lib/wireglass"
+#define SETTINGS_KEYS_DIR         "/etc/wireglass/keys"
+
+enum {
+	SETTINGS_PATH_BYTES = 256,
+	SETTINGS_SOCKET_BYTES = 108, // sun_path
+	SETTINGS_KEYS_MAX = 16,
+};
+
+// Kinds of EVE line, in the order of settings_eve_names. The first EVENT_N are enum event_type.
+enum settings_eve {
+	SETTINGS_EVE_HTTP = EVENT_HTTP,
+	SETTINGS_EVE_FILEINFO = EVENT_FILEINFO,
+	SETTINGS_EVE_FLOW = EVENT_FLOW,
+	SETTINGS_EVE_ANOMALY = EVENT_ANOMALY,
+	SETTINGS_EVE_ALERT = EVENT_N,
+	SETTINGS_EVE_STATS,
+	SETTINGS_EVE_ENGINE,
+	SETTINGS_EVE_N,
+};
+extern const char *const settings_eve_names[SETTINGS_EVE_N + 1];
+
+struct settings_eve_file {
+	char file[SETTINGS_PATH_BYTES]; // "": no EVE
+	char events[SETTINGS_EVE_N][16];
+	uint32_t n_events;
+	uint32_t mask; // bit per enum settings_eve, from events
+	int64_t stats_interval_s;
+};
+
+struct settings_compile {
+	int64_t cpu_s, memory_mb, wall_s;
+};
+
+struct settings_retention {
+	int64_t hits;    // rows
+	int64_t bundles; // stored bundles, the live one not counted
+};
+
+struct settings {
+	char config[SETTINGS_PATH_BYTES]; // file that was read, "" if none
+	char socket[SETTINGS_SOCKET_BYTES];
+	char dataplane_socket[SETTINGS_SOCKET_BYTES];
+	char state_dir[SETTINGS_PATH_BYTES];
+	char keys[SETTINGS_KEYS_MAX][SETTINGS_PATH_BYTES]; // minisign public key files
+	uint32_t n_keys;
+	char keys_dir[SETTINGS_PATH_BYTES]; // every *.pub in it; used if no key is named
+	char host[64];
+	int64_t operator_uid;  // may use the control socket, besides root and our own
+	int64_t dataplane_uid; // the dataplane may run as this user, besides root and our own
+	struct settings_eve_file eve;
+	struct settings_compile compile;
+	struct settings_retention retention;
+	bool check; // --check: say whether the configuration is good and leave
+};
+
+void settings_defaults(struct settings *s);
+
+// Read a configuration text (name is for messages) over the values in s. 0 or -EINVAL with ret_diag.
+int settings_read_text(struct settings *s, const char *name, const char *text,
+		       struct diag *ret_diag);
+
+// Command line over configuration file over defaults. Fills s.
+// 0: go on; 1: --help or --version was printed, leave with success; -EINVAL and other negative errno with ret_diag.
+int settings_args(struct settings *s, int argc, char **argv, struct diag *ret_diag);
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The hit store: one SQLite file (WAL, synchronous=FULL) under the state directory.
+//
+// A hit is acknowledged to the dataplane only after store_commit() said 0. Hits come at least once; the key
+// (boot, worker, seq) makes them exactly one row. What was lost before it got here is in the table "losses".
+#ifndef CONTROL_STORE_H
+#define CONTROL_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/diag.h"
+#include "common/hit.h"
+#include "common/ipc.h"
+
+struct store;
+
+// The rule that hit, as its texts were at that time.
+struct store_rule {
+	const char *msg, *classtype; // never NULL
+	uint64_t serial;             // of the bundle, 0 if unknown
+};
+
+// Make or open path. keep_hits: rows beyond are deleted, oldest first.
+// 0, or negative errno with ret_diag (damaged file, no permission, made by a newer version).
+int store_open(const char *path, uint64_t keep_hits, struct store **ret_store,
+	       struct diag *ret_diag);
+void store_close(struct store *s);
+
+// One transaction. After a negative result of anything inside it: store_rollback().
+// -ENOSPC: no space; -EIO and other negative errno: the file cannot be written.
+int store_begin(struct store *s);
+int store_commit(struct store *s);
+void store_rollback(struct store *s);
+const char *store_error(const struct store *s); // sentence about the last failure
+
+// Inside a transaction. 1: new row; 0: was stored before; negative errno.
+int store_hit(struct store *s, const uint8_t boot_id[16], uint32_t worker, const struct hit *hit,
+	      const struct store_rule *rule);
+// Losses that a batch reports, and holes between what is stored and its first hit. Before the batch's hits.
+int store_losses(struct store *s, const struct ipc_hits *batch, const struct hit *hits);
+// What an access log would say about the transaction of earlier or later hits.
+int store_http(struct store *s, const uint8_t boot_id[16], const struct event *event);
+
+// All hits of this worker up to this seq are stored; 0: none.
+uint64_t store_cursor(struct store *s, const uint8_t boot_id[16], uint32_t worker);
+
+// A stored row. Texts are valid UTF-8, never NULL, and valid during the callback.
+struct store_row {
+	uint64_t id;
+	struct hit hit; // without addresses' binary form: see src, dst
+	char boot[33];
+	const char *src, *dst;
+	const char *msg, *classtype;
+	uint64_t serial;
+	const char *method, *host, *url; // "" if not known (yet)
+	uint32_t status;                 // 0: not known
+};
+typedef void store_row_fn(void *ctx, const struct store_row *row);
+
+struct store_filter {
+	uint64_t since; // only ids above
+	uint32_t sid;   // 0: all
+	uint32_t limit;
+	const char *text; // host or address, "" or NULL: all
+	bool newest;      // the newest rows that match, still in ascending order; else the oldest
+};
+// Number of rows handed to fn, in ascending order of id, or negative errno.
+int store_list(struct store *s, const struct store_filter *filter, store_row_fn *fn, void *ctx);
+// 1: fn was called; 0: no such row; negative errno.
+int store_get(struct store *s, uint64_t id, store_row_fn *fn, void *ctx);
+
+struct store_totals {
+	uint64_t hits, last_id, lost, bytes;
+};
+void store_totals(struct store *s, struct store_totals *ret_totals);
+
+// Small durable numbers: "generation", "live_serial". fallback if never set.
+uint64_t store_number(struct store *s, const char *name, uint64_t fallback);
+int store_set_number(struct store *s, const char *name, uint64_t value);
+
+// Bundles on disk, for show and rollback.
+struct store_bundle {
+	uint64_t serial, stored_ns, bytes;
+	uint32_t rules;
+	char id[128];
+};
+int store_bundle_put(struct store *s, const struct store_bundle *bundle);
+int store_bundle_delete(struct store *s, uint64_t serial);
+typedef void store_bundle_fn(void *ctx, const struct store_bundle *bundle);
+// Descending serials. Number of bundles or negative errno.
+int store_bundles(struct store *s, store_bundle_fn *fn, void *ctx);
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Rules against one message: prefilter, then activate (DESIGN section 5; how a rule is represented: rules/plan.h).
+#ifndef ENGINE_DETECT_H
+#define ENGINE_DETECT_H
+
+#include "common/hit.h"
+#include "dataplane/engine/eval.h"
+#include "dataplane/engine/flow.h"
+#include "dataplane/engine/http.h"
+#include "dataplane/engine/ring.h"
+#include "dataplane/engine/ruleset_impl.h"
+#include "dataplane/engine/tcp.h"
+#include "dataplane/engine/pipeline.h"
+#include "dataplane/engine/view.h"
+
+enum {
+	DETECT_WINDOW_BYTES = 2 * IMAGE_TAIL_MAX,
+};
+
+// The two stream buffers of a message.
+enum detect_stream {
+	DETECT_BODY,
+	DETECT_RAW,
+	DETECT_STREAM_N
+};
+
+enum inspect_flag {
+	INSPECT_HEAD_SEEN = 1 << 0,
+	INSPECT_GAP = 1 << 1,
+	INSPECT_TRUNCATED = 1 << 2,
+	INSPECT_HEAD_BIG = 1 << 3,     // kept in a gather buffer, else in a segment cell
+	INSPECT_BODY_SEEN = 1 << 4,
+	INSPECT_NO_STREAM_0 = 1 << 5,  // no stream could be had for DETECT_BODY
+	INSPECT_NO_STREAM_1 = 1 << 6,
+	INSPECT_WINDOW_BIG_0 = 1 << 7, // window kept in a window buffer, else in a segment cell
+	INSPECT_WINDOW_BIG_1 = 1 << 8,
+	INSPECT_WINDOW_NONE_0 = 1 << 9, // no window could be had
+	INSPECT_WINDOW_NONE_1 = 1 << 10,
+};
+
+// What detection holds for one message in one direction, from its first byte to its last.
+struct inspect {
+	struct ruleset *rs;
+	hs_stream_t *stream[DETECT_STREAM_N]; // of the always-on databases
+	uint64_t offset[DETECT_STREAM_N];     // bytes scanned
+	uint8_t *window[DETECT_STREAM_N];     // the bytes before offset, as far as a rule may need them
+	uint32_t window_len[DETECT_STREAM_N];
+	uint32_t head_len;
+	uint8_t *head; // copy of the head, when a rule may still ask for it
+	uint32_t active; // rules that wait for something, pool index
+	uint16_t flags;  // enum inspect_flag
+	uint8_t dir;
+	uint8_t answers; // enum http_answers, to parse the kept head again
+};
+
+// A rule that has begun to hold. Conditions are numbered as in the rule; own streams belong to its stream conditions.
+struct active {
+	uint32_t next; // pool index or POOL_NONE
+	uint32_t rule;
+	uint16_t have; // bit per condition that holds
+	uint8_t head_failed, done;
+	uint8_t cond[DETECT_STREAM_N]; // condition of the own stream, 0xff: none
+	uint8_t short_window;
+	uint8_t pad;
+	uint32_t terms[DETECT_STREAM_N]; // bit per term that matched
+	uint64_t end[DETECT_STREAM_N];   // offset behind the last term's match
+	uint64_t from[DETECT_STREAM_N];  // offset at which the own stream began
+	hs_stream_t *own[DETECT_STREAM_N];
+};
+
+// Which message this is about.
+struct detect_msg {
+	struct flow *flow;
+	uint64_t ts_ns;
+	uint32_t tx_id;
+	uint8_t dir;
+	uint8_t app;
+	uint16_t hit_flags; // enum hit_flag known of the flow
+	bool *ret_hit;      // set when a rule hits
+};
+
+// Per worker; pools are set by the pipeline.
+struct detect {
+	struct ruleset *rs; // for messages that begin now, NULL: none
+	struct counters *counters;
+	struct ring *hits;
+	uint64_t hit_seq;
+	uint32_t worker;
+	struct pool *inspects; // struct inspect
+	struct pool *actives;  // struct active
+	struct pool *windows;  // DETECT_WINDOW_BYTES + 64
+	struct pool *cells;    // TCP_SEG_BYTES
+	struct pool *gathers;  // HTTP_GATHER_BYTES
+	struct view view;
+	const struct inspect *view_of; // whose kept head the view shows
+	struct http_head late_head;
+	struct view_scratch scratch;
+};
+
+// Can a loaded rule look at this buffer of messages of direction dir from their first byte on?
+bool detect_wants(const struct detect *d, enum dir dir, enum detect_stream s);
+
+// Can any rule still look at this buffer of this message? If not, its bytes need not even be decoded.
+bool detect_needs(const struct inspect *in, enum detect_stream s);
+
+// A message begins. NULL: no rule set (counted), or no room (counted).
+struct inspect *detect_begin(struct detect *d, enum dir dir);
+
+// Its head is complete. has_body: bytes will follow.
+void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		 const struct http_head *head, enum http_answers answers, bool has_body);
+
+// The next bytes of a stream buffer, with 64 readable bytes behind them.
+void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		 enum detect_stream s, struct span data);
+
+// gap_bytes are missing here. They are scanned as so many 0xc1 (64 KiB at most), so that no match spans them
+// and positions behind them stay right.
+void detect_gap(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		enum detect_stream s, uint64_t gap_bytes);
+
+// The message ends: matches at its end and negated matches are decided. Frees in.
+void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m);
+
+// Give up without deciding anything. Frees in.
+void detect_abort(struct detect *d, struct inspect *in);
+
+#endif

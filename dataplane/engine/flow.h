@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The flow table of one worker: canonical key -> record, bounded, no allocation.
+//
+//   hash -> bucket (one cache line: 8 tags, 8 indices) -> record
+//
+// The hash is keyed with a secret per boot; a full bucket evicts its oldest flow, so no chain can grow.
+#ifndef ENGINE_FLOW_H
+#define ENGINE_FLOW_H
+
+#include "common/hit.h"
+#include "dataplane/engine/pkt.h"
+#include "dataplane/engine/pool.h"
+
+struct http_conn;
+
+enum tcp_half_flag {
+	TCP_HALF_SYNCED = 1 << 0,   // next_seq is known
+	TCP_HALF_WSCALE = 1 << 1,   // window scaling was offered by this side
+	TCP_HALF_FIN_SEEN = 1 << 2, // fin_seq is set
+	TCP_HALF_FIN_DONE = 1 << 3, // everything up to the FIN was delivered
+	TCP_HALF_GAP = 1 << 4,      // bytes were skipped
+	TCP_HALF_ACK_SEEN = 1 << 5, // last_ack and window_edge are set
+	TCP_HALF_OFF = 1 << 6,      // inspection of this direction has ended
+};
+
+// One direction: what its sender sent, as its receiver would take it.
+struct tcp_half {
+	uint64_t delivered;    // stream offset: bytes handed out, gaps included
+	uint32_t next_seq;     // next byte expected from this side
+	uint32_t fin_seq;      // sequence number of the FIN
+	uint32_t last_ack;     // highest ack this side sent
+	uint32_t window_edge;  // last_ack + scaled window: the other side may send up to here
+	uint32_t ooo_head;     // first queued segment (pool index) or POOL_NONE
+	uint32_t ooo_bytes;
+	uint32_t prefix;       // cell with the first bytes of an undecided flow, or POOL_NONE
+	uint16_t ooo_count;
+	uint8_t wscale;
+	uint8_t flags; // enum tcp_half_flag
+};
+
+enum flow_state {
+	FLOW_NEW,         // a SYN, or nothing but a first packet
+	FLOW_ESTABLISHED, // handshake complete, or data seen
+	FLOW_CLOSING,     // a FIN in each direction, or a valid RST
+	FLOW_STATE_N
+};
+
+enum flow_flag {
+	FLOW_CLIENT_HI = 1 << 0, // the client is the key's hi endpoint
+	FLOW_MIDSTREAM = 1 << 1,
+	FLOW_HAS_HIT = 1 << 2,
+	FLOW_SEEN_0 = 1 << 3, // payload or handshake seen from the client
+	FLOW_SEEN_1 = 1 << 4, // from the server
+	FLOW_RST = 1 << 5,
+	FLOW_SYN = 1 << 6,
+	FLOW_SYNACK = 1 << 7,
+	FLOW_LIVE = 1 << 8, // the record is in the table
+};
+
+struct flow {
+	struct flow_key key;
+	uint64_t last_seen_ns; // pipeline time
+	struct http_conn *http; // from the worker's pool, NULL unless app == APP_HTTP or APP_FAILED
+	uint32_t hash;
+	uint8_t state; // enum flow_state
+	uint8_t app;   // enum app_proto
+	uint16_t flags;
+	struct tcp_half half[DIR_N]; // indexed by enum dir
+	uint64_t id;
+	uint64_t start_ts_ns; // Unix time
+	uint64_t end_ts_ns;
+	uint64_t bytes[DIR_N];
+	uint64_t inspected_bytes;
+	uint64_t released_bytes;
+	uint32_t pkts[DIR_N];
+	uint32_t probes; // first-bytes attempts on a flow picked up mid-stream
+};
+
+enum {
+	FLOW_BUCKET_WAYS = 8,
+};
+
+struct flow_bucket {
+	uint16_t tag[FLOW_BUCKET_WAYS];
+	uint32_t flow[FLOW_BUCKET_WAYS]; // pool index or POOL_NONE
+	uint8_t pad[16];
+};
+_Static_assert(sizeof(struct flow_bucket) == 64, "one cache line");
+
+struct flow_table {
+	struct flow_bucket *buckets;
+	uint32_t bucket_mask;
+	uint32_t sweep; // next record the expiry looks at
+	uint64_t hash_key;
+	struct pool pool;
+};
+
+// Seconds of silence after which a flow in a state is closed (research/reliability: SYN 10 s instead of Linux's
+// 63 s keeps a flood small, established 120 s, closed 10 s so that late segments still find their flow).
+extern const uint32_t flow_timeout_s[FLOW_STATE_N];
+
+// Bytes of buckets for so many flows, a power of two.
+size_t flow_buckets_bytes(uint32_t flows);
+
+// buckets and records: memory of the caller, 64-byte aligned.
+void flow_table_init(struct flow_table *t, void *buckets, void *records, uint32_t flows,
+		     uint64_t hash_key);
+
+uint32_t flow_hash(const struct flow_table *t, const struct flow_key *key);
+
+// Ask for the bucket's cache line; second stage: for the record's.
+void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash);
+void flow_prefetch_record(const struct flow_table *t, uint32_t hash);
+
+// The flow, or NULL.
+struct flow *flow_find(struct flow_table *t, const struct flow_key *key, uint32_t hash);
+
+// A zeroed record for a key that is not in the table, or NULL with *ret_victim: close that one and try again.
+struct flow *flow_add(struct flow_table *t, const struct flow_key *key, uint32_t hash,
+		      struct flow **ret_victim);
+
+// Take a flow out. The caller has released what it holds.
+void flow_del(struct flow_table *t, struct flow *f);
+
+// Next flow that has been silent for too long, looking at no more than budget records; NULL: none among them.
+// all: any flow (end of input).
+struct flow *flow_expired(struct flow_table *t, uint64_t now_ns, bool all, unsigned int *io_budget);
+
+bool flow_is_expired(const struct flow *f, uint64_t now_ns);
+
+static inline enum dir flow_dir(const struct flow *f, bool from_lo)
+{
+	bool client_lo = (f->flags & FLOW_CLIENT_HI) == 0;
+
+	return from_lo == client_lo ? DIR_TO_SERVER : DIR_TO_CLIENT;
+}
+
+// Guess who is the client of a new flow from its first packet; sets FLOW_MIDSTREAM if that is not a SYN.
+void flow_orient(struct flow *f, const struct pkt *pkt);
+
+// The first bytes show that client and server are the other way round than guessed: swap the two directions.
+void flow_flip(struct flow *f);
+
+// Addresses of a message in direction dir.
+void flow_addr(const struct flow *f, enum dir dir, struct hit_addr *ret_addr);
+
+#endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The whole path of a packet, from frame to hit. One pipeline per worker; nothing is shared between pipelines
+// but the rule set, which is read-only to them (its per-worker parts are indexed by conf.worker).
+//
+// Reading pipeline.c from top to bottom is reading a packet's life. No system call, lock or allocation in
+// pipeline_burst() and pipeline_idle(); memory comes from the caller at init.
+#ifndef ENGINE_PIPELINE_H
+#define ENGINE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/counters.h"
+#include "common/hit.h"
+#include "dataplane/engine/ring.h"
+
+struct ruleset;
+struct pipeline;
+
+enum {
+	PIPELINE_BURST_MAX = 64,
+	PIPELINE_TAIL_BYTES = 64, // readable bytes libhs needs behind every buffer, see DESIGN section 4
+};
+
+// Checksum verdict of the NIC for a frame.
+enum frame_csum {
+	FRAME_CSUM_UNKNOWN, // verify in software if conf.verify_checksums
+	FRAME_CSUM_GOOD,
+	FRAME_CSUM_BAD,
+};
+
+// One Ethernet frame, contiguous, borrowed for the duration of pipeline_burst(), never written to.
+// tail_bytes: how many bytes behind data+len are readable; with fewer than PIPELINE_TAIL_BYTES the frame is
+// copied to a padded buffer before it is scanned.
+struct frame {
+	const uint8_t *data;
+	uint32_t len;      // bytes captured
+	uint32_t wire_len; // bytes on the wire, >= len
+	uint32_t tail_bytes;
+	uint8_t csum; // enum frame_csum
+	uint8_t pad[3];
+	uint64_t ts_ns; // Unix time of arrival
+};
+
+struct pipeline_conf {
+	uint32_t worker;     // number of this worker, < workers given to ruleset_load()
+	uint32_t flows;      // most flows at a time; 0: 262144. Rounded up to a power of two.
+	uint32_t segments;   // 2 KiB cells for out-of-order bytes; 0: 16384 (32 MiB)
+	uint32_t conns;      // HTTP connections; 0: flows / 4
+	uint32_t messages;   // HTTP messages in flight; 0: flows / 8
+	uint32_t heads;      // 64 KiB gather buffers for heads that span segments; 0: 1024
+	uint32_t inflaters;  // bodies being decompressed at once (87 KiB each); 0: 512
+	uint32_t windows;    // 128 KiB confirm windows; 0: 1024
+	uint32_t hits;       // ring slots, power of two; 0: 65536
+	uint32_t events;     // ring slots, power of two; 0: 4096
+	uint32_t event_mask; // bit per enum event_type to emit; EVENT_HTTP of a transaction with a hit is always emitted
+	bool verify_checksums; // drop from inspection (never from the wire) what the host would drop
+	bool hash_bodies;      // SHA-256 of bodies in fileinfo events
+	uint64_t hash_key[2];  // secret per boot, from getrandom(2)
+};
+
+// Fill zeros in conf with defaults; returns the bytes pipeline_init() needs.
+size_t pipeline_memory(struct pipeline_conf *conf);
+
+// mem: zeroed, 64-byte aligned, pipeline_memory() bytes, owned by the caller until pipeline_done(); hugepages pay.
+// 0 or -EINVAL, -ENOMEM (libraries' own contexts, made here and nowhere else).
+int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
+		  struct pipeline **ret_pipeline);
+void pipeline_done(struct pipeline *p);
+
+// Rule set for messages that start from now on; messages in progress finish on theirs. NULL: inspect nothing.
+// Called by the worker between bursts.
+void pipeline_set_ruleset(struct pipeline *p, struct ruleset *rs);
+
+// Inspect n <= PIPELINE_BURST_MAX frames. now_ns: monotonic or capture time, never going back by much; drives timeouts.
+void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int n,
+		    uint64_t now_ns);
+
+// Between bursts: expire up to budget flows. Returns how many it closed.
+unsigned int pipeline_idle(struct pipeline *p, uint64_t now_ns, unsigned int budget);
+
+// End of input: close up to budget flows, oldest first. Call until it returns 0, draining the rings between.
+unsigned int pipeline_flush(struct pipeline *p, uint64_t now_ns, unsigned int budget);
+
+// Worker-owned counters; another thread reads a copy the worker publishes.
+const struct counters *pipeline_counters(const struct pipeline *p);
+struct counters *pipeline_counters_mut(struct pipeline *p); // for the shell's own rows (rx, tx)
+
+// Bodies bound to a rule set other than the current one: drop their binding now (grace time over). Counted.
+void pipeline_release_old(struct pipeline *p);
+
+// Objects of all pools in use, flows included: 0 after everything is closed. For tests and identities.
+uint64_t pipeline_objects_in_use(const struct pipeline *p);
+
+struct ring *pipeline_hits(struct pipeline *p);   // slots: struct hit
+struct ring *pipeline_events(struct pipeline *p); // slots: struct event
+
+// Symmetric hash of a frame's flow (addresses, ports, VLAN), keyed: for software distribution over workers.
+// Frames that are not TCP over IP hash by addresses, or to 0.
+uint32_t pipeline_frame_hash(const struct frame *f, const uint64_t key[2]);
+
+#endif

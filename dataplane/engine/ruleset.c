@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Everything here runs on the main lcore (or in replay), except ruleset_stream_get() and _put().
+//
+// Stream state: a worker keeps the streams it has opened and resets them for the next body. Beyond those opened at load it
+// grows by hs_open_stream(), which allocates, up to the number of bodies it may have open; after that it never does.
+#include "dataplane/engine/ruleset_impl.h"
+#include "dataplane/engine/selftest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+	STREAMS_KEPT = 4096,    // of an always-on database
+	STREAMS_KEPT_OWN = 16,  // of a condition's own database
+	STREAMS_AT_LOAD = 64,
+	PCRE_MATCH_LIMIT = 3500, // Suricata's documented default
+	PCRE_JIT_STACK = 512 << 10,
+};
+
+// A view of the image's sections.
+static void views_set(struct ruleset *rs)
+{
+	const struct image_header *h = rs->img;
+
+	rs->rules = IMAGE_AT(h, struct image_rule, IMAGE_RULES);
+	rs->conds = IMAGE_AT(h, struct image_cond, IMAGE_CONDS);
+	rs->matches = IMAGE_AT(h, struct image_match, IMAGE_MATCHES);
+	rs->terms = IMAGE_AT(h, struct image_term, IMAGE_TERMS);
+	rs->sigs = IMAGE_AT(h, struct image_sig, IMAGE_SIGS);
+	rs->owners = IMAGE_AT(h, struct image_owner, IMAGE_OWNERS);
+	rs->addrs = IMAGE_AT(h, struct image_addr, IMAGE_ADDRS);
+	rs->ports = IMAGE_AT(h, struct image_port, IMAGE_PORTS);
+	rs->dbs = IMAGE_AT(h, struct image_db, IMAGE_DBS);
+	rs->blobs = IMAGE_AT(h, uint8_t, IMAGE_BLOBS);
+	rs->n_rules = IMAGE_COUNT(h, struct image_rule, IMAGE_RULES);
+	rs->n_dbs = IMAGE_COUNT(h, struct image_db, IMAGE_DBS);
+	rs->n_matches = IMAGE_COUNT(h, struct image_match, IMAGE_MATCHES);
+}
+
+static int dbs_load(struct ruleset *rs, struct diag *d)
+{
+	rs->db = calloc(rs->n_dbs + 1, sizeof(*rs->db));
+	if (rs->db == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rs->n_dbs; i++) {
+		const char *blob = (const char *)rs->blobs + rs->dbs[i].blob_off;
+		hs_error_t err = hs_deserialize_database(blob, rs->dbs[i].bytes, &rs->db[i]);
+
+		if (err == HS_NOMEM)
+			return -ENOMEM;
+		if (err != HS_SUCCESS) {
+			diag_set(d, NULL, 0, 0,
+				 "rule set image was compiled for another Hyperscan or CPU (error %d): "
+				 "compile it on this machine",
+				 err);
+			return -ENOTSUP;
+		}
+	}
+	return 0;
+}
+
+static int pcre_load(struct ruleset *rs, struct diag *d)
+{
+	rs->pcre = calloc(rs->n_matches + 1, sizeof(*rs->pcre));
+	if (rs->pcre == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rs->n_matches; i++) {
+		const struct image_match *m = &rs->matches[i];
+		PCRE2_SIZE at;
+		int err;
+
+		if (m->type != IMAGE_PCRE)
+			continue;
+		rs->pcre[i] = pcre2_compile(rs->blobs + m->blob_off, m->len, m->pcre_options, &err,
+					    &at, NULL);
+		if (rs->pcre[i] == NULL) {
+			diag_set(d, NULL, 0, 0, "rule set image holds a pcre that does not compile");
+			return -EBADMSG;
+		}
+		// Without JIT (memory that may not be executable) the interpreter serves.
+		pcre2_jit_compile(rs->pcre[i], PCRE2_JIT_COMPLETE);
+	}
+	return 0;
+}
+
+static int worker_load(struct ruleset *rs, struct ruleset_worker *w)
+{
+	uint32_t max_sigs = 1;
+
+	for (uint32_t i = 0; i < rs->n_dbs; i++) {
+		if (hs_alloc_scratch(rs->db[i], &w->scratch) != HS_SUCCESS)
+			return -ENOMEM;
+		if (rs->dbs[i].n_sigs > max_sigs)
+			max_sigs = rs->dbs[i].n_sigs;
+	}
+	w->fired = calloc(max_sigs, sizeof(*w->fired));
+	w->pools = calloc(rs->n_dbs + 1, sizeof(*w->pools));
+	w->match = pcre2_match_data_create(1, NULL);
+	w->match_ctx = pcre2_match_context_create(NULL);
+	if (w->fired == NULL || w->pools == NULL || w->match == NULL || w->match_ctx == NULL)
+		return -ENOMEM;
+	w->jit_stack = pcre2_jit_stack_create(32 << 10, PCRE_JIT_STACK, NULL);
+	if (w->jit_stack == NULL)
+		return -ENOMEM;
+	pcre2_jit_stack_assign(w->match_ctx, NULL, w->jit_stack);
+	pcre2_set_match_limit(w->match_ctx, PCRE_MATCH_LIMIT * 100);
+	for (uint32_t i = 0; i < rs->n_dbs; i++) {
+		struct stream_pool *p = &w->pools[i];
+		bool own = (rs->dbs[i].flags & IMAGE_DB_OWN) != 0;
+		uint32_t ahead = own ? 1 : STREAMS_AT_LOAD;
+
+		if ((rs->dbs[i].flags & IMAGE_DB_STREAM) == 0)
+			continue;
+		p->cap = own ? STREAMS_KEPT_OWN : STREAMS_KEPT;
+		p->free = calloc(p->cap, sizeof(hs_stream_t *));
+		if (p->free == NULL)
+			return -ENOMEM;
+		while (p->n < ahead) {
+			if (hs_open_stream(rs->db[i], 0, &p->free[p->n]) != HS_SUCCESS)
+				return -ENOMEM;
+			p->n++;
+		}
+	}
+	return 0;
+}
+
+struct selftest_ctx {
+	const struct ruleset *rs;
+	hs_scratch_t *scratch;
+	int matches;
+};
+
+static int selftest_match(unsigned int id, unsigned long long from, unsigned long long to,
+			  unsigned int flags, void *ctx)
+{
+	((struct selftest_ctx *)ctx)->matches++;
+	return 0;
+}
+
+static int selftest_scan(void *vctx, const uint8_t *data, uint32_t len, uint32_t piece)
+{
+	struct selftest_ctx *ctx = vctx;
+	const uint32_t *db = ctx->rs->img->selftest;
+	hs_stream_t *s;
+	hs_error_t err = HS_SUCCESS;
+
+	ctx->matches = 0;
+	if (piece == 0) {
+		err = hs_scan(ctx->rs->db[db[0]], (const char *)data, len, 0, ctx->scratch,
+			      selftest_match, ctx);
+		return err == HS_SUCCESS ? ctx->matches : -EIO;
+	}
+	if (hs_open_stream(ctx->rs->db[db[1]], 0, &s) != HS_SUCCESS)
+		return -ENOMEM;
+	for (uint32_t at = 0; at < len && err == HS_SUCCESS; at += piece)
+		err = hs_scan_stream(s, (const char *)data + at,
+				     len - at < piece ? len - at : piece, 0, ctx->scratch,
+				     selftest_match, ctx);
+	hs_close_stream(s, ctx->scratch, selftest_match, ctx);
+	return err == HS_SUCCESS ? ctx->matches : -EIO;
+}
+
+int ruleset_selftest(struct diag *ret_diag)
+{
+	if (hs_valid_platform() == HS_SUCCESS)
+		return 0;
+	diag_set(ret_diag, NULL, 0, 0, "this CPU has no SSSE3, which Hyperscan needs");
+	return -ENOTSUP;
+}
+
+static void worker_free(struct ruleset *rs, struct ruleset_worker *w)
+{
+	for (uint32_t i = 0; w->pools != NULL && i < rs->n_dbs; i++) {
+		for (uint32_t j = 0; j < w->pools[i].n; j++)
+			hs_close_stream(w->pools[i].free[j], NULL, NULL, NULL);
+		free(w->pools[i].free);
+	}
+	free(w->pools);
+	free(w->fired);
+	hs_free_scratch(w->scratch);
+	pcre2_match_data_free(w->match);
+	pcre2_match_context_free(w->match_ctx);
+	pcre2_jit_stack_free(w->jit_stack);
+}
+
+int ruleset_load(const void *image, uint64_t len, const uint8_t want_digest[32],
+		 uint32_t generation, unsigned int workers, struct ruleset **ret_rs,
+		 struct diag *ret_diag)
+{
+	struct ruleset *rs = calloc(1, sizeof(*rs));
+	int err = -ENOMEM;
+
+	if (rs == NULL)
+		return -ENOMEM;
+	rs->generation = generation;
+	rs->workers = workers;
+	if (len == 0 || len > IMAGE_MAX_BYTES) {
+		diag_set(ret_diag, NULL, 0, 0, "rule set image is damaged: its length is wrong");
+		err = -EBADMSG;
+		goto fail;
+	}
+	// Checked and used is one copy that nobody else can change.
+	rs->img = malloc(len);
+	if (rs->img == NULL)
+		goto fail;
+	memcpy(rs->img, image, len);
+	err = image_check(rs->img, len, want_digest, ret_diag);
+	if (err < 0)
+		goto fail;
+	views_set(rs);
+	err = dbs_load(rs, ret_diag);
+	if (err == 0)
+		err = pcre_load(rs, ret_diag);
+	if (err < 0)
+		goto fail;
+	err = -ENOMEM;
+	if (posix_memalign((void **)&rs->w, 64, workers * sizeof(*rs->w)) != 0)
+		goto fail;
+	memset(rs->w, 0, workers * sizeof(*rs->w));
+	err = 0;
+	for (unsigned int i = 0; i < workers && err == 0; i++)
+		err = worker_load(rs, &rs->w[i]);
+	if (err < 0)
+		goto fail;
+	if (workers > 0) {
+		struct selftest_ctx ctx = {.rs = rs, .scratch = rs->w[0].scratch};
+
+		err = selftest_run(selftest_scan, &ctx, ret_diag);
+		if (err < 0)
+			goto fail;
+	}
+	*ret_rs = rs;
+	return 0;
+fail:
+	if (err == -ENOMEM)
+		diag_set(ret_diag, NULL, 0, 0, "out of memory while loading the rule set");
+	ruleset_free(rs);
+	return err;
+}
+
+void ruleset_free(struct ruleset *rs)
+{
+	if (rs == NULL)
+		return;
+	for (uint32_t i = 0; rs->w != NULL && i < rs->workers; i++)
+		worker_free(rs, &rs->w[i]);
+	free(rs->w);
+	for (uint32_t i = 0; rs->db != NULL && i < rs->n_dbs; i++)
+		hs_free_database(rs->db[i]);
+	free(rs->db);
+	for (uint32_t i = 0; rs->pcre != NULL && i < rs->n_matches; i++)
+		pcre2_code_free(rs->pcre[i]);
+	free(rs->pcre);
+	free(rs->img);
+	free(rs);
+}
+
+bool ruleset_in_use(const struct ruleset *rs)
+{
+	for (uint32_t i = 0; i < rs->workers; i++)
+		if (atomic_load_explicit(&rs->w[i].in_use, memory_order_relaxed) != 0)
+			return true;
+	return false;
+}
+
+uint32_t ruleset_generation(const struct ruleset *rs)
+{
+	return rs->generation;
+}
+
+const struct image_header *ruleset_image(const struct ruleset *rs)
+{
+	return rs->img;
+}
+
+hs_stream_t *ruleset_stream_get(struct ruleset *rs, struct ruleset_worker *w, uint32_t db)
+{
+	struct stream_pool *p = &w->pools[db];
+	hs_stream_t *s;
+
+	if (p->n > 0)
+		return p->free[--p->n];
+	return hs_open_stream(rs->db[db], 0, &s) == HS_SUCCESS ? s : NULL;
+}
+
+void ruleset_stream_put(struct ruleset *rs, struct ruleset_worker *w, uint32_t db,
+			hs_stream_t *stream, match_event_handler on_match, void *ctx)
+{
+	struct stream_pool *p = &w->pools[db];
+
+	if (p->n < p->cap &&
+	    hs_reset_stream(stream, 0, on_match != NULL ? w->scratch : NULL, on_match, ctx) ==
+		    HS_SUCCESS)
+		p->free[p->n++] = stream;
+	else
+		hs_close_stream(stream, on_match != NULL ? w->scratch : NULL, on_match, ctx);
+}

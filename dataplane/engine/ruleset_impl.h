@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Inside of a loaded rule set: for ruleset.c, eval.c and detect.c only.
+#ifndef ENGINE_RULESET_IMPL_H
+#define ENGINE_RULESET_IMPL_H
+
+#include <hs.h>
+#include <stdatomic.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "dataplane/engine/ruleset.h"
+
+// A signature that matched in the last scan.
+struct fired {
+	uint32_t sig; // index in its database, from db.sig
+	uint32_t pad;
+	uint64_t end; // offset behind the match, in bytes given to the scan so far
+};
+
+// Open streams of one database waiting for their next body: no malloc in steady state.
+struct stream_pool {
+	hs_stream_t **free;
+	uint32_t n, cap;
+};
+
+// What one worker changes. Only in_use is read by another thread.
+struct ruleset_worker {
+	_Alignas(64) _Atomic uint64_t in_use; // worker / main / relaxed
+	hs_scratch_t *scratch;
+	struct stream_pool *pools; // per database; block ones have cap 0
+	struct fired *fired;       // room for every signature of the largest database
+	uint32_t n_fired;
+	pcre2_match_data *match;
+	pcre2_match_context *match_ctx;
+	pcre2_jit_stack *jit_stack;
+};
+
+struct ruleset {
+	uint32_t generation;
+	uint32_t workers;
+	struct image_header *img; // own copy
+	const struct image_rule *rules;
+	const struct image_cond *conds;
+	const struct image_match *matches;
+	const struct image_term *terms;
+	const struct image_sig *sigs;
+	const struct image_owner *owners;
+	const struct image_addr *addrs;
+	const struct image_port *ports;
+	const struct image_db *dbs;
+	const uint8_t *blobs;
+	uint32_t n_rules, n_dbs, n_matches;
+	hs_database_t **db;
+	pcre2_code **pcre; // per match, NULL for contents
+	struct ruleset_worker *w;
+};
+
+// A stream of database db at its start, or NULL. Give it back with ruleset_stream_put().
+hs_stream_t *ruleset_stream_get(struct ruleset *rs, struct ruleset_worker *w, uint32_t db);
+
+// Ends the stream; matches at its end ("\z") are reported to on_match, which may be NULL.
+void ruleset_stream_put(struct ruleset *rs, struct ruleset_worker *w, uint32_t db,
+			hs_stream_t *stream, match_event_handler on_match, void *ctx);
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The head buffers of one message, made when they are first asked for.
+#ifndef ENGINE_VIEW_H
+#define ENGINE_VIEW_H
+
+#include "dataplane/engine/http.h"
+
+// Scratch of one worker for buffers that have to be written: each as large as a head can be, with padding for libhs.
+struct view_scratch {
+	uint8_t uri[HTTP_GATHER_BYTES];
+	uint8_t host[HTTP_GATHER_BYTES];
+	uint8_t header[2 * HTTP_HEAD_MAX + 64]; // ": " for ":" can make a head longer, never twice as long
+	uint8_t cookie[HTTP_GATHER_BYTES];
+};
+
+struct view {
+	const struct http_head *head;
+	struct view_scratch *scratch;
+	uint32_t made; // bit per enum buffer
+	struct span buf[BUF_N];
+};
+
+void view_init(struct view *v, const struct http_head *head, struct view_scratch *scratch);
+
+// A head buffer; empty if the message has none. Valid until the next view_init() on the same scratch, and with the head.
+// 64 bytes behind it are readable.
+struct span view_get(struct view *v, enum buffer buffer);
+
+#endif

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Commands of the wireglass program that run the engine in its own process, without DPDK.
+#ifndef DATAPLANE_REPLAY_H
+#define DATAPLANE_REPLAY_H
+
+#include <stdbool.h>
+
+// argv[0] is the command's name, optind is 1. They return an exit code of the wireglass program.
+int cmd_replay(bool json, int argc, char **argv);
+int cmd_bench(bool json, int argc, char **argv);
+
+#endif

@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Reading bundles: envelope, signature, archive, manifest, in this order and each only if the one before was right.
+//
+// The file is in memory from before the verification to after the last byte read, so that what was verified is what
+// is read. A bundle that is signed may still be wrong or hostile (a stolen key, a broken tool): the archive reader
+// knows one format and one compression, every entry is checked before its bytes are read, and all sizes are bounded.
+#include "rules/bundle.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/cfg.h"
+#include "rules/file.h"
+
+#define MANIFEST_NAME "manifest.cfg"
+
+enum {
+	ENVELOPE_BYTES = 8, // "WGB1" and the length
+	FILE_MAX_BYTES = BUNDLE_MAX_BYTES + ENVELOPE_BYTES + SIG_TEXT_MAX,
+};
+
+struct entry {
+	char name[BUNDLE_NAME_MAX];
+	char *text; // a NUL follows the len bytes
+	size_t len;
+};
+
+struct reader {
+	const char *name; // of the bundle, for messages
+	struct archive *archive;
+	struct entry v[BUNDLE_ENTRIES_MAX];
+	uint32_t n;
+	size_t total; // bytes of all entries
+};
+
+int bundle_split(const char *name, struct span data, struct span *ret_archive, struct span *ret_sig,
+		 struct diag *ret_diag)
+{
+	uint32_t len;
+
+	if (!span_eq(span_first(data, 4), SPAN_LIT("WGB1"))) {
+		*ret_archive = data;
+		*ret_sig = SPAN_NONE;
+		return 0;
+	}
+	if (data.len < ENVELOPE_BYTES) {
+		diag_set(ret_diag, name, 0, 0, "is cut after %zu bytes: fetch it again", data.len);
+		return -EBADMSG;
+	}
+	len = data.data[4] | (uint32_t)data.data[5] << 8 | (uint32_t)data.data[6] << 16 |
+	      (uint32_t)data.data[7] << 24;
+	if (len == 0 || len > SIG_TEXT_MAX || len > data.len - ENVELOPE_BYTES) {
+		diag_set(ret_diag, name, 0, 0,
+			 "is damaged: its signature cannot be %u bytes long; fetch it again", len);
+		return -EBADMSG;
+	}
+	*ret_sig = span_first(span_from(data, ENVELOPE_BYTES), len);
+	*ret_archive = span_from(data, ENVELOPE_BYTES + (size_t)len);
+	return 0;
+}
+
+// A name for a message: what is not printable ASCII becomes '?'.
+static const char *clean_name(char buf[BUNDLE_NAME_MAX], const char *name)
+{
+	snprintf(buf, BUNDLE_NAME_MAX, "%s", name != NULL ? name : "");
+	for (char *c = buf; *c != '\0'; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
+	return buf;
+}
+
+// Relative, of [A-Za-z0-9._/-], no empty, "." or ".." component, not too long.
+static bool name_is_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= BUNDLE_NAME_MAX)
+		return false;
+	for (const char *part = name;; part++) {
+		size_t n = strcspn(part, "/");
+
+		if (n == 0 || (n == 1 && part[0] == '.') ||
+		    (n == 2 && part[0] == '.' && part[1] == '.'))
+			return false;
+		part += n;
+		if (*part == '\0')
+			break;
+	}
+	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-") ==
+	       len;
+}
+
+static struct entry *find_entry(struct reader *r, const char *name)
+{
+	for (uint32_t i = 0; i < r->n; i++)
+		if (strcmp(r->v[i].name, name) == 0)
+			return &r->v[i];
+	return NULL;
+}
+
+// May this entry be read? What is wrong with it, or NULL.
+static const char *entry_problem(struct reader *r, struct archive_entry *entry)
+{
+	const char *name = archive_entry_pathname(entry);
+
+	if (name == NULL || !name_is_valid(name))
+		return "is not a plain relative name of at most 127 characters [A-Za-z0-9._/-]";
+	if (archive_entry_hardlink(entry) != NULL || archive_entry_symlink(entry) != NULL ||
+	    archive_entry_filetype(entry) != AE_IFREG || archive_entry_sparse_count(entry) > 0)
+		return "is not a regular file";
+	if (find_entry(r, name) != NULL)
+		return "is there twice";
+	return NULL;
+}
+
+static int read_entry(struct reader *r, struct archive_entry *entry, struct diag *ret_diag)
+{
+	const char *problem = entry_problem(r, entry);
+	int64_t size = archive_entry_size(entry);
+	char clean[BUNDLE_NAME_MAX];
+	struct entry *e;
+
+	if (problem != NULL) {
+		diag_set(ret_diag, r->name, 0, 0, "entry \"%s\" %s",
+			 clean_name(clean, archive_entry_pathname(entry)), problem);
+		return -EBADMSG;
+	}
+	if (r->n == BUNDLE_ENTRIES_MAX || size < 0 ||
+	    (uint64_t)size > BUNDLE_UNPACKED_MAX - r->total) {
+		diag_set(ret_diag, r->name, 0, 0,
+			 "unpacks to more than %u files or %u MiB, the most a bundle may have",
+			 BUNDLE_ENTRIES_MAX, BUNDLE_UNPACKED_MAX >> 20);
+		return -EFBIG;
+	}
+	e = &r->v[r->n];
+	e->text = malloc((size_t)size + 1);
+	if (e->text == NULL)
+		return -ENOMEM;
+	r->n++; // owned from here on
+	snprintf(e->name, sizeof(e->name), "%s", archive_entry_pathname(entry));
+	while (e->len < (size_t)size) {
+		la_ssize_t n =
+			archive_read_data(r->archive, e->text + e->len, (size_t)size - e->len);
+
+		if (n <= 0) {
+			diag_set(ret_diag, r->name, 0, 0, "entry \"%s\" is cut or damaged: %s",
+				 e->name, n < 0 ? archive_error_string(r->archive) : "too short");
+			return -EBADMSG;
+		}
+		e->len += (size_t)n;
+	}
+	e->text[e->len] = '\0';
+	r->total += e->len;
+	return 0;
+}
+
+static int read_entries(struct reader *r, struct span archive, struct diag *ret_diag)
+{
+	struct archive_entry *entry;
+	int ret;
+
+	if (archive_read_support_format_tar(r->archive) != ARCHIVE_OK ||
+	    archive_read_support_filter_zstd(r->archive) != ARCHIVE_OK)
+		return -ENOMEM;
+	ret = archive_read_open_memory(r->archive, archive.data, archive.len);
+	while (ret == ARCHIVE_OK) {
+		int error;
+
+		ret = archive_read_next_header(r->archive, &entry);
+		if (ret != ARCHIVE_OK)
+			break;
+		// one layer of zstd, no more: the count includes the source
+		if (archive_filter_count(r->archive) != 2 ||
+		    archive_filter_code(r->archive, 0) != ARCHIVE_FILTER_ZSTD) {
+			diag_set(ret_diag, r->name, 0, 0, "is not a tar archive packed with zstd");
+			return -EBADMSG;
+		}
+		error = read_entry(r, entry, ret_diag);
+		if (error < 0)
+			return error;
+	}
+	if (ret == ARCHIVE_EOF)
+		return 0;
+	diag_set(ret_diag, r->name, 0, 0, "is not a valid tar+zstd archive: %s",
+		 archive_error_string(r->archive));
+	return -EBADMSG;
+}
+
+static int manifest_check(const char *name, struct bundle_manifest *m, struct diag *ret_diag)
+{
+	if (m->format != BUNDLE_FORMAT) {
+		diag_set(ret_diag, name, 0, 0, "format %lld is not known, only %u is",
+			 (long long)m->format, BUNDLE_FORMAT);
+		return -EINVAL;
+	}
+	if (m->id[0] == '.' || strchr(m->id, '/') != NULL || !name_is_valid(m->id)) {
+		diag_set(ret_diag, name, 0, 0,
+			 "id must be of [A-Za-z0-9._-] and not start with '.'");
+		return -EINVAL;
+	}
+	if (bundle_parse_time(m->created, &m->created_s) < 0 ||
+	    (m->expires[0] != '\0' && bundle_parse_time(m->expires, &m->expires_s) < 0)) {
+		diag_set(ret_diag, name, 0, 0,
+			 "created and expires must be UTC times like \"2026-11-23T13:00:00Z\"");
+		return -EINVAL;
+	}
+	for (uint32_t i = 0; i < m->n_rules; i++) {
+		size_t len = strlen(m->rules[i]);
+		char clean[BUNDLE_NAME_MAX];
+
+		if (!name_is_valid(m->rules[i]) || strncmp(m->rules[i], "rules/", 6) != 0 ||
+		    len < 13 || strcmp(m->rules[i] + len - 6, ".rules") != 0) {
+			diag_set(ret_diag, name, 0, 0, "\"%s\" is not a name like rules/web.rules",
+				 clean_name(clean, m->rules[i]));
+			return -EINVAL;
+		}
+		for (uint32_t j = 0; j < i; j++)
+			if (strcmp(m->rules[i], m->rules[j]) == 0) {
+				diag_set(ret_diag, name, 0, 0, "%s is listed twice", m->rules[i]);
+				return -EINVAL;
+			}
+	}
+	return 0;
+}
+
+#define AT(field) offsetof(struct bundle_manifest, field)
+#define TEXT(key, low, need)                                                                       \
+	{                                                                                          \
+		.name = #key, .type = CFG_STRING, .offset = AT(key), .min = low,                   \
+		.max = sizeof(((struct bundle_manifest *)0)->key) - 1,                             \
+		.size = sizeof(((struct bundle_manifest *)0)->key), .required = need               \
+	}
+
+static const struct cfg_key manifest_keys[] = {
+	{.name = "format",
+	 .type = CFG_INT,
+	 .offset = AT(format),
+	 .min = 1,
+	 .max = INT32_MAX,
+	 .required = true},
+	TEXT(id, 1, true),
+	{.name = "serial",
+	 .type = CFG_INT,
+	 .offset = AT(serial),
+	 .min = 1,
+	 .max = INT64_MAX,
+	 .required = true},
+	TEXT(created, 1, true),
+	TEXT(expires, 0, false),
+	TEXT(description, 0, false),
+	TEXT(owner, 0, false),
+	TEXT(authority, 0, false),
+	TEXT(legal_basis, 0, false),
+	{.name = "rules",
+	 .type = CFG_STRINGS,
+	 .offset = AT(rules),
+	 .min = 1,
+	 .max = BUNDLE_RULES_MAX,
+	 .size = BUNDLE_NAME_MAX,
+	 .count_offset = AT(n_rules),
+	 .required = true},
+	{.name = NULL},
+};
+
+int bundle_manifest_parse(const char *name, const char *text, size_t len,
+			  struct bundle_manifest *ret_manifest, struct diag *ret_diag)
+{
+	int ret;
+
+	memset(ret_manifest, 0, sizeof(*ret_manifest));
+	if (len > BUNDLE_MANIFEST_MAX || strlen(text) != len) {
+		diag_set(ret_diag, name, 0, 0, "is not a text of at most %u KiB",
+			 BUNDLE_MANIFEST_MAX >> 10);
+		return -EINVAL;
+	}
+	ret = cfg_read_text(name, text, manifest_keys, ret_manifest, ret_diag);
+	return ret < 0 ? ret : manifest_check(name, ret_manifest, ret_diag);
+}
+
+// Hand the rule files that the manifest lists from the reader to the bundle.
+static int take_files(struct reader *r, struct bundle *b, struct diag *ret_diag)
+{
+	for (uint32_t i = 0; i < b->manifest.n_rules; i++) {
+		struct entry *e = find_entry(r, b->manifest.rules[i]);
+
+		if (e == NULL) {
+			diag_set(ret_diag, r->name, 0, 0,
+				 MANIFEST_NAME " lists %s, which is not there",
+				 b->manifest.rules[i]);
+			return -EBADMSG;
+		}
+		b->files[i] = (struct bundle_file){b->manifest.rules[i], e->text, e->len};
+		b->n_files++;
+		b->texts[i] = e->text;
+		e->text = NULL;
+	}
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->v[i].text != NULL && strcmp(r->v[i].name, MANIFEST_NAME) != 0) {
+			diag_set(ret_diag, r->name, 0, 0,
+				 "has %s, which " MANIFEST_NAME " does not list", r->v[i].name);
+			return -EBADMSG;
+		}
+	return 0;
+}
+
+static int read_archive(struct reader *r, struct span archive, struct bundle *b,
+			struct diag *ret_diag)
+{
+	char manifest_name[256];
+	struct entry *manifest;
+	int ret = read_entries(r, archive, ret_diag);
+
+	if (ret < 0)
+		return ret;
+	manifest = find_entry(r, MANIFEST_NAME);
+	if (manifest == NULL) {
+		diag_set(ret_diag, r->name, 0, 0, "has no " MANIFEST_NAME);
+		return -EBADMSG;
+	}
+	snprintf(manifest_name, sizeof(manifest_name), "%s/" MANIFEST_NAME, r->name);
+	ret = bundle_manifest_parse(manifest_name, manifest->text, manifest->len, &b->manifest,
+				    ret_diag);
+	if (ret < 0)
+		return ret == -EINVAL ? -EBADMSG : ret;
+	return take_files(r, b, ret_diag);
+}
+
+static int unpack(const char *name, struct span archive, struct bundle *b, struct diag *ret_diag)
+{
+	struct reader *r = calloc(1, sizeof(*r));
+	int ret = -ENOMEM;
+
+	if (r != NULL)
+		r->archive = archive_read_new();
+	if (r != NULL && r->archive != NULL) {
+		r->name = name;
+		ret = read_archive(r, archive, b, ret_diag);
+		archive_read_free(r->archive);
+		for (uint32_t i = 0; i < r->n; i++)
+			free(r->v[i].text);
+	}
+	free(r);
+	if (ret == -ENOMEM)
+		diag_set(ret_diag, name, 0, 0, "not enough memory to unpack it");
+	return ret;
+}
+
+int bundle_read(const char *name, struct span data, struct span detached,
+		const struct sig_trust *trust, struct bundle **ret_bundle, struct diag *ret_diag)
+{
+	struct span archive, sig;
+	struct bundle *b;
+	int ret;
+
+	if (bundle_split(name, data, &archive, &sig, ret_diag) < 0)
+		return -EKEYREJECTED;
+	if (archive.len > BUNDLE_MAX_BYTES) {
+		diag_set(ret_diag, name, 0, 0, "has more than %u MiB, the most a bundle may have",
+			 BUNDLE_MAX_BYTES >> 20);
+		return -EFBIG;
+	}
+	if (sig.len == 0)
+		sig = detached;
+	if (sig.len == 0) {
+		diag_set(ret_diag, name, 0, 0,
+			 "is not signed: sign it with 'wireglass rules sign', or put its .minisig "
+			 "file beside it");
+		return -EKEYREJECTED;
+	}
+	b = calloc(1, sizeof(*b));
+	if (b == NULL) {
+		diag_set(ret_diag, name, 0, 0, "not enough memory to read it");
+		return -ENOMEM;
+	}
+	ret = sig_verify(name, archive, sig, trust, &b->signer, ret_diag);
+	if (ret == 0) {
+		crypto_hash_sha256(b->digest, archive.data, archive.len);
+		ret = unpack(name, archive, b, ret_diag);
+	}
+	if (ret < 0)
+		bundle_free(b);
+	else
+		*ret_bundle = b;
+	return ret;
+}
+
+void bundle_free(struct bundle *b)
+{
+	if (b == NULL)
+		return;
+	for (uint32_t i = 0; i < b->n_files; i++)
+		free(b->texts[i]);
+	free(b);
+}
+
+// The signature text beside an archive.
+static int read_detached(const char *path, char **ret_text, size_t *ret_len, struct diag *ret_diag)
+{
+	char sig_path[4096];
+	int ret;
+
+	snprintf(sig_path, sizeof(sig_path), "%s.minisig", path);
+	ret = file_read(sig_path, SIG_TEXT_MAX, ret_text, ret_len, ret_diag);
+	if (ret == -ENOENT) {
+		diag_set(ret_diag, path, 0, 0,
+			 "is not signed: it has no signature inside and there is no %s; sign it "
+			 "with 'wireglass rules sign'",
+			 sig_path);
+		return -EKEYREJECTED;
+	}
+	return ret;
+}
+
+int bundle_load(const char *path, char **ret_data, size_t *ret_len, struct diag *ret_diag)
+{
+	char *data, *sig_text, *whole;
+	struct span archive, sig;
+	size_t len, sig_len;
+	int ret = file_read(path, FILE_MAX_BYTES, &data, &len, ret_diag);
+
+	if (ret < 0)
+		return ret;
+	ret = bundle_split(path, span_of(data, len), &archive, &sig, ret_diag);
+	if (ret == 0 && sig.len != 0) { // it is what is wanted
+		*ret_data = data;
+		*ret_len = len;
+		return 0;
+	}
+	if (ret == 0)
+		ret = read_detached(path, &sig_text, &sig_len, ret_diag);
+	if (ret == 0) {
+		ret = bundle_embed(archive, span_of(sig_text, sig_len), &whole, ret_len);
+		if (ret == 0)
+			*ret_data = whole;
+		else
+			diag_set(ret_diag, path, 0, 0, "with its signature is too large");
+		free(sig_text);
+	}
+	free(data);
+	return ret;
+}
+
+int bundle_read_file(const char *path, const struct sig_trust *trust, struct bundle **ret_bundle,
+		     struct diag *ret_diag)
+{
+	size_t len;
+	char *data;
+	int ret = bundle_load(path, &data, &len, ret_diag);
+
+	if (ret < 0)
+		return ret == -EBADMSG ? -EKEYREJECTED : ret;
+	ret = bundle_read(path, span_of(data, len), SPAN_NONE, trust, ret_bundle, ret_diag);
+	free(data);
+	return ret;
+}
+
+static bool number_at(const char *text, size_t off, size_t n, int *ret_value)
+{
+	*ret_value = 0;
+	for (size_t i = off; i < off + n; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		*ret_value = *ret_value * 10 + (text[i] - '0');
+	}
+	return true;
+}
+
+int bundle_parse_time(const char *text, int64_t *ret_s)
+{
+	size_t len = strlen(text);
+	struct tm tm = {0}, back;
+	time_t t;
+
+	if ((len != 10 && len != 20) || text[4] != '-' || text[7] != '-' ||
+	    !number_at(text, 0, 4, &tm.tm_year) || !number_at(text, 5, 2, &tm.tm_mon) ||
+	    !number_at(text, 8, 2, &tm.tm_mday) || tm.tm_year < 1970)
+		return -EINVAL;
+	if (len == 20 &&
+	    (text[10] != 'T' || text[13] != ':' || text[16] != ':' || text[19] != 'Z' ||
+	     !number_at(text, 11, 2, &tm.tm_hour) || !number_at(text, 14, 2, &tm.tm_min) ||
+	     !number_at(text, 17, 2, &tm.tm_sec)))
+		return -EINVAL;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	back = tm;
+	t = timegm(&back); // normalizes: 30 February comes back as 2 March
+	if (back.tm_mon != tm.tm_mon || back.tm_mday != tm.tm_mday || back.tm_hour != tm.tm_hour ||
+	    back.tm_min != tm.tm_min || back.tm_sec != tm.tm_sec)
+		return -EINVAL;
+	*ret_s = t;
+	return 0;
+}
+
+int bundle_check_expiry(const struct bundle *b, int64_t now_s, struct diag *ret_diag)
+{
+	if (b->manifest.expires_s == 0 || now_s < b->manifest.expires_s)
+		return 0;
+	diag_set(ret_diag, "", 0, 0,
+		 "bundle %s serial %lld has expired at %s: get a newer one from its publisher%s",
+		 b->manifest.id, (long long)b->manifest.serial, b->manifest.expires,
+		 b->manifest.created_s > now_s ? ", and check this machine's clock" : "");
+	return -EKEYEXPIRED;
+}

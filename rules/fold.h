@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Matches on a stream buffer -> Hyperscan expressions.
+#ifndef RULES_FOLD_H
+#define RULES_FOLD_H
+
+#include "rules/plan.h"
+
+// Fill c->terms from c->matches. 0, -ENOMEM, -EINVAL with ret_diag: the condition cannot be matched in a stream.
+int fold_cond(struct rules *rs, const struct rule *rule, struct plan_cond *c,
+	      struct diag *ret_diag);
+
+#endif

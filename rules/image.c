@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Checking an image: after it, every index in every record can be followed without another look. What cannot be
+// checked here, the inside of the databases, is covered by the digest, which comes by an authenticated way.
+#include "rules/image.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <sodium.h>
+
+static void digest_of(const uint8_t *image, uint64_t len, uint8_t digest[32])
+{
+	static const uint8_t zero[IMAGE_DIGEST_BYTES];
+	const size_t at = offsetof(struct image_header, digest);
+	crypto_hash_sha256_state st;
+
+	crypto_hash_sha256_init(&st);
+	crypto_hash_sha256_update(&st, image, at);
+	crypto_hash_sha256_update(&st, zero, sizeof(zero));
+	crypto_hash_sha256_update(&st, image + at + sizeof(zero), len - at - sizeof(zero));
+	crypto_hash_sha256_final(&st, digest);
+}
+
+void image_seal(void *image, uint64_t len)
+{
+	struct image_header *h = image;
+	uint8_t digest[IMAGE_DIGEST_BYTES];
+
+	digest_of(image, len, digest);
+	memcpy(h->digest, digest, sizeof(digest));
+}
+
+static int bad(struct diag *d, const char *what)
+{
+	diag_set(d, NULL, 0, 0, "rule set image is damaged: %s", what);
+	return -EBADMSG;
+}
+
+// Is [first, first + n) inside count records?
+static bool range_ok(uint64_t first, uint64_t n, uint64_t count)
+{
+	return first <= count && n <= count - first;
+}
+
+static const uint32_t record_bytes[IMAGE_SECTION_N] = {
+	[IMAGE_RULES] = sizeof(struct image_rule),   [IMAGE_CONDS] = sizeof(struct image_cond),
+	[IMAGE_MATCHES] = sizeof(struct image_match), [IMAGE_TERMS] = sizeof(struct image_term),
+	[IMAGE_SIGS] = sizeof(struct image_sig),     [IMAGE_OWNERS] = sizeof(struct image_owner),
+	[IMAGE_ADDRS] = sizeof(struct image_addr),   [IMAGE_PORTS] = sizeof(struct image_port),
+	[IMAGE_DBS] = sizeof(struct image_db),       [IMAGE_STRINGS] = 1,
+	[IMAGE_BLOBS] = 1,
+};
+
+static int sections_check(const struct image_header *h, uint64_t len, struct diag *d)
+{
+	for (int i = 0; i < IMAGE_SECTION_N; i++) {
+		const struct image_section *s = &h->section[i];
+
+		if (s->off % 8 != 0 || s->off < sizeof(*h) || !range_ok(s->off, s->bytes, len))
+			return bad(d, "a section lies outside");
+		if (s->bytes % record_bytes[i] != 0 || s->bytes / record_bytes[i] > UINT32_MAX / 2)
+			return bad(d, "a section has a broken size");
+	}
+	if (h->section[IMAGE_STRINGS].bytes == 0 ||
+	    ((const char *)h)[h->section[IMAGE_STRINGS].off + h->section[IMAGE_STRINGS].bytes - 1] !=
+		    '\0')
+		return bad(d, "texts are not terminated");
+	return 0;
+}
+
+static int rules_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_rule *r = IMAGE_AT(h, struct image_rule, IMAGE_RULES);
+	uint32_t n = IMAGE_COUNT(h, struct image_rule, IMAGE_RULES);
+	uint32_t conds = IMAGE_COUNT(h, struct image_cond, IMAGE_CONDS);
+	uint32_t addrs = IMAGE_COUNT(h, struct image_addr, IMAGE_ADDRS);
+	uint32_t ports = IMAGE_COUNT(h, struct image_port, IMAGE_PORTS);
+	uint64_t strings = h->section[IMAGE_STRINGS].bytes;
+
+	for (uint32_t i = 0; i < n; i++, r++) {
+		if (r->n_conds > IMAGE_CONDS_PER_RULE_MAX || !range_ok(r->cond, r->n_conds, conds))
+			return bad(d, "conditions of a rule");
+		if (r->dirs == 0 || r->dirs > 3)
+			return bad(d, "direction of a rule");
+		if (!range_ok(r->src, r->n_src, addrs) || !range_ok(r->dst, r->n_dst, addrs) ||
+		    !range_ok(r->sport, r->n_sport, ports) || !range_ok(r->dport, r->n_dport, ports))
+			return bad(d, "addresses of a rule");
+		if (r->msg >= strings || r->classtype >= strings || r->reference >= strings ||
+		    r->metadata >= strings)
+			return bad(d, "texts of a rule");
+	}
+	return 0;
+}
+
+static int conds_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_cond *c = IMAGE_AT(h, struct image_cond, IMAGE_CONDS);
+	uint32_t n = IMAGE_COUNT(h, struct image_cond, IMAGE_CONDS);
+	uint32_t matches = IMAGE_COUNT(h, struct image_match, IMAGE_MATCHES);
+	uint32_t terms = IMAGE_COUNT(h, struct image_term, IMAGE_TERMS);
+	const struct image_db *dbs = IMAGE_AT(h, struct image_db, IMAGE_DBS);
+	uint32_t n_dbs = IMAGE_COUNT(h, struct image_db, IMAGE_DBS);
+
+	for (uint32_t i = 0; i < n; i++, c++) {
+		const struct buffer_info *b = buffer_info(c->buffer);
+
+		if (b == NULL || c->mode > IMAGE_COND_GATED ||
+		    (b->stage == BUFFER_HEAD) != (c->mode == IMAGE_COND_HEAD))
+			return bad(d, "buffer of a condition");
+		if (!range_ok(c->match, c->n_matches, matches) || !range_ok(c->term, c->n_terms, terms) ||
+		    c->n_terms > IMAGE_TERMS_PER_COND_MAX ||
+		    c->n_matches > IMAGE_MATCHES_PER_COND_MAX)
+			return bad(d, "matches of a condition");
+		if (c->mode == IMAGE_COND_HEAD || c->mode == IMAGE_COND_EXACT) {
+			if (c->db != IMAGE_NONE)
+				return bad(d, "database of a condition");
+		} else if (c->db >= n_dbs || c->n_terms == 0 || dbs[c->db].n_sigs != c->n_terms ||
+			   dbs[c->db].flags != (IMAGE_DB_STREAM | IMAGE_DB_OWN)) {
+			return bad(d, "database of a condition");
+		}
+	}
+	return 0;
+}
+
+static int matches_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_match *m = IMAGE_AT(h, struct image_match, IMAGE_MATCHES);
+	uint32_t n = IMAGE_COUNT(h, struct image_match, IMAGE_MATCHES);
+	uint64_t blobs = h->section[IMAGE_BLOBS].bytes;
+
+	for (uint32_t i = 0; i < n; i++, m++) {
+		if (m->type > IMAGE_PCRE || m->len == 0 || m->len > 65535 ||
+		    !range_ok(m->blob_off, m->len, blobs))
+			return bad(d, "a match");
+	}
+	return 0;
+}
+
+static int sigs_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_sig *s = IMAGE_AT(h, struct image_sig, IMAGE_SIGS);
+	uint32_t n = IMAGE_COUNT(h, struct image_sig, IMAGE_SIGS);
+	const struct image_owner *o = IMAGE_AT(h, struct image_owner, IMAGE_OWNERS);
+	uint32_t owners = IMAGE_COUNT(h, struct image_owner, IMAGE_OWNERS);
+	const struct image_rule *rules = IMAGE_AT(h, struct image_rule, IMAGE_RULES);
+	uint32_t n_rules = IMAGE_COUNT(h, struct image_rule, IMAGE_RULES);
+
+	for (uint32_t i = 0; i < n; i++, s++)
+		if (!range_ok(s->owner, s->n_owners, owners))
+			return bad(d, "owners of a signature");
+	for (uint32_t i = 0; i < owners; i++, o++) {
+		const struct image_rule *r;
+
+		if (o->rule >= n_rules)
+			return bad(d, "a signature's rule");
+		r = &rules[o->rule];
+		if (o->cond != IMAGE_NONE && (o->cond < r->cond || o->cond - r->cond >= r->n_conds))
+			return bad(d, "a signature's condition");
+	}
+	for (int dir = 0; dir < DIR_N; dir++)
+		if (!range_ok(h->always[dir], h->n_always[dir], owners))
+			return bad(d, "unconditional rules");
+	return 0;
+}
+
+static int dbs_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_db *db = IMAGE_AT(h, struct image_db, IMAGE_DBS);
+	uint32_t n = IMAGE_COUNT(h, struct image_db, IMAGE_DBS);
+	uint32_t sigs = IMAGE_COUNT(h, struct image_sig, IMAGE_SIGS);
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!range_ok(db[i].blob_off, db[i].bytes, h->section[IMAGE_BLOBS].bytes) ||
+		    db[i].bytes == 0 || db[i].blob_off % 8 != 0)
+			return bad(d, "a database lies outside");
+		if ((db[i].flags & ~(uint32_t)(IMAGE_DB_STREAM | IMAGE_DB_OWN)) != 0 ||
+		    ((db[i].flags & IMAGE_DB_OWN) == 0 &&
+		     !range_ok(db[i].sig, db[i].n_sigs, sigs)))
+			return bad(d, "signatures of a database");
+	}
+	for (int i = 0; i < 2; i++)
+		if (h->selftest[i] >= n ||
+		    db[h->selftest[i]].flags != (IMAGE_DB_OWN | (i == 1 ? IMAGE_DB_STREAM : 0)))
+			return bad(d, "self-test databases");
+	for (unsigned int b = 0; b < BUF_N; b++) {
+		for (int dir = 0; dir < DIR_N; dir++) {
+			uint32_t i = h->db[b][dir];
+			bool stream = buffer_info(b)->stage == BUFFER_STREAM;
+
+			if (h->tail[b][dir] > IMAGE_TAIL_MAX)
+				return bad(d, "look-back of a buffer");
+			if (i == IMAGE_NONE)
+				continue;
+			if (i >= n || (db[i].flags & IMAGE_DB_OWN) != 0 ||
+			    ((db[i].flags & IMAGE_DB_STREAM) != 0) != stream)
+				return bad(d, "database of a buffer");
+		}
+	}
+	return 0;
+}
+
+int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], struct diag *d)
+{
+	const struct image_header *h = image;
+	uint8_t digest[IMAGE_DIGEST_BYTES];
+	int err;
+
+	if (len < sizeof(*h) || len > IMAGE_MAX_BYTES || h->bytes != len)
+		return bad(d, "its length is wrong");
+	if (h->magic != IMAGE_MAGIC || h->version != IMAGE_VERSION)
+		return bad(d, "it was made by another version");
+	digest_of(image, len, digest);
+	if (sodium_memcmp(digest, h->digest, sizeof(digest)) != 0 ||
+	    (want_digest != NULL && sodium_memcmp(digest, want_digest, sizeof(digest)) != 0)) {
+		diag_set(d, NULL, 0, 0, "rule set image does not have the digest it was announced with");
+		return -EKEYREJECTED;
+	}
+	err = sections_check(h, len, d);
+	if (err == 0)
+		err = rules_check(h, d);
+	if (err == 0)
+		err = conds_check(h, d);
+	if (err == 0)
+		err = matches_check(h, d);
+	if (err == 0)
+		err = sigs_check(h, d);
+	if (err == 0)
+		err = dbs_check(h, d);
+	return err;
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The compiled rule set: one position-independent blob, made by rules/compile.c in the control process (or by
+// replay) and read by the dataplane, which never sees rule text.
+//
+//   +--------+-------+-------+---------+-------+------+-------+-------+-----+----------+-----------+
+//   | header | rules | conds | matches | terms | sigs | owner | addrs | ports | dbs | strings | blobs |
+//   +--------+-------+-------+---------+-------+------+-------+-------+-----+----------+-----------+
+//
+// Every section is an array of fixed-size records, 8-byte aligned, addressed by the header. Every index in a
+// record is checked by image_check() before anybody follows it. Blobs are serialized Hyperscan databases: code,
+// in effect, hence the digest over the whole image, which comes by an authenticated way.
+#ifndef RULES_IMAGE_H
+#define RULES_IMAGE_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/diag.h"
+
+enum {
+	IMAGE_MAGIC = 0x31494757, // "WGI1"
+	IMAGE_VERSION = 1,
+	IMAGE_DIGEST_BYTES = 32,       // SHA-256
+	IMAGE_MAX_BYTES = 1 << 30,     // a 14k rule set takes about 60 MB
+	IMAGE_TERMS_PER_COND_MAX = 31, // bits of a word, see struct active in engine/detect.c
+	IMAGE_CONDS_PER_RULE_MAX = 16,
+	IMAGE_MATCHES_PER_COND_MAX = 256, // depth of the evaluator's recursion
+	IMAGE_TAIL_MAX = 64 << 10, // largest look-back a database may ask for
+};
+#define IMAGE_NONE UINT32_MAX
+
+enum image_section_id {
+	IMAGE_RULES,
+	IMAGE_CONDS,
+	IMAGE_MATCHES,
+	IMAGE_TERMS,
+	IMAGE_SIGS,
+	IMAGE_OWNERS,
+	IMAGE_ADDRS,
+	IMAGE_PORTS,
+	IMAGE_DBS,
+	IMAGE_STRINGS, // NUL-terminated texts
+	IMAGE_BLOBS,   // contents, pcre patterns, databases
+	IMAGE_SECTION_N
+};
+
+struct image_section {
+	uint64_t off, bytes;
+};
+
+struct image_header {
+	uint32_t magic, version;
+	uint64_t bytes;     // of the whole image
+	uint64_t serial;    // of the bundle, 0 if none
+	uint8_t digest[32]; // SHA-256 of the image with this field zero
+	uint32_t selftest[2]; // databases of the byte '|', block and stream mode: the loader tries libhs on them
+	uint32_t pad0;
+	uint32_t always[DIR_N]; // first owner of the rules that are evaluated on every message head, per direction
+	uint32_t n_always[DIR_N];
+	uint32_t pad;
+	uint32_t db[BUF_N][DIR_N];   // index of the always-on database, IMAGE_NONE if no rule needs that buffer
+	uint32_t tail[BUF_N][DIR_N]; // bytes of a stream buffer to retain for late activation
+	uint8_t keep_head[DIR_N];    // some rule looks at the head after the head has passed
+	uint8_t pad2[6];
+	struct image_section section[IMAGE_SECTION_N];
+};
+
+enum image_rule_flag {
+	IMAGE_RULE_BIDIRECTIONAL = 1 << 0,
+	IMAGE_RULE_HTTP = 1 << 1, // only in flows that are HTTP
+};
+
+// A rule inspects one direction, or each of both on its own; its conditions all lie in that direction.
+struct image_rule {
+	uint32_t sid, gid, rev;
+	uint8_t priority, flags, dirs; // dirs: bit per enum dir
+	uint8_t n_conds;
+	uint32_t cond; // first of n_conds: HEAD buffers before STREAM buffers
+	uint32_t msg, classtype, reference, metadata; // offsets in strings
+	uint32_t src, n_src, dst, n_dst;              // in addrs
+	uint32_t sport, n_sport, dport, n_dport;      // in ports
+};
+
+// All matches of a rule on one buffer.
+struct image_cond {
+	uint8_t buffer; // enum buffer
+	uint8_t n_terms; // STREAM: terms to satisfy; HEAD: 0
+	uint16_t n_matches; // HEAD: evaluated in order on the whole buffer; STREAM: 0
+	uint32_t match;     // first
+	uint32_t term;      // first
+	uint32_t db;        // STREAM: this condition's own streaming database (pattern id = term), or IMAGE_NONE
+			    // when the always-on signature is the whole condition
+	uint32_t mode;      // enum image_cond_mode
+};
+
+// How a stream condition wakes up (see rules/plan.c).
+enum image_cond_mode {
+	IMAGE_COND_HEAD,   // not a stream condition
+	IMAGE_COND_EXACT,  // the always-on signature is the condition
+	IMAGE_COND_ANCHOR, // the always-on signature wakes the condition's database, fed from the signature's look-back on
+	IMAGE_COND_WINDOW, // as ANCHOR, fed with the whole retained window
+	IMAGE_COND_GATED,  // no signature: woken at the start of the buffer when the head conditions hold, or by another condition
+};
+
+enum image_match_type {
+	IMAGE_CONTENT,
+	IMAGE_PCRE,
+};
+
+enum image_match_flag {
+	IMAGE_NEGATED = 1 << 0,
+	IMAGE_NOCASE = 1 << 1,
+	IMAGE_OFFSET = 1 << 2,
+	IMAGE_DEPTH = 1 << 3,
+	IMAGE_DISTANCE = 1 << 4,
+	IMAGE_WITHIN = 1 << 5,
+	IMAGE_ENDSWITH = 1 << 6,
+	IMAGE_RELATIVE = 1 << 7, // pcre relative to the match before
+};
+
+struct image_match {
+	uint8_t type;
+	uint8_t pad;
+	uint16_t flags;
+	uint32_t pcre_options; // PCRE2_* of pcre2.h 10.42
+	uint32_t blob_off;     // in blobs; a nocase content is stored in lower case
+	uint32_t len;
+	int32_t offset, depth, distance, within;
+};
+
+// Entry of an address or port set: the set holds x if x is in some positive entry (or there is none) and in no
+// negated one. Addresses are mapped as in struct hit_addr, len counts bits of that form.
+struct image_addr {
+	uint8_t prefix[16];
+	uint8_t len, negated;
+	uint8_t pad[2];
+};
+
+struct image_port {
+	uint16_t first, last;
+	uint32_t negated;
+};
+
+struct image_term {
+	uint32_t negated; // must not match by the end of the buffer
+};
+
+// One pattern of an always-on database: its pattern id is its index from db.sig.
+struct image_sig {
+	uint32_t owner, n_owners; // in owners: who waits for it
+	uint32_t lookback;        // bytes before the match's end that the woken condition needs; UINT32_MAX: all there is
+	uint32_t pad;
+};
+
+// A rule waiting for a signature (or for every head).
+struct image_owner {
+	uint32_t rule;
+	uint32_t cond; // index in conds; for HEAD buffers the one whose buffer the signature is in
+};
+
+enum image_db_flag {
+	IMAGE_DB_STREAM = 1 << 0, // else block mode
+	IMAGE_DB_OWN = 1 << 1,    // a condition's own database, not an always-on one
+};
+
+struct image_db {
+	uint64_t blob_off;
+	uint64_t bytes;
+	uint32_t flags;
+	uint32_t sig, n_sigs; // always-on: first signature and their number; OWN: 0 and the number of terms
+	uint32_t pad;
+};
+
+static_assert(sizeof(struct image_rule) == 68, "image format");
+static_assert(sizeof(struct image_cond) == 20, "image format");
+static_assert(sizeof(struct image_match) == 32, "image format");
+static_assert(sizeof(struct image_db) == 32, "image format");
+
+// Typed view of a section; valid while the image is mapped, after image_check() said 0.
+#define IMAGE_AT(img, type, sec)                                                                   \
+	((const type *)((const uint8_t *)(img) + (img)->section[sec].off))
+#define IMAGE_COUNT(img, type, sec) ((uint32_t)((img)->section[sec].bytes / sizeof(type)))
+
+// Check every offset, count, index and enum of an image of len bytes, and its digest.
+// want_digest may be NULL; otherwise the digest must be this one.
+// 0, -EBADMSG (ret_diag says what), -EKEYREJECTED (digest).
+int image_check(const void *image, uint64_t len, const uint8_t want_digest[32],
+		struct diag *ret_diag);
+
+// Compute and store the digest (maker's side).
+void image_seal(void *image, uint64_t len);
+
+static inline const char *image_string(const struct image_header *img, uint32_t off)
+{
+	return (const char *)img + img->section[IMAGE_STRINGS].off + off;
+}
+
+#endif

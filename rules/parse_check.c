@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What can only be said of a rule as a whole: does it have a sid, can its conditions hold in one
+// message, do its modifiers go together whatever their order was.
+#include "rules/parse_rule.h"
+
+#include <errno.h>
+
+static int check_fast_pattern(struct parser *p)
+{
+	const unsigned int positions = RULE_OFFSET | RULE_DEPTH | RULE_DISTANCE | RULE_WITHIN;
+	const struct rule_match *m;
+
+	if (p->fast_pattern < 0)
+		return 0;
+	m = &p->match[p->fast_pattern];
+	if ((m->flags & RULE_NEGATED) != 0)
+		return parse_fail(p, p->match_at[p->fast_pattern],
+				  "fast_pattern on a negated content: it cannot be searched for");
+	if ((m->flags & RULE_FAST_PATTERN_ONLY) != 0 && (m->flags & positions) != 0)
+		return parse_fail(p, p->match_at[p->fast_pattern],
+				  "fast_pattern:only does not go with offset, depth, distance or "
+				  "within on one content");
+	return 0;
+}
+
+static int check_host(struct parser *p, uint32_t i)
+{
+	const struct rule_match *m = &p->match[i];
+
+	if ((m->flags & RULE_NOCASE) != 0)
+		return parse_fail(
+			p, p->match_at[i],
+			"nocase on http.host: the buffer is lower case, leave nocase out");
+	for (uint32_t k = 0; k < m->len; k++)
+		if (m->data[k] >= 'A' && m->data[k] <= 'Z')
+			return parse_fail(p, p->match_at[i],
+					  "upper case in http.host: the buffer is lower case, "
+					  "write the content so");
+	return 0;
+}
+
+static int check_method(struct parser *p, uint32_t i)
+{
+	const struct rule_match *m = &p->match[i];
+	uint8_t first = m->data[0], last = m->data[m->len - 1];
+
+	if (first == ' ' || first == '\t' || last == ' ' || last == '\t')
+		return parse_fail(
+			p, p->match_at[i],
+			"http.method has no blank at either end: the content can never match");
+	return 0;
+}
+
+// A rule inspects one message: the direction of flow and those of the buffers must have one in
+// common.
+static int check_direction(struct parser *p)
+{
+	unsigned int dirs = 3, flow_dirs = 3;
+
+	if ((p->r.flow & RULE_FLOW_TO_SERVER) != 0)
+		flow_dirs = 1 << DIR_TO_SERVER;
+	else if ((p->r.flow & RULE_FLOW_TO_CLIENT) != 0)
+		flow_dirs = 1 << DIR_TO_CLIENT;
+	for (uint32_t i = 0; i < p->r.n_matches; i++) {
+		const struct buffer_info *info = buffer_info(p->match[i].buffer);
+
+		if ((info->dirs & flow_dirs) == 0)
+			return parse_fail(p, p->match_at[i], "%s is in %s but flow says %s",
+					  info->keyword, info->dirs == 1 ? "requests" : "responses",
+					  flow_dirs == 1 ? "to_server" : "to_client");
+		if ((info->dirs & dirs) == 0)
+			return parse_fail(p, p->match_at[i],
+					  "%s is in %s, the buffers before it are in %s: a rule "
+					  "looks at one message",
+					  info->keyword, info->dirs == 1 ? "requests" : "responses",
+					  info->dirs == 1 ? "responses" : "requests");
+		dirs &= info->dirs;
+	}
+	return 0;
+}
+
+int parse_check(struct parser *p)
+{
+	int ret = 0;
+
+	if (p->r.sid == 0)
+		return parse_fail(p, NULL, "the rule has no sid: add sid:NUMBER;");
+	if (p->sticky_at != NULL)
+		return parse_fail(p, p->sticky_at, "%s is not followed by a content or pcre",
+				  buffer_info((unsigned int)p->sticky)->keyword);
+	for (uint32_t i = 0; i < p->r.n_matches && ret == 0; i++) {
+		if (p->match[i].type != RULE_CONTENT)
+			continue;
+		if (p->match[i].buffer == BUF_HOST)
+			ret = check_host(p, i);
+		else if (p->match[i].buffer == BUF_METHOD)
+			ret = check_method(p, i);
+	}
+	if (ret == 0)
+		ret = check_fast_pattern(p);
+	if (ret == 0)
+		ret = check_direction(p);
+	return ret;
+}

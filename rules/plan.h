@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// How a rule will be matched: prefilter, then activate (DESIGN section 5).
+//
+// A rule looks at one message in one direction. Its matches are grouped by buffer into conditions, all of which must hold.
+// The rule is represented by one literal, its most selective one that is allowed, in the always-on database of one buffer:
+//
+//   head buffers only      the best literal of any head condition; the conditions are then evaluated directly
+//   head and body          if the head has a selective literal: there, and the body condition is opened at the body's start
+//                          (GATED) when the head conditions hold; a rule whose head does not match costs its body nothing
+//                          otherwise: in the body, and the head, kept for that, is evaluated when the literal matches
+//   body or raw only       one plain content is matched whole by its literal (EXACT);
+//                          a chain is woken by its literal and fed from the literal's look-back on (ANCHOR), which is
+//                          exact at any depth; several chains, negated ones and positions that count from the start are
+//                          fed with the whole retained window (WINDOW, 64 KiB)
+//
+// A stream condition becomes Hyperscan expressions ("terms"): relative contents fold into one expression with bounded gaps.
+#ifndef RULES_PLAN_H
+#define RULES_PLAN_H
+
+#include "common/span.h"
+#include "rules/image.h"
+#include "rules/rule.h"
+
+enum {
+	PLAN_GAP_MAX = 32767,     // largest bounded repeat of Hyperscan
+	PLAN_LOOKBACK_MAX = 960,  // what an anchor may ask to be kept of a body: twice that fits a 2 KiB cell
+};
+
+struct plan_literal {
+	struct span bytes;
+	bool nocase;
+	uint32_t bits;     // estimated selectivity: about -log2 of its chance per byte of traffic
+	uint32_t lookback; // bytes from the start of its chain to its own end; UINT32_MAX: unbounded
+};
+
+struct plan_term {
+	char *expr; // Hyperscan syntax; modes are inline, no flags needed
+	uint64_t min_end, max_end; // allowed end offsets of the match, 0 and UINT64_MAX: any
+	bool negated;
+	bool absolute; // its meaning depends on where the buffer starts
+	bool plain;    // nothing but one content: literal.bytes within min_end..max_end
+	struct plan_literal literal; // best anchor, bits 0 if it has none
+};
+
+struct plan_cond {
+	uint8_t buffer; // as the rule names it
+	uint8_t slot;   // database it is scanned with: the body buffers share one
+	uint8_t mode;   // enum image_cond_mode
+	uint8_t n_terms;
+	struct plan_term *terms;
+	uint32_t *matches; // indices in rule->matches, in order
+	uint32_t n_matches;
+	struct plan_literal literal; // HEAD: best literal; STREAM: the signature, unless GATED
+	uint64_t sig_min_end, sig_max_end; // EXACT only
+	const char *sig_expr;              // EXACT on an expression instead of a literal
+};
+
+struct plan {
+	const struct rule *rule;
+	uint8_t dirs;
+	uint8_t n_conds;
+	int represented_by; // index in conds, -1: evaluated on every head
+	bool keep_head;     // head conditions may be asked for after the head has passed
+	struct plan_cond conds[IMAGE_CONDS_PER_RULE_MAX];
+};
+
+// Database slot of a buffer in the image header.
+enum buffer plan_slot(enum buffer buffer);
+
+// Plan one rule. Memory comes from rs (and lives as long). 0, -ENOMEM, or -EINVAL with ret_diag naming what cannot be matched.
+int plan_rule(struct rules *rs, const struct rule *rule, struct plan *ret_plan,
+	      struct diag *ret_diag);
+
+// Estimated selectivity of a literal in bits.
+uint32_t plan_literal_bits(struct span bytes, bool nocase);
+
+// PCRE2 options of a match.
+uint32_t plan_pcre_options(const struct rule_match *m);
+
+#endif

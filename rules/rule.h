@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A rule as parsed: what the text says, not how it will be matched (that is rules/plan.h).
+//
+// Language: Suricata 7 rule documentation. Everything a rule owns lives in the arena of its struct rules.
+#ifndef RULES_RULE_H
+#define RULES_RULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/diag.h"
+
+enum rule_match_type {
+	RULE_CONTENT,
+	RULE_PCRE,
+};
+
+enum rule_match_flag {
+	RULE_NEGATED = 1 << 0,
+	RULE_NOCASE = 1 << 1,
+	RULE_OFFSET = 1 << 2,
+	RULE_DEPTH = 1 << 3,
+	RULE_DISTANCE = 1 << 4, // relative to the end of the match before it in the same buffer
+	RULE_WITHIN = 1 << 5,
+	RULE_STARTSWITH = 1 << 6, // parser also sets RULE_OFFSET/RULE_DEPTH: offset 0, depth len
+	RULE_ENDSWITH = 1 << 7,
+	RULE_FAST_PATTERN = 1 << 8,
+	RULE_FAST_PATTERN_ONLY = 1 << 9,
+	RULE_PCRE_RELATIVE = 1 << 10, // pcre flag R
+};
+
+enum rule_pcre_flag { // the letters i s m x A E G of /pattern/flags
+	RULE_PCRE_I = 1 << 0,
+	RULE_PCRE_S = 1 << 1,
+	RULE_PCRE_M = 1 << 2,
+	RULE_PCRE_X = 1 << 3,
+	RULE_PCRE_A = 1 << 4, // anchored
+	RULE_PCRE_E = 1 << 5, // dollar end only
+	RULE_PCRE_G = 1 << 6, // ungreedy
+};
+
+// One content or pcre, in the order in which the rule lists them.
+struct rule_match {
+	uint8_t type;   // enum rule_match_type
+	uint8_t buffer; // enum buffer
+	uint16_t flags; // enum rule_match_flag
+	uint16_t pcre_flags;
+	uint16_t len;        // of data, 1 or more
+	const uint8_t *data; // content bytes with |hex| and escapes resolved; for pcre the pattern between the slashes
+	int32_t offset, depth, distance, within; // meaningful with their flag
+	uint32_t column;                         // in the rule's line, for messages
+};
+
+// Address set: a prefix list. v4 is mapped (::ffff:0:0/96 + length). any: count 0.
+struct rule_addr {
+	uint8_t prefix[16];
+	uint8_t len; // 0..128 on the mapped form
+	bool negated;
+};
+struct rule_port {
+	uint16_t first, last;
+	bool negated;
+};
+
+// The set holds x if x is in some positive entry (or there is none) and in no negated entry.
+struct rule_addrs {
+	struct rule_addr *v;
+	uint32_t n;
+};
+struct rule_ports {
+	struct rule_port *v;
+	uint32_t n;
+};
+
+enum rule_proto {
+	RULE_PROTO_HTTP, // http, http1
+	RULE_PROTO_TCP,  // tcp, tcp-stream
+};
+
+enum rule_flow {
+	RULE_FLOW_TO_SERVER = 1 << 0,
+	RULE_FLOW_TO_CLIENT = 1 << 1,
+	RULE_FLOW_ESTABLISHED = 1 << 2,
+	RULE_FLOW_NOT_ESTABLISHED = 1 << 3,
+	RULE_FLOW_STATELESS = 1 << 4,
+	RULE_FLOW_ONLY_STREAM = 1 << 5,
+	RULE_FLOW_NO_STREAM = 1 << 6,
+};
+
+struct rule {
+	uint32_t sid, gid, rev; // gid defaults to 1, rev to 0
+	uint8_t proto;          // enum rule_proto
+	uint8_t priority;       // 1 worst .. 255; default 3
+	bool bidirectional;     // <>
+	uint8_t flow;           // enum rule_flow
+	uint32_t n_matches;
+	uint32_t line; // in file
+	struct rule_addrs src, dst;
+	struct rule_ports src_port, dst_port;
+	struct rule_match *matches;
+	const char *file; // as given to rules_parse
+	const char *msg;  // "" if none; UTF-8 as in the file
+	const char *classtype;
+	const char *reference; // "type,value" joined by '\n', "" if none
+	const char *metadata;  // "key value" joined by '\n', "" if none
+};
+
+struct arena;
+
+// A growing set of rules. Init to zero, release with rules_done().
+struct rules {
+	struct rule *v;
+	size_t n, cap;
+	struct arena *arena;
+	// Filled by the parser for reports:
+	size_t seen;    // rules met, disabled ones (commented out) not counted
+	size_t refused; // syntax error or a keyword that is not supported
+	size_t skipped; // rules for other protocols than http and tcp: valid, not ours
+};
+
+void rules_done(struct rules *rs);
+
+// Zeroed memory that lives as long as rs; NULL when out of memory. Alignment 8.
+void *rules_alloc(struct rules *rs, size_t size);
+
+#endif

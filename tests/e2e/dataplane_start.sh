@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# How wireglass-dataplane starts, refuses to start, and stops: each failure is one sentence that says what to do.
+. "$(dirname "$0")/lib.sh"
+e2e_enter "$@"
+need jq ss setpriv
+
+PCAP=$SOURCE/tests/demo/demo.pcap
+DP=$BUILD/wireglass-dataplane
+
+# refuses NAME EXIT-CODE TEXT ARGUMENTS... : ends with the code, says the text, in one line per message and without
+# anything of a library's own
+refuses() {
+    local name=$1 code=$2 text=$3 got
+    shift 3
+    timeout "$PATIENCE" "$DP" "$@" >"$WORK/refusal" 2>&1
+    got=$?
+    if [ "$got" != "$code" ] || ! grep -qF -- "$text" "$WORK/refusal"; then
+        not_ok "$name" "exit code $got instead of $code, or no '$text' in: $(cat "$WORK/refusal")"
+    elif grep -qE 'EAL|usage|Usage' "$WORK/refusal"; then
+        not_ok "$name" "a library speaks: $(cat "$WORK/refusal")"
+    else
+        ok "$name"
+    fi
+}
+
+frames_in_log() {
+    sed -n 's/.*: \([0-9]*\) frames, .*/\1/p' "$1" | tail -n 1
+}
+
+# play LOG ARGUMENTS... : run to the end
+play() {
+    local log=$1
+    shift
+    timeout "$PATIENCE" "$DP" --socket "$DP_SOCKET" --exit-when-done "$@" >"$log" 2>&1
+}
+
+refuses 'no port' 2 'give --port'
+refuses 'misspelt option' 2 'did you mean --port?' --prot x
+refuses 'missing capture file' 1 'No such file' --port pcap:/nonexistent.pcap
+refuses 'missing interface' 1 'see ip link' --port af_packet:nope0
+refuses 'missing interface, libpcap' 1 'see ip link' --port net_pcap:nope0
+refuses 'missing NIC' 1 'see lspci' --port pci:ffff:00:00.0
+refuses 'odd number of inline ports' 2 'not an even number' --mode inline --port af_packet:lo
+refuses 'missing folder of the socket' 1 'the directory of the socket' --port "pcap:$PCAP" --socket /nonexistent/s
+refuses 'not a capture' 1 'not a pcap' --port "pcap:$SOURCE/README.md" --socket "$DP_SOCKET"
+refuses 'not an image' 1 'too short' --port "pcap:$PCAP" --socket "$DP_SOCKET" --image "$SOURCE/.gitignore"
+refuses 'unreadable configuration' 2 'No such file' --config /nonexistent.cfg
+printf 'prots = [ ];\n' >"$WORK/bad.cfg"
+refuses 'unknown key' 2 'bad.cfg:1' --config "$WORK/bad.cfg"
+refuses 'capture and interface' 2 'cannot be mixed' --port "pcap:$PCAP" --port af_packet:lo
+check 'the shipped configuration is good' "$DP" --config "$SOURCE/etc/dataplane.cfg" --port "pcap:$PCAP" --check
+is 'nothing is left of all these' "$(ls /run | grep -c dpdk)" 0
+
+# --- interfaces
+ip link add t0 type veth peer name t1
+port_up - t0
+port_up - t1
+ethtool -K t0 gro on >/dev/null 2>&1
+refuses 'merging offloads, inline' 1 'ethtool -K t0 gro off' --mode inline --port af_packet:t0 --port af_packet:t1 \
+    --socket "$DP_SOCKET"
+ethtool -K t0 gro off >/dev/null 2>&1
+if [ -r "$DP" ] && setpriv --reuid 65534 --clear-groups --inh-caps -all test -x "$DP"; then
+    setpriv --reuid 65534 --clear-groups --inh-caps -all "$DP" --port af_packet:t0 --check >"$WORK/refusal" 2>&1
+    check 'capturing without the right to' grep -q CAP_NET_RAW "$WORK/refusal"
+else
+    not_ok 'capturing without the right to' 'the program cannot be run by another user: build outside of a private folder'
+fi
+
+# --- running
+for workers in 1 2 5; do
+    check "$workers workers: a capture in 7 rounds" play "$WORK/play$workers.log" --workers "$workers" \
+        --port "pcap:$PCAP,rounds=7"
+    frames=$(frames_in_log "$WORK/play$workers.log")
+    [ "$workers" = 1 ] && first=$frames
+    is "$workers workers: every frame was seen" "$frames" "$first"
+    is "$workers workers: none is left in a queue" "$((frames % 7))" 0
+done
+check 'the log says how memory was found' grep -q 'memory: .*hugepages' "$WORK/play1.log"
+head -c -7 "$PCAP" >"$WORK/cut.pcap"
+check 'a cut capture is played' play "$WORK/cut.log" --port "pcap:$WORK/cut.pcap"
+check 'and its end is complained about' grep -q 'damaged or cut after frame' "$WORK/cut.log"
+is 'it has one frame less' "$(frames_in_log "$WORK/cut.log")" $((first / 7 - 1))
+
+# Folders that systemd or a session names are not for DPDK to write to.
+mkdir "$WORK/runtime"
+check 'runtime folders in the environment' env RUNTIME_DIRECTORY="$WORK/runtime:/x" XDG_RUNTIME_DIR="$WORK/runtime" \
+    timeout "$PATIENCE" "$DP" --socket "$DP_SOCKET" --exit-when-done --port "pcap:$PCAP"
+is 'stay empty' "$(ls "$WORK/runtime")" ''
+
+check 'it stays when its capture has ended' dataplane_start --port "pcap:$PCAP"
+refuses 'a second instance' 1 'another wireglass-dataplane' --port "pcap:$PCAP" --socket "$DP_SOCKET"
+check 'does not disturb the first' kill -0 "$DATAPLANE"
+check 'SIGTERM ends it with 0' stop "$DATAPLANE"
+is 'its socket is gone' "$(ls "$DP_SOCKET" 2>/dev/null)" ''
+check 'interfaces: it starts' dataplane_start --port af_packet:t0 --port net_pcap:t1
+kill -INT "$DATAPLANE"
+check 'SIGINT ends it, too' wait "$DATAPLANE"
+spawn - "$WORK/killed.log" "$DP" --socket "$DP_SOCKET" --port "pcap:$PCAP"
+killed=$SPAWNED
+wait_for "$PATIENCE" answers "$DP_SOCKET" "$killed"
+kill -KILL "$killed"
+wait "$killed" 2>/dev/null
+check 'after a crash the next one takes the socket over' play "$WORK/again.log" --port "pcap:$PCAP"
+is 'DPDK leaves nothing behind' "$(ls /run | grep -c dpdk)" 0
+finish

@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Who may include what. Each layer has one line: which of our headers it may name (extended regular expression) and
+# whether DPDK's. What a layer must not know, it cannot use; the linker and the compiler flags check the same again.
+. "$(dirname "$0")/files.sh"
+
+cfg='common/cfg\.h'
+common='common/[a-z_0-9]+\.h'
+image='rules/image\.h'
+engine='dataplane/engine/[a-z_0-9]+\.h'
+
+# layer FILE : name of the layer, first match wins
+layer() {
+    case $1 in
+    common/cfg.[ch]) echo cfg ;;
+    common/*) echo common ;;
+    hwprofiles/*) echo hwprofiles ;;
+    rules/image.[ch]) echo rules/image ;;
+    rules/*) echo rules ;;
+    dataplane/engine/*) echo engine ;;
+    dataplane/capture.[ch]) echo capture ;;
+    # replay and bench belong to the wireglass program: they run the engine without DPDK and compile rules
+    dataplane/replay.[ch] | dataplane/bench.[ch] | dataplane/streams.[ch]) echo replay ;;
+    dataplane/*) echo shell ;;
+    control/cli/*) echo cli ;;
+    control/*) echo control ;;
+    tests/*) echo tests ;;
+    *) echo unknown ;;
+    esac
+}
+
+# allowed LAYER : what may stand between the quotes
+allowed() {
+    case $1 in
+    common) echo "$common" ;;
+    cfg) echo "$common" ;;
+    hwprofiles) echo "$common|hwprofiles/.*" ;;
+    rules/image) echo "$common|$image" ;;
+    rules) echo "$common|rules/.*" ;;
+    engine) echo "$common|$image|$engine" ;;
+    capture) echo "$common|$engine|dataplane/capture\.h" ;;
+    replay) echo "$common|rules/.*|$engine|dataplane/(capture|replay|bench|streams)\.h" ;;
+    shell) echo "$common|hwprofiles/.*|$image|$engine|dataplane/[a-z_0-9]+\.h" ;;
+    control) echo "$common|hwprofiles/.*|rules/.*|control/.*" ;;
+    # the command's table names the two entry points that live beside the engine
+    cli) echo "$common|hwprofiles/.*|rules/.*|control/.*|dataplane/replay\.h" ;;
+    tests) echo '.*' ;;
+    esac
+}
+
+may_use_cfg() {
+    case $1 in
+    common | rules/image | engine | capture) return 1 ;;
+    esac
+}
+
+may_use_dpdk() {
+    [ "$1" = shell ]
+}
+
+for file in $(sources '*.c' '*.h'); do
+    l=$(layer "$file")
+    if [ "$l" = unknown ]; then
+        complain "$file: in no layer: add its folder to the matrix in tests/lint/include.sh"
+        continue
+    fi
+    rule="^($(allowed "$l"))\$"
+    while IFS=: read -r line text; do
+        [[ $text =~ [\<\"]([^\>\"]*)[\>\"] ]] || continue
+        name=${BASH_REMATCH[1]}
+        if [[ $text == *\"* ]]; then
+            if [ ! -f "$name" ]; then
+                complain "$file:$line: \"$name\" is not a path from the top of the tree"
+            elif [[ ! $name =~ $rule ]]; then
+                complain "$file:$line: $l must not include \"$name\""
+            elif [[ $name =~ ^$cfg$ ]] && ! may_use_cfg "$l"; then
+                complain "$file:$line: $l must not include \"$name\""
+            fi
+        elif [[ $name =~ ^rte_ ]] && ! may_use_dpdk "$l"; then
+            complain "$file:$line: $l must not include DPDK's <$name>"
+        fi
+    done < <(grep -nE '^[[:space:]]*#[[:space:]]*include\b' "$file")
+done
+verdict 'layers include only what they may'
+finish

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The whole path of a packet. However the same bytes are cut, ordered and repeated, hits and events are the same, every
+// byte is in exactly one account, and nothing is left in a pool; too small a pool costs inspection, never more.
+#include "tests/unit/conversations.h"
+
+enum {
+	SAYS = 8,
+	BYTES_PER_FRAME_MAX = 60000,
+	SHORT_CONV = 20000, // per-byte runs of longer ones take too long
+};
+
+struct cut {
+	const char *name;
+	uint32_t most;        // bytes of a segment
+	bool random;          // between one and most
+	bool reorder, repeat, overlap, wrap, ipv6;
+	uint32_t burst;
+	uint32_t rounds;
+};
+
+static const struct cut cuts[] = {
+	{"whole, frame by frame", BYTES_PER_FRAME_MAX, .burst = 1, .rounds = 1},
+	{"whole, in a burst", BYTES_PER_FRAME_MAX, .burst = 64, .rounds = 1},
+	{"every byte", 1, .burst = 64, .rounds = 1},
+	{"every two bytes", 2, .burst = 63, .rounds = 1},
+	{"full segments", 1448, .burst = 32, .rounds = 1},
+	{"random", 40, true, .burst = 7, .rounds = 6},
+	{"random, short", 3, true, .burst = 1, .rounds = 2},
+	{"reordered", 40, true, .reorder = true, .burst = 64, .rounds = 6},
+	{"repeated", 40, true, .repeat = true, .burst = 5, .rounds = 3},
+	{"overlapping", 40, true, .overlap = true, .burst = 64, .rounds = 4},
+	{"sequence numbers wrap", 40, true, .wrap = true, .reorder = true, .burst = 64, .rounds = 3},
+	{"everything, IPv6 in a VLAN", 60, true, true, true, true, true, true, 64, 6},
+};
+
+static unsigned int failures;
+
+// Say what differs and go on: one cause shows in many places.
+__attribute__((format(printf, 1, 2))) static void differs(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (failures++ > 40)
+		return;
+	va_start(ap, fmt);
+	vprint_error(fmt, ap);
+	va_end(ap);
+}
+
+// What a conversation led to, in an order that does not depend on time.
+struct outcome {
+	struct hit *hits;
+	struct event *events;
+	uint32_t n_hits, n_events;
+	uint64_t v[COUNTER_N];
+};
+
+static int hit_cmp(const void *va, const void *vb)
+{
+	const struct hit *a = va, *b = vb;
+
+	if (a->sid != b->sid)
+		return a->sid < b->sid ? -1 : 1;
+	if (a->tx_id != b->tx_id)
+		return a->tx_id < b->tx_id ? -1 : 1;
+	return a->addr.dir - b->addr.dir;
+}
+
+static int event_cmp(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct event));
+}
+
+static void outcome_take(struct kit *k, struct outcome *ret)
+{
+	*ret = (struct outcome){k->hits, k->events, k->n_hits, k->n_events, {0}};
+	memcpy(ret->v, pipeline_counters(k->p)->v, sizeof(ret->v));
+	k->hits = NULL;
+	k->events = NULL;
+	for (uint32_t i = 0; i < ret->n_events; i++) {
+		ret->events[i].ts_ns = 0;
+		memset(&ret->events[i].addr, 0, offsetof(struct hit_addr, dir));
+	}
+	qsort(ret->hits, ret->n_hits, sizeof(struct hit), hit_cmp);
+	qsort(ret->events, ret->n_events, sizeof(struct event), event_cmp);
+}
+
+static void outcome_free(struct outcome *o)
+{
+	free(o->hits);
+	free(o->events);
+}
+
+static char *hits_text(const struct outcome *o, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (uint32_t i = 0; i < o->n_hits && n < size; i++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%u:%u:%u", i > 0 ? " " : "",
+				      o->hits[i].sid, o->hits[i].addr.dir, o->hits[i].tx_id);
+	return buf;
+}
+
+// ---- cutting ----
+
+static bool is_data(const struct pktgen_seg *s)
+{
+	return s->data.len > 0 && (s->flags & (KIT_SYN | KIT_FIN)) == 0;
+}
+
+// Shuffle neighbours of one direction; at most 8 segments change places.
+static void shuffle(struct kit_list *l, uint64_t *seed)
+{
+	for (uint32_t from = 0; from < l->n;) {
+		uint32_t to = from;
+
+		while (to < l->n && to - from < 8 && is_data(&l->v[to]) &&
+		       l->v[to].dir == l->v[from].dir)
+			to++;
+		for (uint32_t i = to; i > from + 1; i--) {
+			uint32_t j = from + kit_below(seed, i - from);
+			struct pktgen_seg s = l->v[j];
+
+			l->v[j] = l->v[i - 1];
+			l->v[i - 1] = s;
+		}
+		from = to > from ? to : from + 1;
+	}
+}
+
+// Let segments begin before the end of the one before.
+static void overlap(struct kit_list *l, uint64_t *seed)
+{
+	for (uint32_t i = l->n; i-- > 1;) {
+		struct pktgen_seg *s = &l->v[i];
+		const struct pktgen_seg *b = s - 1;
+		uint32_t back;
+
+		if (!is_data(s) || !is_data(b) || b->dir != s->dir || b->data.data + b->data.len != s->data.data ||
+		    s->data.len + b->data.len > BYTES_PER_FRAME_MAX)
+			continue;
+		back = kit_below(seed, (uint32_t)b->data.len + 1);
+		s->seq -= back;
+		s->data = span_of(s->data.data - back, s->data.len + back);
+	}
+}
+
+// Send some segments twice, the second time later in the same turn or in the next.
+static void repeat(struct kit_list *l, uint64_t *seed)
+{
+	uint32_t n = l->n;
+	struct kit_list out = {0};
+
+	for (uint32_t i = 0; i < n; i++) {
+		kit_add(&out, 0, 0, SPAN_NONE);
+		out.v[out.n - 1] = l->v[i];
+		if (kit_below(seed, 3) == 0 && i > 3) {
+			kit_add(&out, 0, 0, SPAN_NONE);
+			out.v[out.n - 1] = l->v[i - kit_below(seed, 3)];
+		}
+	}
+	free(l->v);
+	*l = out;
+}
+
+static void cut_make(struct kit_list *l, const struct conv *c, const struct span *bytes,
+		     const struct cut *cut, uint64_t *seed)
+{
+	kit_open(l, cut->wrap ? 0xffffffe0 : 1000, cut->wrap ? 0xfffffff0 : 77000);
+	for (int i = 0; i < SAYS && c->say[i].head != NULL; i++)
+		kit_data(l, c->say[i].dir, bytes[i], cut->most, cut->random ? seed : NULL);
+	if (!c->no_fin)
+		kit_close(l);
+	if (cut->overlap)
+		overlap(l, seed);
+	if (cut->repeat)
+		repeat(l, seed);
+	if (cut->reorder)
+		shuffle(l, seed);
+}
+
+static void run(struct ruleset *rs, const struct conv *c, const struct span *bytes,
+		const struct cut *cut, uint64_t *seed, struct outcome *ret)
+{
+	struct pipeline_conf conf = kit_conf();
+	struct kit_list l = {0};
+	struct kit k;
+
+	kit_init(&k, &conf, rs);
+	if (cut->ipv6) {
+		k.ends.ipv6 = true;
+		k.ends.vlan = 42;
+		memcpy(k.ends.addr[0], "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
+		memcpy(k.ends.addr[1], "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02", 16);
+	}
+	cut_make(&l, c, bytes, cut, seed);
+	kit_feed(&k, l.v, l.n, cut->burst);
+	kit_books(&k);
+	kit_flush(&k);
+	assert_false(ruleset_in_use(rs));
+	outcome_take(&k, ret);
+	kit_done(&k);
+	free(l.v);
+}
+
+static void compare(const struct conv *c, const struct cut *cut, uint32_t round,
+		    const struct outcome *want, const struct outcome *got)
+{
+	static const enum counter same[] = {
+		CNT_HTTP_REQUESTS,  CNT_HTTP_RESPONSES,   CNT_HTTP_TRANSACTIONS, CNT_HTTP_BODY_BYTES,
+		CNT_HTTP_RAW_BYTES, CNT_HTTP_BAD_START,   CNT_HTTP_BAD_HEADER,   CNT_HTTP_BAD_CHUNK,
+		CNT_HTTP_TRUNCATED, CNT_HTTP_UPGRADED,    CNT_DECODE_STARTED,    CNT_DECODE_BAD_DATA,
+		CNT_APP_HTTP_FLOWS, CNT_APP_OPAQUE_FLOWS, CNT_APP_TLS_FLOWS,     CNT_APP_SSH_FLOWS,
+		CNT_FLOW_CREATED,   CNT_TCP_GAPS,
+		CNT_HTTP_DECODED_BYTES, // last: not of loose ones
+	};
+	char a[500], b[500];
+
+	if (strcmp(hits_text(want, a, sizeof(a)), hits_text(got, b, sizeof(b))) != 0)
+		differs("%s, %s, round %u: hits \"%s\" instead of \"%s\"\n", c->name, cut->name,
+			 round, b, a);
+	for (uint32_t i = 0; i < want->n_hits; i++)
+		if (want->hits[i].offset_bytes != got->hits[i].offset_bytes ||
+		    want->hits[i].flags != got->hits[i].flags ||
+		    want->hits[i].buffer != got->hits[i].buffer)
+			differs("%s, %s, round %u: sid %u hits at %lu, flags %x, instead of %lu, %x\n",
+				 c->name, cut->name, round, got->hits[i].sid,
+				 (unsigned long)got->hits[i].offset_bytes, got->hits[i].flags,
+				 (unsigned long)want->hits[i].offset_bytes, want->hits[i].flags);
+	if (want->n_events != got->n_events)
+		differs("%s, %s, round %u: %u events instead of %u\n", c->name, cut->name, round,
+			 got->n_events, want->n_events);
+	for (uint32_t i = 0; i < want->n_events; i++) {
+		const struct event *w = &want->events[i], *g = &got->events[i];
+
+		if (c->loose && w->type == EVENT_FILEINFO)
+			continue;
+		if (memcmp(w, g, sizeof(*w)) != 0)
+			differs("%s, %s, round %u: event of type %u, tx %u, flags %x, app %u, size %lu "
+				 "instead of type %u, tx %u, flags %x, app %u, size %lu\n",
+				 c->name, cut->name, round, g->type, g->tx_id, g->flags, g->app,
+				 (unsigned long)g->fileinfo.size_bytes, w->type, w->tx_id, w->flags,
+				 w->app, (unsigned long)w->fileinfo.size_bytes);
+	}
+	for (size_t i = 0; i < KIT_N(same) - c->loose; i++)
+		if (want->v[same[i]] != got->v[same[i]])
+			differs("%s, %s, round %u: counter %s is %lu instead of %lu\n", c->name,
+				 cut->name, round, counter_info(same[i])->name,
+				 (unsigned long)got->v[same[i]], (unsigned long)want->v[same[i]]);
+}
+
+static void test_every_cut_is_the_same(void **state)
+{
+	struct ruleset *rs = kit_ruleset(conv_rules, 1, NULL);
+	uint64_t seed = 20;
+	unsigned int runs = 0;
+
+	for (size_t i = 0; i < KIT_N(convs); i++) {
+		const struct conv *c = &convs[i];
+		struct span bytes[SAYS] = {{0}};
+		struct outcome want, got;
+		size_t total = 0;
+		char text[500];
+
+		for (int s = 0; s < SAYS && c->say[s].head != NULL; s++) {
+			bytes[s] = conv_bytes(&c->say[s]);
+			total += bytes[s].len;
+		}
+		run(rs, c, bytes, &cuts[0], &seed, &want);
+		if (strcmp(hits_text(&want, text, sizeof(text)), c->want) != 0)
+			differs("%s: hits \"%s\" instead of \"%s\"\n", c->name, text, c->want);
+		for (size_t j = 1; j < KIT_N(cuts); j++) {
+			if (total > SHORT_CONV && cuts[j].most < 40)
+				continue;
+			for (uint32_t round = 0; round < cuts[j].rounds; round++) {
+				run(rs, c, bytes, &cuts[j], &seed, &got);
+				compare(c, &cuts[j], round, &want, &got);
+				outcome_free(&got);
+				runs++;
+			}
+		}
+		outcome_free(&want);
+		for (int s = 0; s < SAYS; s++)
+			free((void *)(uintptr_t)bytes[s].data);
+	}
+	ruleset_free(rs);
+	assert_int_equal(failures, 0);
+	print_message("%zu conversations, %u runs\n", KIT_N(convs), runs);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_cut_is_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
