@@ -27,15 +27,34 @@ enum buffer_stage {
 //   body       the message body after dechunking and content decoding; keyword by direction
 //   file.data  the same bytes as the body in this version
 //   raw        the bytes of the message as sent, head and body
+//   header.raw, start  the head as sent, without and with its start line; start ends with the empty line
+//   header_names       CR LF, each name CR LF, CR LF
 #define BUFFER_TABLE                                                                               \
 	BUFFER(METHOD, "http.method", "http_method", BUFFER_HEAD, 1)                               \
 	BUFFER(URI, "http.uri", "http_uri", BUFFER_HEAD, 1)                                        \
 	BUFFER(URI_RAW, "http.uri.raw", "http_raw_uri", BUFFER_HEAD, 1)                            \
 	BUFFER(HOST, "http.host", "http_host", BUFFER_HEAD, 1)                                     \
+	BUFFER(HOST_RAW, "http.host.raw", "http_raw_host", BUFFER_HEAD, 1)                         \
 	BUFFER(USER_AGENT, "http.user_agent", "http_user_agent", BUFFER_HEAD, 1)                   \
 	BUFFER(HEADER, "http.header", "http_header", BUFFER_HEAD, 3)                               \
+	BUFFER(HEADER_RAW, "http.header.raw", "http_raw_header", BUFFER_HEAD, 3)                   \
+	BUFFER(HEADER_NAMES, "http.header_names", "http_header_names", BUFFER_HEAD, 3)             \
 	BUFFER(COOKIE, "http.cookie", "http_cookie", BUFFER_HEAD, 3)                               \
+	BUFFER(REFERER, "http.referer", "http_referer", BUFFER_HEAD, 1)                            \
+	BUFFER(ACCEPT, "http.accept", "http_accept", BUFFER_HEAD, 1)                               \
+	BUFFER(ACCEPT_ENC, "http.accept_enc", "http_accept_enc", BUFFER_HEAD, 1)                   \
+	BUFFER(ACCEPT_LANG, "http.accept_lang", "http_accept_lang", BUFFER_HEAD, 1)                \
+	BUFFER(CONNECTION, "http.connection", "http_connection", BUFFER_HEAD, 3)                   \
+	BUFFER(CONTENT_TYPE, "http.content_type", "http_content_type", BUFFER_HEAD, 3)             \
+	BUFFER(CONTENT_LEN, "http.content_len", "http_content_len", BUFFER_HEAD, 3)                \
+	BUFFER(LOCATION, "http.location", "", BUFFER_HEAD, 2)                                      \
+	BUFFER(SERVER, "http.server", "", BUFFER_HEAD, 2)                                          \
+	BUFFER(PROTOCOL, "http.protocol", "http_protocol", BUFFER_HEAD, 3)                         \
+	BUFFER(START, "http.start", "http_start", BUFFER_HEAD, 3)                                  \
+	BUFFER(REQUEST_LINE, "http.request_line", "http_request_line", BUFFER_HEAD, 1)             \
+	BUFFER(RESPONSE_LINE, "http.response_line", "http_response_line", BUFFER_HEAD, 2)          \
 	BUFFER(STAT_CODE, "http.stat_code", "http_stat_code", BUFFER_HEAD, 2)                      \
+	BUFFER(STAT_MSG, "http.stat_msg", "http_stat_msg", BUFFER_HEAD, 2)                         \
 	BUFFER(REQUEST_BODY, "http.request_body", "http_client_body", BUFFER_STREAM, 1)            \
 	BUFFER(RESPONSE_BODY, "http.response_body", "http_server_body", BUFFER_STREAM, 2)          \
 	BUFFER(FILE_DATA, "file.data", "file_data", BUFFER_STREAM, 3)                              \

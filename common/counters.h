@@ -63,7 +63,7 @@
 	X(TCP_SYN_IGNORED, "tcp.syn_ignored", "SYNs inside an open connection")                    \
 	X(TCP_URGENT, "tcp.urgent", "segments with the urgent flag")                               \
 	/* first bytes */                                                                          \
-	X(APP_HTTP_FLOWS, "app.http", "flow directions classified as HTTP")                        \
+	X(APP_HTTP_FLOWS, "app.http", "flows classified as HTTP")                        \
 	X(APP_TLS_FLOWS, "app.tls", "flows released as TLS")                                       \
 	X(APP_SSH_FLOWS, "app.ssh", "flows released as SSH")                                       \
 	X(APP_OPAQUE_FLOWS, "app.opaque", "flows released as neither HTTP nor known")              \
@@ -108,6 +108,7 @@
 	X(WINDOW_NONE, "detect.window_none", "bodies without a confirm window: pool empty")        \
 	X(WINDOW_SHORT, "detect.window_short", "conditions opened without all the bytes before them") \
 	X(HEAD_NOT_KEPT, "detect.head_not_kept", "message heads too large or pools empty: late head conditions fail") \
+	X(FLOWBITS_FULL, "detect.flowbits_full", "flowbits not set: pool empty")                  \
 	X(EVAL_LIMIT, "detect.eval_limit", "rule verifications that hit their step budget and failed") \
 	X(PCRE_LIMIT, "detect.pcre_limit", "regular expressions that hit their match limit")       \
 	X(STREAMS_FULL, "detect.streams_full", "bodies not inspected: no Hyperscan stream")        \

@@ -403,6 +403,10 @@ int admin_init(struct admin *a, struct daemon *d, struct diag *ret_diag)
 				 : "");
 	if (a->fd < 0)
 		return a->fd;
+	// The file is ours alone but for its group; the operator's own user must be able to open it.
+	if (d->settings.operator_uid >= 0 && geteuid() == 0 &&
+	    lchown(path, (uid_t)d->settings.operator_uid, (gid_t)-1) != 0)
+		log_warning("%s: cannot give it to operator_uid: %s", path, strerror(errno));
 	int err = loop_add(&d->loop, &a->source, a->fd, EPOLLIN, on_connect, a);
 	if (err != 0) {
 		diag_set(ret_diag, path, 0, 0, "cannot watch the socket: %s", strerror(-err));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Answers of the admin socket as JSON. Field names are a contract with scripts: see docs/CONTROL.md.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,9 +56,12 @@ static json_t *show_hits(struct daemon *d)
 	struct store_totals t;
 
 	store_totals(d->store, &t);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:I, s:I}", "stored",
-			 INT(t.hits), "last_id", INT(t.last_id), "lost", INT(t.lost), "since_start",
-			 INT(d->report.hits), "sent_again", INT(d->report.duplicates), "bytes",
+	const struct threshold_totals windows = threshold_totals(d->report.threshold);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:I, s:I}",
+			 "stored", INT(t.hits), "last_id", INT(t.last_id), "lost", INT(t.lost),
+			 "suppressed", INT(t.suppressed), "since_start", INT(d->report.hits),
+			 "suppressed_since_start", INT(d->report.suppressed), "windows_evicted",
+			 INT(windows.evicted), "sent_again", INT(d->report.duplicates), "bytes",
 			 INT(t.bytes), "paused", d->pause.on, "problem", text_json(d->pause.reason),
 			 "paused_since", time_of(d->pause.on ? d->pause.since_ns : 0), "pauses",
 			 INT(d->pause.times), "without_http", INT(d->report.http_failed));
@@ -149,24 +153,78 @@ json_t *admin_show_workers(struct daemon *d)
 	return json_pack("{s:b, s:o}", "connected", d->dp.state == DPCLIENT_UP, "workers", workers);
 }
 
+struct suppressed_list {
+	struct store_suppressed *v; // ascending
+	size_t n, cap;
+};
+
+static int by_rule(const void *va, const void *vb)
+{
+	const struct store_suppressed *a = va, *b = vb;
+
+	if (a->sid != b->sid)
+		return a->sid < b->sid ? -1 : 1;
+	return a->gid < b->gid ? -1 : a->gid > b->gid;
+}
+
+// Out of memory: the rule shows none.
+static void add_suppressed(void *ctx, const struct store_suppressed *row)
+{
+	struct suppressed_list *l = ctx;
+
+	if (l->n == l->cap) {
+		size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
+		struct store_suppressed *v = realloc(l->v, cap * sizeof(*v));
+		if (v == NULL)
+			return;
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n++] = *row;
+}
+
+static json_t *show_threshold(const struct threshold_params *p)
+{
+	if (p->type == THRESHOLD_NONE)
+		return json_null();
+	return json_pack("{s:s, s:s, s:I, s:I}", "type", threshold_type_name(p->type), "track",
+			 threshold_track_name(p->track), "count", INT(p->count), "seconds",
+			 INT(p->seconds));
+}
+
+static json_t *show_rule(const struct rule_image *live, const struct image_rule *r,
+			 const struct suppressed_list *l)
+{
+	const struct store_suppressed key = {.sid = r->sid, .gid = r->gid}, *found = NULL;
+
+	if (l->n > 0)
+		found = bsearch(&key, l->v, l->n, sizeof(key), by_rule);
+	return json_pack("{s:I, s:I, s:I, s:o, s:o, s:I, s:s, s:o, s:I, s:o}", "sid", INT(r->sid),
+			 "gid", INT(r->gid), "rev", INT(r->rev), "msg",
+			 text_json(image_string(live->image, r->msg)), "classtype",
+			 text_json(image_string(live->image, r->classtype)), "priority",
+			 INT(r->priority), "direction",
+			 r->dirs == 3   ? "both"
+			 : r->dirs == 2 ? "to_client"
+					: "to_server",
+			 "threshold", show_threshold(&r->threshold), "suppressed",
+			 INT(found != NULL ? found->count : 0), "suppressed_last",
+			 time_of(found != NULL ? found->last_ns : 0));
+}
+
 json_t *admin_show_rules(struct daemon *d)
 {
 	const struct rule_image *live = d->deploy.live;
 	json_t *rules = json_array(), *reply = show_deploy(d);
+	struct suppressed_list l = {0};
 
-	for (uint32_t i = 0; live != NULL && i < live->rules; i++) {
-		const struct image_rule *r =
-			&IMAGE_AT(live->image, struct image_rule, IMAGE_RULES)[i];
+	store_suppressed(d->store, add_suppressed, &l);
+	for (uint32_t i = 0; live != NULL && i < live->rules; i++)
 		json_array_append_new(
-			rules, json_pack("{s:I, s:I, s:I, s:o, s:o, s:I, s:s}", "sid", INT(r->sid),
-					 "gid", INT(r->gid), "rev", INT(r->rev), "msg",
-					 text_json(image_string(live->image, r->msg)), "classtype",
-					 text_json(image_string(live->image, r->classtype)),
-					 "priority", INT(r->priority), "direction",
-					 r->dirs == 3   ? "both"
-					 : r->dirs == 2 ? "to_client"
-							: "to_server"));
-	}
+			rules,
+			show_rule(live,
+				  &IMAGE_AT(live->image, struct image_rule, IMAGE_RULES)[i], &l));
+	free(l.v);
 	json_object_set_new(reply, "list", rules);
 	return reply;
 }

@@ -230,7 +230,8 @@ void dpclient_init(struct dpclient *c, struct loop *loop, const char *path, uid_
 	c->ctx = ctx;
 	c->fd = -1;
 	c->backoff_ms = BACKOFF_MIN_MS;
-	snprintf(c->error, sizeof(c->error), "not tried yet");
+	snprintf(c->error, sizeof(c->error),
+		 "not tried before the rules that were live are compiled again");
 }
 
 void dpclient_start(struct dpclient *c)

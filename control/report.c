@@ -4,13 +4,32 @@
 // Order of a batch of hits: rows are inserted (which tells the new ones from those sent again), the lines of the new
 // ones are appended to the EVE file and synced, the transaction is committed, and only then the caller acknowledges.
 // A crash between the two may therefore repeat an EVE line, never a row, and never loses either.
+//
+// A hit that is new is asked for its rule's threshold before. The windows of the thresholds are in memory and change with
+// the transaction: a batch that is tried again is not counted twice. They begin anew when wireglassd starts.
 #include "control/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "control/loop.h"
+
+static_assert((int)IPC_HITS_MAX <= (int)THRESHOLD_UNDO_MAX, "a batch can be undone");
+
+static int threshold_new(struct threshold **ret_table)
+{
+	const size_t bytes = threshold_bytes(THRESHOLD_ENTRIES);
+	uint8_t seed[THRESHOLD_SEED_BYTES];
+	void *mem;
+
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return -EIO;
+	mem = malloc(bytes);
+	return mem == NULL ? -ENOMEM :
+			     threshold_init(mem, bytes, THRESHOLD_ENTRIES, seed, ret_table);
+}
 
 int report_init(struct report *r, const struct settings *settings, struct store *store,
 		const struct rulebook *rules, struct diag *ret_diag)
@@ -21,6 +40,13 @@ int report_init(struct report *r, const struct settings *settings, struct store 
 		.eve_mask = settings->eve.mask,
 		.host = settings->host,
 	};
+	r->eve.fd = -1;
+	int err = threshold_new(&r->threshold);
+	if (err != 0) {
+		diag_set(ret_diag, NULL, 0, 0, "cannot make the table of thresholds: %s",
+			 strerror(-err));
+		return err;
+	}
 	return evefile_open(&r->eve, settings->eve.file, ret_diag);
 }
 
@@ -28,7 +54,9 @@ void report_done(struct report *r)
 {
 	evefile_close(&r->eve);
 	free(r->lines);
+	free(r->threshold);
 	r->lines = NULL;
+	r->threshold = NULL;
 }
 
 static bool wanted(const struct report *r, unsigned int kind)
@@ -55,71 +83,103 @@ static struct eve_context context(const struct report *r)
 	return (struct eve_context){.host = r->host};
 }
 
-// Insert the hits; append the lines of the new ones to r->lines. Their number, or negative errno.
-static int insert(struct report *r, const struct ipc_hits *batch, const struct hit *hits,
-		  size_t *ret_len)
-{
-	size_t len = 0;
-	int new = 0, err;
+// What became of a batch.
+struct outcome {
+	uint32_t new, suppressed;
+	size_t len; // of r->lines
+};
 
-	err = store_losses(r->store, batch, hits);
+// Append the line of a new hit. 0 or -ENOMEM.
+static int add_line(struct report *r, const struct hit *hit, const struct rulebook_entry *e,
+		    size_t *io_len)
+{
+	struct eve_context ctx = context(r);
+
+	ctx.bundle = e->bundle;
+	ctx.serial = e->serial;
+	if (!reserve(r, *io_len))
+		return -ENOMEM;
+	size_t one = eve_alert(r->lines + *io_len, EVE_LINE_MAX, hit, &e->texts, &ctx);
+	if (one == 0) {
+		r->eve.dropped++;
+		return 0;
+	}
+	*io_len += one;
+	r->lines[(*io_len)++] = '\n';
+	return 0;
+}
+
+// Insert the hits; append the lines of the new ones to r->lines. 0 or negative errno.
+static int insert(struct report *r, const struct ipc_hits *batch, const struct hit *hits,
+		  struct outcome *o)
+{
+	const uint64_t stored = store_cursor(r->store, batch->boot_id, batch->worker);
+	int err = store_losses(r->store, batch, hits);
+
 	for (uint32_t i = 0; i < batch->n && err >= 0; i++) {
+		if (hits[i].seq <= stored) // sent again: not to be counted again either
+			continue;
 		struct rulebook_entry e = rulebook_find(r->rules, &hits[i]);
 		struct store_rule rule = {e.texts.msg, e.texts.classtype, e.serial};
 
+		if (threshold_check(r->threshold, &e.threshold, batch->boot_id, &hits[i]) ==
+		    THRESHOLD_SUPPRESS) {
+			err = store_suppress(r->store, batch->boot_id, batch->worker, &hits[i]);
+			o->suppressed += err == 1;
+			continue;
+		}
 		err = store_hit(r->store, batch->boot_id, batch->worker, &hits[i], &rule);
 		if (err != 1)
 			continue;
-		new ++;
-		if (!wanted(r, SETTINGS_EVE_ALERT))
-			continue;
-		struct eve_context ctx = context(r);
-		ctx.bundle = e.bundle;
-		ctx.serial = e.serial;
-		if (!reserve(r, len))
-			return -ENOMEM;
-		size_t one = eve_alert(r->lines + len, EVE_LINE_MAX, &hits[i], &e.texts, &ctx);
-		if (one == 0) {
-			r->eve.dropped++;
-			continue;
-		}
-		len += one;
-		r->lines[len++] = '\n';
+		o->new ++;
+		if (wanted(r, SETTINGS_EVE_ALERT))
+			err = add_line(r, &hits[i], &e, &o->len);
 	}
-	*ret_len = len;
-	return err < 0 ? err : new;
+	return err < 0 ? err : 0;
+}
+
+// Take back a batch. A commit that failed may have been carried out all the same: then what it counted stays.
+static void take_back(struct report *r, const struct ipc_hits *batch, const struct hit *hits)
+{
+	store_rollback(r->store);
+	if (batch->n > 0 && store_cursor(r->store, batch->boot_id, batch->worker) >=
+				    hits[batch->n - 1].seq)
+		threshold_commit(r->threshold);
+	else
+		threshold_rollback(r->threshold);
 }
 
 int report_hits(struct report *r, const struct ipc_hits *batch, const struct hit *hits,
 		uint32_t *ret_new, struct diag *ret_diag)
 {
-	size_t len = 0;
-	int new, err;
+	struct outcome o = {0};
+	int err;
 
 	err = store_begin(r->store);
 	if (err != 0)
 		goto store_says;
-	new = insert(r, batch, hits, &len);
-	if (new < 0) {
-		err = new;
+	threshold_begin(r->threshold);
+	err = insert(r, batch, hits, &o);
+	if (err != 0)
 		goto rollback;
-	}
-	err = evefile_append(&r->eve, r->lines, len, (uint64_t) new, true);
+	err = evefile_append(&r->eve, r->lines, o.len, o.new, true);
 	if (err != 0) {
-		store_rollback(r->store);
+		take_back(r, batch, hits);
 		diag_set(ret_diag, r->eve.path, 0, 0, "cannot write: %s", strerror(-err));
 		return err;
 	}
 	err = store_commit(r->store);
 	if (err != 0)
 		goto rollback;
-	r->hits += (uint32_t) new;
-	r->duplicates += batch->n - (uint32_t) new;
-	*ret_new = (uint32_t) new;
+	threshold_commit(r->threshold);
+	r->hits += o.new;
+	r->suppressed += o.suppressed;
+	r->duplicates += batch->n - o.new - o.suppressed;
+	*ret_new = o.new;
 	return 0;
 
 rollback:
-	store_rollback(r->store);
+	take_back(r, batch, hits);
 store_says:
 	diag_set(ret_diag, "hit database", 0, 0, "cannot write: %s", store_error(r->store));
 	return err;

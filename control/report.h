@@ -3,6 +3,7 @@
 #ifndef CONTROL_REPORT_H
 #define CONTROL_REPORT_H
 
+#include "common/threshold.h"
 #include "control/evefile.h"
 #include "control/rulebook.h"
 #include "control/settings.h"
@@ -16,7 +17,8 @@ struct report {
 	const char *host;
 	char *lines; // a batch of EVE lines
 	size_t lines_size;
-	uint64_t hits, duplicates, http_failed;
+	struct threshold *threshold;
+	uint64_t hits, suppressed, duplicates, http_failed; // of hits, since start
 };
 
 // 0 or negative errno with ret_diag. rules and store are borrowed.
@@ -24,7 +26,8 @@ int report_init(struct report *r, const struct settings *settings, struct store 
 		const struct rulebook *rules, struct diag *ret_diag);
 void report_done(struct report *r);
 
-// Store a batch and write its lines. 0: all of it is durable, acknowledge it; *ret_new rows are new.
+// Store a batch and write its lines, but for hits that the threshold of their rule suppresses: these are counted in the
+// store. 0: all of it is durable, acknowledge it; *ret_new rows are new.
 // Negative errno with ret_diag: nothing of it is stored, keep it and try again.
 int report_hits(struct report *r, const struct ipc_hits *batch, const struct hit *hits,
 		uint32_t *ret_new, struct diag *ret_diag);

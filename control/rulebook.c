@@ -121,6 +121,7 @@ static struct rulebook_entry entry(const struct rule_image *ri, const struct ima
 			  .metadata = image_string(ri->image, rule->metadata)},
 		.bundle = ri->id,
 		.serial = ri->serial,
+		.threshold = rule->threshold,
 	};
 }
 

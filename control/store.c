@@ -3,7 +3,8 @@
 //
 // Invariants:
 //   - a row exists once per (boot, worker, seq), also after retention has deleted it: the cursor of the worker, moved
-//     in the same transaction, remembers how far this dataplane's hits are stored;
+//     in the same transaction, remembers how far this dataplane's hits are stored; a suppressed hit is counted under
+//     the same rule;
 //   - a number between two stored hits of a worker that never came is in "losses";
 //   - store_error() explains the last failure; a failed transaction leaves no trace after store_rollback().
 #include "control/store.h"
@@ -48,6 +49,21 @@ static const char schema[] =
 	" bytes INTEGER NOT NULL, rules INTEGER NOT NULL);"
 	"PRAGMA user_version = 1;";
 
+static const char schema_2[] =
+	"CREATE TABLE suppressed (boot BLOB NOT NULL, sid INTEGER NOT NULL, gid INTEGER NOT NULL,"
+	" count INTEGER NOT NULL, last_ns INTEGER NOT NULL, PRIMARY KEY (boot, sid, gid));"
+	"PRAGMA user_version = 2;";
+
+// At each start: a row per worker and boot, and one per range that was lost, must not pile up for ever. Dataplanes that
+// ran so long ago do not come back with hits.
+static const char forget_old[] =
+	"DELETE FROM cursors WHERE rowid IN (SELECT rowid FROM cursors ORDER BY changed_ns DESC"
+	" LIMIT -1 OFFSET 4096);"
+	"DELETE FROM losses WHERE rowid IN (SELECT rowid FROM losses ORDER BY noticed_ns DESC"
+	" LIMIT -1 OFFSET 100000);"
+	"DELETE FROM suppressed WHERE rowid IN (SELECT rowid FROM suppressed ORDER BY last_ns DESC"
+	" LIMIT -1 OFFSET 100000);";
+
 static const char *const sql[ST_N] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
@@ -59,6 +75,11 @@ static const char *const sql[ST_N] = {
 		" sid, gid, rev, flags, buffer, priority, app, serial, msg, classtype,"
 		" method, host, url, status)"
 		" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[ST_SUPPRESS] = "INSERT INTO suppressed (boot, sid, gid, count, last_ns)"
+			" VALUES (?1,?2,?3,1,?4)"
+			" ON CONFLICT DO UPDATE SET count = count + 1, last_ns = max(last_ns, ?4)",
+	[ST_SUPPRESSED] = "SELECT sid, gid, sum(count), max(last_ns) FROM suppressed"
+			  " GROUP BY sid, gid ORDER BY sid, gid",
 	[ST_CURSOR_GET] = "SELECT seq FROM cursors WHERE boot = ? AND worker = ?",
 	[ST_CURSOR_SET] = "INSERT OR REPLACE INTO cursors (boot, worker, seq, changed_ns)"
 			  " VALUES (?,?,?,?)",
@@ -79,6 +100,7 @@ static const char *const sql[ST_N] = {
 		"SELECT serial, id, stored_ns, bytes, rules FROM bundles ORDER BY serial DESC",
 	[ST_TOTAL_HITS] = "SELECT max(id) FROM hits",
 	[ST_TOTAL_LOST] = "SELECT sum(count) FROM losses",
+	[ST_TOTAL_SUPPRESSED] = "SELECT sum(count) FROM suppressed",
 };
 
 int store_failed(struct store *s, int rc)
@@ -160,12 +182,15 @@ int store_count_rows(struct store *s)
 	return err;
 }
 
-static int create_schema(struct store *s)
+// From the format of version to ours, or from nothing.
+static int update_schema(struct store *s, int64_t version)
 {
 	int err = exec(s, "BEGIN IMMEDIATE");
 
-	if (err == 0)
+	if (err == 0 && version < 1)
 		err = exec(s, schema);
+	if (err == 0)
+		err = exec(s, schema_2);
 	if (err == 0)
 		err = exec(s, "COMMIT");
 	if (err != 0)
@@ -202,8 +227,10 @@ static int setup(struct store *s, const char *path, struct diag *ret_diag)
 			 (long long)version, STORE_VERSION);
 		return -ENOTSUP;
 	}
-	if (err == 0 && version == 0)
-		err = create_schema(s);
+	if (err == 0 && version < STORE_VERSION)
+		err = update_schema(s, version);
+	if (err == 0)
+		err = exec(s, forget_old);
 	if (err == 0)
 		err = prepare(s);
 	if (err == 0)
@@ -386,6 +413,22 @@ int store_hit(struct store *s, const uint8_t boot_id[16], uint32_t worker, const
 		return err;
 	s->rows += (uint64_t)inserted;
 	return inserted;
+}
+
+int store_suppress(struct store *s, const uint8_t boot_id[16], uint32_t worker,
+		   const struct hit *hit)
+{
+	if (hit->seq <= store_cursor(s, boot_id, worker))
+		return 0;
+	sqlite3_stmt *st = store_statement(s, ST_SUPPRESS);
+	sqlite3_bind_blob(st, 1, boot_id, 16, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(st, 2, hit->sid);
+	sqlite3_bind_int64(st, 3, hit->gid);
+	sqlite3_bind_int64(st, 4, (sqlite3_int64)hit->ts_ns);
+	int err = store_run(s, st);
+	if (err == 0)
+		err = cursor_set(s, boot_id, worker, hit->seq);
+	return err != 0 ? err : 1;
 }
 
 static int loss(struct store *s, const struct ipc_hits *batch, uint64_t first, uint64_t last)

@@ -37,12 +37,15 @@ const char *store_error(const struct store *s); // sentence about the last failu
 // Inside a transaction. 1: new row; 0: was stored before; negative errno.
 int store_hit(struct store *s, const uint8_t boot_id[16], uint32_t worker, const struct hit *hit,
 	      const struct store_rule *rule);
+// Instead of store_hit() for a hit that its rule's threshold suppresses: no row, but counted. Results as there.
+int store_suppress(struct store *s, const uint8_t boot_id[16], uint32_t worker,
+		   const struct hit *hit);
 // Losses that a batch reports, and holes between what is stored and its first hit. Before the batch's hits.
 int store_losses(struct store *s, const struct ipc_hits *batch, const struct hit *hits);
 // What an access log would say about the transaction of earlier or later hits.
 int store_http(struct store *s, const uint8_t boot_id[16], const struct event *event);
 
-// All hits of this worker up to this seq are stored; 0: none.
+// All hits of this worker up to this seq are stored or suppressed; 0: none.
 uint64_t store_cursor(struct store *s, const uint8_t boot_id[16], uint32_t worker);
 
 // A stored row. Texts are valid UTF-8, never NULL, and valid during the callback.
@@ -71,9 +74,19 @@ int store_list(struct store *s, const struct store_filter *filter, store_row_fn 
 int store_get(struct store *s, uint64_t id, store_row_fn *fn, void *ctx);
 
 struct store_totals {
-	uint64_t hits, last_id, lost, bytes;
+	uint64_t hits, last_id, lost, suppressed, bytes;
 };
 void store_totals(struct store *s, struct store_totals *ret_totals);
+
+// Suppressed hits of a rule, of all dataplanes that ever ran.
+struct store_suppressed {
+	uint32_t sid, gid;
+	uint64_t count;
+	uint64_t last_ns; // of the newest one
+};
+typedef void store_suppressed_fn(void *ctx, const struct store_suppressed *row);
+// Rules with suppressed hits, ascending. Number of rules or negative errno.
+int store_suppressed(struct store *s, store_suppressed_fn *fn, void *ctx);
 
 // Small durable numbers: "generation", "live_serial". fallback if never set.
 uint64_t store_number(struct store *s, const char *name, uint64_t fallback);

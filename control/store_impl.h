@@ -8,7 +8,7 @@
 #include "control/store.h"
 
 enum {
-	STORE_VERSION = 1,       // PRAGMA user_version
+	STORE_VERSION = 2,       // PRAGMA user_version
 	STORE_HTTP_SLOTS = 4096, // remembered transactions, about 4 MB
 };
 
@@ -17,6 +17,8 @@ enum store_statement {
 	ST_COMMIT,
 	ST_ROLLBACK,
 	ST_HIT,
+	ST_SUPPRESS,
+	ST_SUPPRESSED,
 	ST_CURSOR_GET,
 	ST_CURSOR_SET,
 	ST_LOSS,
@@ -30,6 +32,7 @@ enum store_statement {
 	ST_BUNDLES,
 	ST_TOTAL_HITS,
 	ST_TOTAL_LOST,
+	ST_TOTAL_SUPPRESSED,
 	ST_N
 };
 

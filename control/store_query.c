@@ -160,11 +160,32 @@ void store_totals(struct store *s, struct store_totals *ret_totals)
 	*ret_totals = (struct store_totals){.hits = s->rows};
 	ret_totals->last_id = first_number(s, store_statement(s, ST_TOTAL_HITS), 0);
 	ret_totals->lost = first_number(s, store_statement(s, ST_TOTAL_LOST), 0);
+	ret_totals->suppressed = first_number(s, store_statement(s, ST_TOTAL_SUPPRESSED), 0);
 	if (sqlite3_prepare_v2(
 		    s->db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
 		    -1, &pages, NULL) == SQLITE_OK)
 		ret_totals->bytes = first_number(s, pages, 0);
 	sqlite3_finalize(pages);
+}
+
+int store_suppressed(struct store *s, store_suppressed_fn *fn, void *ctx)
+{
+	sqlite3_stmt *st = store_statement(s, ST_SUPPRESSED);
+	int n = 0, rc;
+
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		struct store_suppressed row = {
+			.sid = (uint32_t)number(st, 0),
+			.gid = (uint32_t)number(st, 1),
+			.count = number(st, 2),
+			.last_ns = number(st, 3),
+		};
+		fn(ctx, &row);
+		n++;
+	}
+	int err = rc == SQLITE_DONE ? n : store_failed(s, rc);
+	sqlite3_reset(st);
+	return err;
 }
 
 int store_bundles(struct store *s, store_bundle_fn *fn, void *ctx)

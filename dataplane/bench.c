@@ -20,7 +20,7 @@
 #include "dataplane/capture.h"
 #include "dataplane/engine/pipeline.h"
 #include "dataplane/engine/ruleset.h"
-#include "dataplane/loadrules.h"
+#include "dataplane/ruleload.h"
 
 enum {
 	BURST = 32,
@@ -34,7 +34,6 @@ enum {
 #define ROUND_PAUSE_NS 1000000u
 
 struct options {
-	struct loadrules rules;
 	const char *pcap;
 	double seconds;  // per run
 	uint32_t rounds; // per run, 0: by seconds
@@ -49,8 +48,10 @@ struct work {
 
 struct bench {
 	struct options opt;
+	struct ruleload rules;
+	struct ruleset *ruleset;
+	uint64_t load_ns;
 	struct capture_set set;
-	struct loadrules_result rules;
 	struct pipeline *pipe;
 	void *memory;
 	size_t memory_bytes;
@@ -62,17 +63,23 @@ struct bench {
 	uint64_t rounds;   // measured
 };
 
-static const char USAGE[] =
-	"usage: wireglass bench [--rules FILE]... [--bundle FILE --key FILE] [--seconds S | "
-	"--rounds N]\n"
-	"                       [--runs N] [--no-checksums] [--json] PCAP\n"
-	"\n"
-	"Speed of the engine on PCAP, one thread, median of the runs. Without rules: decoding and "
-	"parsing only.\n"
-	"  --seconds S      length of a run (default 1)\n"
-	"  --rounds N       rounds of a run, instead\n"
-	"  --runs N         runs (default 5)\n"
-	"  --no-checksums   do not verify checksums, for captures taken with offloads on\n";
+static void usage(FILE *f)
+{
+	fprintf(f,
+		"usage: wireglass bench [options] PCAP\n"
+		"\n"
+		"Speed of the engine on PCAP, one thread, median of the runs. Without rules: "
+		"decoding and parsing only.\n"
+		"\n"
+		"%s"
+		"  --seconds S       length of a run (default 1)\n"
+		"  --rounds N        rounds of a run, instead\n"
+		"  --runs N          runs (default 5)\n"
+		"  --no-checksums    do not verify checksums, for captures taken with offloads "
+		"on\n"
+		"  --json            one JSON object\n",
+		ruleload_help);
+}
 
 static uint64_t now_ns(void)
 {
@@ -103,22 +110,12 @@ static bool number(const char *text, double min, double max, double *ret)
 	return true;
 }
 
-static bool take_option(struct options *o, int opt, const char *arg)
+static bool take_option(struct bench *b, int opt, char *arg)
 {
+	struct options *o = &b->opt;
 	double v = 0;
 
 	switch (opt) {
-	case 'r':
-		if (o->rules.n_rules == LOADRULES_FILES_MAX)
-			return false;
-		o->rules.rules[o->rules.n_rules++] = arg;
-		return true;
-	case 'b':
-		o->rules.bundle = arg;
-		return true;
-	case 'k':
-		o->rules.key = arg;
-		return true;
 	case 's':
 		return number(arg, 0.001, 3600, &o->seconds);
 	case 'n':
@@ -138,39 +135,44 @@ static bool take_option(struct options *o, int opt, const char *arg)
 		o->no_checksums = true;
 		return true;
 	default:
-		return false;
+		return opt >= RULELOAD_RULES && ruleload_option(&b->rules, opt, arg) == 0;
 	}
 }
 
 // 0, or the exit code.
-static int parse_options(int argc, char **argv, struct options *o, bool *ret_help)
+static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 {
 	static const struct option options[] = {
-		{"rules", required_argument, NULL, 'r'},  {"bundle", required_argument, NULL, 'b'},
-		{"key", required_argument, NULL, 'k'},    {"seconds", required_argument, NULL, 's'},
-		{"rounds", required_argument, NULL, 'n'}, {"runs", required_argument, NULL, 'R'},
-		{"json", no_argument, NULL, 'j'},         {"no-checksums", no_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+		RULELOAD_OPTIONS,
+		{"seconds", required_argument, NULL, 's'},
+		{"rounds", required_argument, NULL, 'n'},
+		{"runs", required_argument, NULL, 'R'},
+		{"json", no_argument, NULL, 'j'},
+		{"no-checksums", no_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int opt;
 
+	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'h') {
-			fputs(USAGE, stdout);
+			usage(stdout);
 			*ret_help = true;
 			return 0;
 		}
-		if (!take_option(o, opt, optarg)) {
-			fprintf(stderr, "wireglass bench: bad option or value near \"%s\"\n%s",
-				argv[optind - 1], USAGE);
+		if (!take_option(b, opt, optarg)) {
+			fprintf(stderr,
+				"wireglass bench: bad option or value near \"%s\"; see --help\n",
+				argv[optind - 1]);
 			return EXIT_USAGE_ERROR;
 		}
 	}
 	if (optind != argc - 1) {
-		fprintf(stderr, "wireglass bench: name one capture file\n%s", USAGE);
+		fputs("wireglass bench: name one capture file; see --help\n", stderr);
 		return EXIT_USAGE_ERROR;
 	}
-	o->pcap = argv[optind];
+	b->opt.pcap = argv[optind];
 	return 0;
 }
 
@@ -211,7 +213,7 @@ static int make_pipeline(struct bench *b, struct diag *diag)
 			 strerror(-err));
 		return err;
 	}
-	pipeline_set_ruleset(b->pipe, b->rules.ruleset);
+	pipeline_set_ruleset(b->pipe, b->ruleset);
 	return 0;
 }
 
@@ -224,10 +226,8 @@ static int set_up(struct bench *b, struct diag *diag)
 		err = capture_load(b->opt.pcap, &b->set, diag);
 	if (err < 0)
 		return err;
-	if (err > 0) { // cut: the frames before are good
-		fputs("wireglass bench: warning: ", stderr);
+	if (err > 0) // cut: the frames before are good
 		fail(diag);
-	}
 	if (b->set.n == 0) {
 		diag_set(diag, b->opt.pcap, 0, 0, "has no packets");
 		return -ENODATA;
@@ -237,8 +237,12 @@ static int set_up(struct bench *b, struct diag *diag)
 		max = b->set.frames[i].ts_ns > max ? b->set.frames[i].ts_ns : max;
 	}
 	b->period_ns = max - min + ROUND_PAUSE_NS;
-	err = loadrules(&b->opt.rules, &b->rules, diag);
-	return err < 0 ? err : make_pipeline(b, diag);
+	uint64_t start = now_ns();
+
+	if (ruleload_run(&b->rules, 1, &b->ruleset) < 0)
+		return -ECANCELED; // it has said why
+	b->load_ns = now_ns() - start;
+	return make_pipeline(b, diag);
 }
 
 static void tear_down(struct bench *b)
@@ -247,7 +251,7 @@ static void tear_down(struct bench *b)
 		pipeline_done(b->pipe);
 	if (b->memory != NULL)
 		munmap(b->memory, (b->memory_bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES);
-	ruleset_free(b->rules.ruleset);
+	ruleset_free(b->ruleset);
 	capture_unload(&b->set);
 }
 
@@ -373,11 +377,11 @@ static void print(const struct bench *b, const double *ns, uint32_t runs)
 		       "per_packet\":%.2f,"
 		       "\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"transactions\":%" PRIu64
 		       ",\"hits\":%" PRIu64 ",\"rounds\":%" PRIu64
-		       ",\"runs\":%u,\"rules\":%u,\"rules_refused\":%u,\"load_ms\":%.1f,"
+		       ",\"runs\":%u,\"rules\":%u,\"rules_refused\":%zu,\"load_ms\":%.1f,"
 		       "\"close_ns_per_packet\":%.2f,\"memory_mb\":%zu,\"hugepages\":%s}\n",
 		       bits / median, bits / ns[runs - 1], bits / ns[0], 1e3 / median, median,
 		       b->work.packets, b->set.bytes, b->work.transactions, b->work.hits, b->rounds,
-		       runs, b->rules.loaded, b->rules.refused, (double)b->rules.load_ns / 1e6,
+		       runs, b->rules.stats.rules, b->rules.refused, (double)b->load_ns / 1e6,
 		       flush, b->memory_bytes >> 20, b->huge ? "true" : "false");
 		return;
 	}
@@ -385,8 +389,9 @@ static void print(const struct bench *b, const double *ns, uint32_t runs)
 	       " hits in a round\n",
 	       b->opt.pcap, b->work.packets, (double)b->set.bytes / 1e6, b->work.transactions,
 	       b->work.hits);
-	printf("rules: %u loaded, %u refused, %u for other protocols, %.0f ms from text to ready\n",
-	       b->rules.loaded, b->rules.refused, b->rules.skipped, (double)b->rules.load_ns / 1e6);
+	printf("rules: %u loaded, %zu refused, %zu for other protocols, %.0f ms from text to "
+	       "ready\n",
+	       b->rules.stats.rules, b->rules.refused, b->rules.skipped, (double)b->load_ns / 1e6);
 	printf("%.2f Gbit/s (%.2f to %.2f in %u runs), %.3f Mpps, %.1f ns per packet\n",
 	       bits / median, bits / ns[runs - 1], bits / ns[0], runs, 1e3 / median, median);
 	printf("%" PRIu64 " rounds, each with the same work; closing open flows took another %.1f "
@@ -413,10 +418,13 @@ static int measure(struct bench *b, struct diag *diag)
 
 int cmd_bench(bool json, int argc, char **argv)
 {
-	struct bench b = {.opt = {.json = json, .seconds = 1, .runs = 5}};
+	struct bench b = {
+		.opt = {.json = json, .seconds = 1, .runs = 5},
+		.rules = {.quiet = true},
+	};
 	struct diag diag = {.text = ""};
 	bool help = false;
-	int err = parse_options(argc, argv, &b.opt, &help);
+	int err = parse_options(argc, argv, &b, &help);
 
 	if (err != 0 || help)
 		return err;
@@ -424,5 +432,7 @@ int cmd_bench(bool json, int argc, char **argv)
 	if (err == 0)
 		err = measure(&b, &diag);
 	tear_down(&b);
-	return err < 0 ? fail(&diag) : EXIT_SUCCESS;
+	if (err == 0)
+		return EXIT_SUCCESS;
+	return err == -ECANCELED ? EXIT_REFUSED : fail(&diag);
 }

@@ -4,10 +4,8 @@
 // Everything is checked here, before DPDK is started: EAL answers a wrong argument with its own usage text.
 #include "dataplane/config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +30,7 @@ static const char HELP[] =
 	"  --control-uid UID   user that may connect, besides root and the own one\n"
 	"  --events LIST       http,fileinfo,flow,anomaly, or all, or none (default http)\n"
 	"  --memory MB         memory for packets when there are no hugepages (default: computed)\n"
+	"  --no-huge           do not use hugepages\n"
 	"  --image FILE        start with this compiled rule set\n"
 	"  --wait-rules        do not read capture files before a rule set is live\n"
 	"  --exit-when-done    stop when all capture files have ended\n"
@@ -179,127 +178,6 @@ static int parse_events(const char *list, uint32_t *ret_mask, struct diag *ret_d
 	return 0;
 }
 
-// --- ports ----------------------------------------------------------------------------------------------------------
-
-static const char *const port_type_names[] = {
-	[PORT_PCAP] = "pcap",
-	[PORT_AF_PACKET] = "af_packet",
-	[PORT_NET_PCAP] = "net_pcap",
-	[PORT_PCI] = "pci",
-};
-
-const char *config_port_type_name(enum port_type type)
-{
-	return port_type_names[type];
-}
-
-// The kernel's rule for names, and nothing that has a meaning in DPDK's device arguments.
-static bool is_iface_name(const char *s)
-{
-	size_t len = strlen(s);
-
-	if (len == 0 || len >= IF_NAMESIZE || strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
-		return false;
-	for (; *s != '\0'; s++)
-		if (!isgraph((unsigned char)*s) || strchr("/:,=[]\"", *s) != NULL)
-			return false;
-	return true;
-}
-
-// "0000:3b:00.0" or "3b:00.0"; ret of 13 bytes takes the long form.
-static bool pci_address(const char *s, char ret[13])
-{
-	char full[16];
-	unsigned int domain, bus, dev, fn;
-	int end = 0;
-
-	if (strlen(s) == 7)
-		snprintf(full, sizeof(full), "0000:%.7s", s);
-	else if (strlen(s) == 12)
-		snprintf(full, sizeof(full), "%.12s", s);
-	else
-		return false;
-	for (const char *p = full; *p != '\0'; p++)
-		if (!isxdigit((unsigned char)*p) && *p != ':' && *p != '.')
-			return false;
-	if (sscanf(full, "%4x:%2x:%2x.%1x%n", &domain, &bus, &dev, &fn, &end) != 4 || end != 12 ||
-	    dev > 31 || fn > 7)
-		return false;
-	snprintf(ret, 13, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, dev, fn);
-	return true;
-}
-
-static int parse_pcap_port(const char *arg, struct port_spec *s, struct diag *ret_diag)
-{
-	static const char option[] = ",rounds=";
-	const char *rounds = NULL;
-	size_t len = strlen(arg);
-	int64_t n = 1;
-
-	for (const char *p = arg; (p = strstr(p, option)) != NULL; p++)
-		rounds = p;
-	if (rounds != NULL) {
-		int err = parse_number("rounds", rounds + strlen(option), 1, CONFIG_ROUNDS_MAX, &n,
-				       ret_diag);
-
-		if (err < 0)
-			return err;
-		len = (size_t)(rounds - arg);
-	}
-	if (len == 0) {
-		diag_set(ret_diag, NULL, 0, 0, "port pcap: names no file (pcap:FILE)");
-		return -EINVAL;
-	}
-	memcpy(s->arg, arg, len);
-	s->arg[len] = '\0';
-	s->rounds = (uint32_t)n;
-	return 0;
-}
-
-int config_port(const char *spec, struct port_spec *ret_spec, struct diag *ret_diag)
-{
-	const char *colon = strchr(spec, ':');
-	const char *arg = colon != NULL ? colon + 1 : "";
-	size_t len = colon != NULL ? (size_t)(colon - spec) : strlen(spec);
-	struct port_spec s = {.rounds = 1};
-	unsigned int type = 0;
-	int err = 0;
-
-	while (type < 4 && (strlen(port_type_names[type]) != len ||
-			    memcmp(port_type_names[type], spec, len) != 0))
-		type++;
-	if (colon == NULL || type == 4) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port \"%s\": write pcap:FILE, af_packet:IFACE, net_pcap:IFACE or "
-			 "pci:ADDRESS",
-			 spec);
-		return -EINVAL;
-	}
-	if (strlen(arg) >= sizeof(s.arg)) {
-		diag_set(ret_diag, NULL, 0, 0, "port \"%.60s...\": longer than %d bytes", spec,
-			 CONFIG_ARG_MAX - 1);
-		return -EINVAL;
-	}
-	s.type = type;
-	if (type == PORT_PCAP) {
-		err = parse_pcap_port(arg, &s, ret_diag);
-	} else if (type == PORT_PCI && !pci_address(arg, s.arg)) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port \"%s\": not a PCI address such as 0000:3b:00.0 (see lspci -D)",
-			 spec);
-		err = -EINVAL;
-	} else if (type != PORT_PCI && !is_iface_name(arg)) {
-		diag_set(ret_diag, NULL, 0, 0, "port \"%s\": not an interface name (see ip link)",
-			 spec);
-		err = -EINVAL;
-	} else if (type != PORT_PCI) {
-		strcpy(s.arg, arg);
-	}
-	if (err == 0)
-		*ret_spec = s;
-	return err;
-}
-
 // Things that can only be judged together.
 static int check_ports(const struct config *c, struct diag *ret_diag)
 {
@@ -373,7 +251,6 @@ static int load_file(const char *path, struct config *c, struct diag *ret_diag)
 		goto out;
 	}
 	*c = f->c;
-	snprintf(c->file, sizeof(c->file), "%s", path);
 	c->pipeline.verify_checksums = f->verify_checksums;
 	c->pipeline.hash_bodies = f->hash_bodies;
 	for (unsigned int i = 0; i < LIMIT_N; i++)
@@ -421,6 +298,7 @@ enum { // long options without a letter
 	OPT_PORT,
 	OPT_MODE,
 	OPT_MEMORY,
+	OPT_NO_HUGE,
 	OPT_WAIT,
 	OPT_EXIT,
 	OPT_EVENTS,
@@ -439,6 +317,7 @@ static const struct option options[] = {
 	{"port", required_argument, NULL, OPT_PORT},
 	{"mode", required_argument, NULL, OPT_MODE},
 	{"memory", required_argument, NULL, OPT_MEMORY},
+	{"no-huge", no_argument, NULL, OPT_NO_HUGE},
 	{"wait-rules", no_argument, NULL, OPT_WAIT},
 	{"exit-when-done", no_argument, NULL, OPT_EXIT},
 	{"events", required_argument, NULL, OPT_EVENTS},
@@ -477,6 +356,9 @@ static int apply_option(struct config *c, int opt, const char *arg, bool *io_por
 	case OPT_UID:
 		return parse_number("--control-uid", arg, -1, UINT32_MAX - 1, &c->control_uid,
 				    ret_diag);
+	case OPT_NO_HUGE:
+		c->no_huge = true;
+		return 0;
 	case OPT_WAIT:
 		c->wait_rules = true;
 		return 0;

@@ -41,7 +41,6 @@ struct port_spec {
 };
 
 struct config {
-	char file[256];
 	char socket[104]; // sun_path is 108
 	char image[256];  // a compiled rule set to start with, "" if none
 	int mode;         // enum config_mode
@@ -51,6 +50,7 @@ struct config {
 	int64_t control_uid; // may connect besides root and our own user, -1: nobody
 	int64_t grace_s;     // for bodies that are bound to a replaced rule set
 	int64_t spool_hits;  // per worker, kept until control has stored them
+	bool no_huge;        // do not use hugepages even if there are some
 	bool wait_rules, exit_when_done, check;
 	bool verbose;
 	uint32_t n_ports;

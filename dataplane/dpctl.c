@@ -519,7 +519,7 @@ static void take_signal(struct dpctl *c)
 
 	if (read(c->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	log_notice("stopping (%s)", info.ssi_signo == SIGINT ? "interrupted" : "terminated");
+	log_notice("stopping (%s)", strsignal((int)info.ssi_signo));
 	c->stopping = true;
 	c->deadline_ns = monotonic_ns() + STOP_NS;
 	workers_stop(c->dp, WORKER_STOP);

@@ -46,7 +46,7 @@ struct dpctl {
 	uint8_t *buf;         // IPC_MAX_BYTES
 };
 
-// Take over listen_fd (of ipc_listen()) and signal_fd (signalfd of SIGTERM and SIGINT).
+// Take over listen_fd (of ipc_listen()) and signal_fd (signalfd of what ends the program).
 // 0 or negative errno with ret_diag.
 int dpctl_init(struct dpctl *c, struct dataplane *dp, int listen_fd, int signal_fd,
 	       struct diag *ret_diag);

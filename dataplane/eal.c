@@ -109,7 +109,8 @@ int eal_plan(const struct config *c, struct eal_plan *ret_plan, struct diag *ret
 {
 	struct eal_plan p = {.mbufs = count_mbufs(c)};
 	struct pipeline_conf conf = c->pipeline;
-	uint64_t workers = (uint64_t)c->workers, base, need, have = free_huge_bytes();
+	uint64_t workers = (uint64_t)c->workers, base, need,
+		 have = c->no_huge ? 0 : free_huge_bytes();
 	const char *nic = NULL;
 
 	for (uint32_t i = 0; i < c->n_ports; i++) {
@@ -255,8 +256,9 @@ int eal_start(const struct config *c, const struct eal_plan *plan, struct diag *
 	if (rte_eal_init(args.argc, args.argv) < 0) {
 		int err = rte_errno != 0 ? -rte_errno : -EIO;
 
-		diag_set(ret_diag, NULL, 0, 0, "DPDK cannot start with %s: %s",
-			 plan->huge ? "hugepages" : "small pages", eal_last_message());
+		diag_set(ret_diag, NULL, 0, 0, "DPDK cannot start with %s: %s%s",
+			 plan->huge ? "hugepages" : "small pages", eal_last_message(),
+			 plan->huge ? " (try --no-huge)" : "");
 		return err;
 	}
 	return 0;

@@ -64,7 +64,7 @@ static int listen_socket(const struct config *c, struct diag *diag)
 	return fd;
 }
 
-// SIGTERM and SIGINT come by a descriptor, in all threads to be.
+// The signals that end it come by a descriptor; blocked in all threads to be.
 static int block_signals(struct diag *diag)
 {
 	sigset_t set;
@@ -73,6 +73,7 @@ static int block_signals(struct diag *diag)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -107,6 +107,8 @@ static int check_pci(const struct port_spec *spec, struct diag *ret_diag)
 
 int port_check(const struct port_spec *spec, enum config_mode mode, struct diag *ret_diag)
 {
+	int rc;
+
 	switch (spec->type) {
 	case PORT_PCAP:
 		if (access(spec->arg, R_OK) == 0)
@@ -116,7 +118,14 @@ int port_check(const struct port_spec *spec, enum config_mode mode, struct diag 
 		return -errno;
 	case PORT_AF_PACKET:
 	case PORT_NET_PCAP:
-		return check_iface(spec, mode, ret_diag);
+		rc = check_iface(spec, mode, ret_diag);
+		if (rc != 0 || mode != MODE_INLINE || spec->type != PORT_AF_PACKET)
+			return rc;
+		diag_set(ret_diag, spec->arg, 0, 0,
+			 "inline on af_packet: DPDK's driver has the kernel reassemble IP fragments and turns an "
+			 "802.1ad tag into 802.1Q; net_pcap:%s forwards both unchanged",
+			 spec->arg);
+		return 1;
 	case PORT_PCI:
 		return check_pci(spec, ret_diag);
 	}

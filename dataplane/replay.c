@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "common/eve.h"
+#include "common/threshold.h"
 #include "dataplane/capture.h"
 #include "dataplane/ruleload.h"
 #include "dataplane/streams.h"
@@ -35,6 +37,7 @@ struct replay {
 	const char *streams_dir;
 	bool want_alerts, verify_checksums;
 	uint32_t event_mask;
+	struct threshold *threshold;
 	uint64_t hits, frames, bytes, first_ns, last_ns;
 	uint64_t now_ns; // capture time, never backwards
 	struct eve_context ctx;
@@ -97,6 +100,19 @@ static int events_parse(struct replay *r, char *list)
 	return 0;
 }
 
+static int threshold_start(struct replay *r)
+{
+	const size_t bytes = threshold_bytes(THRESHOLD_ENTRIES);
+	uint8_t seed[THRESHOLD_SEED_BYTES];
+	void *mem;
+
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return -EIO;
+	mem = malloc(bytes);
+	return mem == NULL ? -ENOMEM
+			   : threshold_init(mem, bytes, THRESHOLD_ENTRIES, seed, &r->threshold);
+}
+
 static int engine_start(struct replay *r)
 {
 	struct pipeline_conf conf = {
@@ -135,7 +151,8 @@ static void drain(struct replay *r)
 		};
 
 		r->hits++;
-		if (r->want_alerts && eve_alert(r->line, sizeof(r->line), h, &text, &r->ctx) > 0)
+		if (threshold_check(r->threshold, &rule->threshold, NULL, h) == THRESHOLD_REPORT &&
+		    r->want_alerts && eve_alert(r->line, sizeof(r->line), h, &text, &r->ctx) > 0)
 			puts(r->line);
 		ring_pop(hits, 1);
 	}
@@ -205,6 +222,7 @@ static int replay_file(struct replay *r, const char *path)
 static void summary(struct replay *r, const struct timespec *t0)
 {
 	const struct counters *c = pipeline_counters(r->pipe);
+	const struct threshold_totals thresholds = threshold_totals(r->threshold);
 	struct timespec t1;
 	double s;
 
@@ -220,6 +238,14 @@ static void summary(struct replay *r, const struct timespec *t0)
 		(unsigned long long)c->v[CNT_APP_SSH_FLOWS],
 		(unsigned long long)c->v[CNT_APP_OPAQUE_FLOWS],
 		(unsigned long long)c->v[CNT_HTTP_TRANSACTIONS], (unsigned long long)r->hits);
+	if (thresholds.suppressed > 0)
+		fprintf(stderr, "%llu of the hits suppressed by thresholds of their rules\n",
+			(unsigned long long)thresholds.suppressed);
+	if (thresholds.evicted > 0)
+		fprintf(stderr,
+			"%llu counts of thresholds began anew: more addresses than can be counted "
+			"at a time\n",
+			(unsigned long long)thresholds.evicted);
 	if (r->rules.refused > 0)
 		fprintf(stderr, "%zu rules refused, see above\n", r->rules.refused);
 }
@@ -240,7 +266,7 @@ static int run(struct replay *r, char **files, int n)
 		fprintf(stderr, "wireglass replay: %s\n", diag_format(&d, text, sizeof(text)));
 		return EXIT_REPLAY_FAILED;
 	}
-	if (engine_start(r) < 0) {
+	if (threshold_start(r) < 0 || engine_start(r) < 0) {
 		fprintf(stderr, "wireglass replay: out of memory (%zu MiB of address space)\n",
 			r->mem_bytes >> 20);
 		return EXIT_REPLAY_FAILED;
@@ -317,6 +343,7 @@ out:
 		munmap(r->mem, r->mem_bytes);
 	streams_free(r->streams);
 	ruleset_free(r->rs);
+	free(r->threshold);
 	free(r);
 	return result;
 }

@@ -70,11 +70,6 @@ uint64_t source_first_ns(const struct source *s)
 	return s->set.n > 0 ? s->set.frames[0].ts_ns : 0;
 }
 
-uint64_t source_frames(const struct source *s)
-{
-	return s->set.n;
-}
-
 // Behind the first mbuf, as many as the frame needs. False: the pool is empty, m is as it was.
 static bool append_rest(struct rte_mbuf *m, struct rte_mempool *pool, const uint8_t *p,
 			uint32_t left)

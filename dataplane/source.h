@@ -26,6 +26,5 @@ bool source_ended(const struct source *s);
 
 // Time stamp of the first frame, 0 if there is none.
 uint64_t source_first_ns(const struct source *s);
-uint64_t source_frames(const struct source *s); // in the file
 
 #endif

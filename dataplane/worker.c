@@ -214,7 +214,9 @@ static unsigned int steer(struct worker *w, struct rte_mbuf **m, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		struct frame f = {0};
 
-		view(m[i], &f);
+		w->scratch_used = 0;
+		if (m[i]->nb_segs == 1 || !gather(w, m[i], &f))
+			view(m[i], &f);
 		f.wire_len = f.len;
 		uint32_t to = (uint32_t)((uint64_t)pipeline_frame_hash(&f, w->dp->hash_key) *
 						 w->dp->n_workers >>
@@ -332,7 +334,8 @@ static void publish(struct worker *w, uint64_t tsc)
 	uint64_t words[WORKER_SNAPSHOT_WORDS];
 
 	memcpy(words, &s, sizeof(words));
-	atomic_thread_fence(memory_order_release); // whoever sees a word of this sees the number before it
+	atomic_thread_fence(
+		memory_order_release); // whoever sees a word of this sees the number before it
 	for (unsigned int i = 0; i < WORKER_SNAPSHOT_WORDS; i++)
 		atomic_store_explicit(&w->snapshot[number & 1][i], words[i], memory_order_relaxed);
 	atomic_store_explicit(&w->published, number, memory_order_release);
@@ -443,6 +446,7 @@ static int worker_main(void *arg)
 		uint64_t tsc = rte_rdtsc();
 		unsigned int n = 0;
 
+		quiesce(w, tsc);
 		if (!w->dp->capture_time)
 			w->now_ns = w->dp->start_ns + clock_ns(&w->dp->clock, tsc);
 		if (atomic_load_explicit(&w->state, memory_order_relaxed) == WORKER_RUNNING)
@@ -451,7 +455,6 @@ static int worker_main(void *arg)
 		n += poll_inbox(w);
 		n += poll_tx_rings(w);
 		pipeline_idle(w->pipe, w->now_ns, SWEEP_BUDGET);
-		quiesce(w, tsc);
 		wind_down(w, stop, tsc);
 		account(w, rte_rdtsc(), n > 0);
 	}

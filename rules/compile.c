@@ -71,6 +71,8 @@ struct maker {
 	struct image_header head;
 	struct bytes wants;
 	struct bytes always[DIR_N]; // struct image_owner
+	const char *bit_names[IMAGE_FLOWBITS_MAX];
+	uint32_t n_bit_names;
 	struct compile_stats *stats;
 	rules_report_fn *report;
 	void *ctx;
@@ -165,14 +167,13 @@ static void ext_set(hs_expr_ext_t *ext, uint64_t min_end, uint64_t max_end)
 	}
 }
 
-// The database of one stream condition: its terms.
-static int own_db(struct maker *m, const struct rule *r, const struct plan_cond *c,
-		  uint32_t *ret_index, struct diag *d)
+// The terms of one stream condition -> database.
+static int own_compile(const struct rule *r, const struct plan_cond *c, hs_database_t **ret_db,
+		       struct diag *d)
 {
 	const char *expr[IMAGE_TERMS_PER_COND_MAX];
 	unsigned int flags[IMAGE_TERMS_PER_COND_MAX];
 	hs_expr_ext_t ext[IMAGE_TERMS_PER_COND_MAX];
-	hs_database_t *db;
 	char why[256];
 	int bad = -1, err;
 
@@ -181,19 +182,62 @@ static int own_db(struct maker *m, const struct rule *r, const struct plan_cond 
 		flags[i] = HS_FLAG_SINGLEMATCH;
 		ext_set(&ext[i], c->terms[i].min_end, c->terms[i].max_end);
 	}
-	err = compile_set(expr, flags, ext, c->n_terms, true, &db, &bad, why, sizeof(why));
+	err = compile_set(expr, flags, ext, c->n_terms, true, ret_db, &bad, why, sizeof(why));
 	if (err == -EINVAL)
 		diag_set(d, r->file, r->line, 0, "not possible on %s, which is matched as a stream: %s",
 			 buffer_info(c->buffer)->keyword, why);
+	return err;
+}
+
+// The database of one stream condition.
+static int own_db(struct maker *m, const struct rule *r, const struct plan_cond *c,
+		  uint32_t *ret_index, struct diag *d)
+{
+	hs_database_t *db = NULL;
+	int err = own_compile(r, c, &db, d);
+
 	if (err < 0)
 		return err;
+	// An expression that is its own signature was only tried: in the common database it would take every rule with it.
+	if (c->mode == IMAGE_COND_EXACT) {
+		hs_free_database(db);
+		return 0;
+	}
 	return add_db(m, db, IMAGE_DB_STREAM | IMAGE_DB_OWN, 0, c->n_terms, ret_index);
+}
+
+// What a piece of a buffer cannot decide about a number: see enum image_match_flag.
+static uint16_t number_doubts(const struct rule_match *rm)
+{
+	const struct number *n = rm->number;
+	const bool relative = (rm->flags & RULE_PCRE_RELATIVE) != 0;
+	uint16_t flags = 0;
+
+	if (rm->type == RULE_SIZE) // what is long enough in a piece is so in the buffer
+		return n->op == NUMBER_GT || n->op == NUMBER_GE ? 0 : IMAGE_OFFSET | IMAGE_ENDSWITH;
+	if (rm->type == RULE_DATA_AT) {
+		if ((rm->flags & RULE_NEGATED) == 0)
+			return 0;
+		return relative ? IMAGE_ENDSWITH : IMAGE_OFFSET | IMAGE_ENDSWITH;
+	}
+	if (!relative || (n->flags & NUMBER_FROM_BEGINNING) != 0)
+		flags |= IMAGE_OFFSET;
+	// The end of a piece may cut digits in two.
+	if (n->base != 0 || (n->flags & NUMBER_FROM_END) != 0)
+		flags |= IMAGE_ENDSWITH;
+	return flags;
 }
 
 static void add_match(struct maker *m, const struct rule_match *rm)
 {
+	static const uint8_t types[] = {
+		[RULE_CONTENT] = IMAGE_CONTENT,     [RULE_PCRE] = IMAGE_PCRE,
+		[RULE_SIZE] = IMAGE_SIZE,           [RULE_DATA_AT] = IMAGE_DATA_AT,
+		[RULE_BYTE_TEST] = IMAGE_BYTE_TEST, [RULE_BYTE_JUMP] = IMAGE_BYTE_JUMP,
+		[RULE_BYTE_EXTRACT] = IMAGE_BYTE_EXTRACT, [RULE_BYTE_MATH] = IMAGE_BYTE_MATH,
+	};
 	struct image_match im = {
-		.type = rm->type == RULE_PCRE ? IMAGE_PCRE : IMAGE_CONTENT,
+		.type = types[rm->type],
 		.blob_off = (uint32_t)m->sec[IMAGE_BLOBS].len,
 		.len = rm->len,
 		.offset = rm->offset,
@@ -208,12 +252,21 @@ static void add_match(struct maker *m, const struct rule_match *rm)
 		{RULE_OFFSET, IMAGE_OFFSET},     {RULE_DEPTH, IMAGE_DEPTH},
 		{RULE_DISTANCE, IMAGE_DISTANCE}, {RULE_WITHIN, IMAGE_WITHIN},
 		{RULE_ENDSWITH, IMAGE_ENDSWITH}, {RULE_PCRE_RELATIVE, IMAGE_RELATIVE},
+		{RULE_VAR_OFFSET, IMAGE_VAR_OFFSET}, {RULE_VAR_DEPTH, IMAGE_VAR_DEPTH},
+		{RULE_VAR_DISTANCE, IMAGE_VAR_DISTANCE}, {RULE_VAR_WITHIN, IMAGE_VAR_WITHIN},
 	};
 	uint8_t *data;
 
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		if ((rm->flags & map[i].from) != 0)
 			im.flags |= map[i].to;
+	if (rm->number != NULL) {
+		im.blob_off = count_of(m, IMAGE_NUMBERS, sizeof(*rm->number));
+		im.flags |= number_doubts(rm);
+		bytes_add(&m->sec[IMAGE_NUMBERS], rm->number, sizeof(*rm->number));
+		bytes_add(&m->sec[IMAGE_MATCHES], &im, sizeof(im));
+		return;
+	}
 	data = bytes_add(&m->sec[IMAGE_BLOBS], rm->data, rm->len);
 	if (data != NULL && im.type == IMAGE_CONTENT && (im.flags & IMAGE_NOCASE) != 0)
 		for (uint32_t i = 0; i < rm->len; i++)
@@ -233,7 +286,7 @@ static int add_cond(struct maker *m, const struct plan *p, const struct plan_con
 		.match = count_of(m, IMAGE_MATCHES, sizeof(struct image_match)),
 		.term = count_of(m, IMAGE_TERMS, sizeof(struct image_term)),
 	};
-	if (c->mode == IMAGE_COND_HEAD) {
+	if (c->mode == IMAGE_COND_HEAD || c->buffered) {
 		ic->n_matches = (uint16_t)c->n_matches;
 		for (uint32_t i = 0; i < c->n_matches; i++)
 			add_match(m, &p->rule->matches[c->matches[i]]);
@@ -245,7 +298,9 @@ static int add_cond(struct maker *m, const struct plan *p, const struct plan_con
 
 		bytes_add(&m->sec[IMAGE_TERMS], &t, sizeof(t));
 	}
-	return c->mode == IMAGE_COND_EXACT ? 0 : own_db(m, p->rule, c, &ic->db, d);
+	if (c->mode == IMAGE_COND_EXACT && c->sig_expr == NULL)
+		return 0;
+	return own_db(m, p->rule, c, &ic->db, d);
 }
 
 static void add_addrs(struct maker *m, const struct rule_addrs *a, uint32_t *ret_at, uint32_t *ret_n)
@@ -281,6 +336,15 @@ static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint
 
 		if ((p->dirs & (1 << dir)) == 0)
 			continue;
+		// A body condition that a raw condition wakes needs what has passed of the body, and a raw one that the
+		// head wakes needs the bytes of the head; a buffered one looks at nothing but the window.
+		for (int i = 0; i < p->n_conds; i++)
+			if (p->conds[i].buffered ||
+			    (p->conds[i].mode == IMAGE_COND_GATED &&
+			     (p->conds[i].slot == BUF_RAW ||
+			      (p->represented_by >= 0 &&
+			       p->conds[p->represented_by].slot == BUF_RAW))))
+				m->head.tail[p->conds[i].slot][dir] = IMAGE_TAIL_MAX;
 		if (p->represented_by < 0) {
 			bytes_add(&m->always[dir], &o, sizeof(o));
 			continue;
@@ -303,11 +367,37 @@ static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint
 		bytes_add(&m->wants, &w, sizeof(w));
 		if (p->keep_head)
 			m->head.keep_head[dir] = 1;
-		// A body condition that a raw condition wakes needs what has passed of the body.
-		for (int i = 0; i < p->n_conds; i++)
-			if (c->slot == BUF_RAW && p->conds[i].mode == IMAGE_COND_GATED)
-				m->head.tail[p->conds[i].slot][dir] = IMAGE_TAIL_MAX;
 	}
+}
+
+// Names become numbers. -EINVAL when there are too many.
+static int add_bits(struct maker *m, const struct rule *r, struct image_rule *ir, struct diag *d)
+{
+	ir->bit = count_of(m, IMAGE_BITS, sizeof(struct image_bit));
+	ir->n_bits = r->n_bits;
+	for (uint32_t i = 0; i < r->n_bits; i++) {
+		const struct rule_bit *rb = &r->bits[i];
+		struct image_bit ib = {.op = rb->op, .or_next = rb->or_next};
+		uint32_t k = 0;
+
+		while (k < m->n_bit_names && strcmp(m->bit_names[k], rb->name) != 0)
+			k++;
+		if (k == IMAGE_FLOWBITS_MAX) {
+			diag_set(d, r->file, r->line, 0, "more than %d flowbits names in the rule set",
+				 IMAGE_FLOWBITS_MAX);
+			return -EINVAL;
+		}
+		m->bit_names[k] = rb->name;
+		if (k == m->n_bit_names)
+			m->n_bit_names++;
+		ib.index = (uint16_t)k;
+		if (ib.op == IMAGE_BIT_ISSET || ib.op == IMAGE_BIT_ISNOTSET)
+			ir->flags |= IMAGE_RULE_READS_BITS;
+		bytes_add(&m->sec[IMAGE_BITS], &ib, sizeof(ib));
+	}
+	if (r->noalert)
+		ir->flags |= IMAGE_RULE_NOALERT;
+	return 0;
 }
 
 static int add_rule(struct maker *m, const struct rule *r, struct diag *d)
@@ -317,6 +407,7 @@ static int add_rule(struct maker *m, const struct rule *r, struct diag *d)
 		.gid = r->gid,
 		.rev = r->rev,
 		.priority = r->priority,
+		.threshold = r->threshold,
 		.flags = (r->bidirectional ? IMAGE_RULE_BIDIRECTIONAL : 0) |
 			 (r->proto == RULE_PROTO_HTTP ? IMAGE_RULE_HTTP : 0),
 	};
@@ -329,11 +420,23 @@ static int add_rule(struct maker *m, const struct rule *r, struct diag *d)
 		return err;
 	for (int i = 0; i < IMAGE_SECTION_N; i++)
 		keep[i] = m->sec[i].len;
-	for (int i = 0; i < p.n_conds && err == 0; i++)
+	for (int i = 0; i < p.n_conds && err == 0; i++) {
 		err = add_cond(m, &p, &p.conds[i], &conds[i], d);
-	if (err < 0) { // take back what the rule has added
-		for (int i = 0; i < IMAGE_SECTION_N; i++)
-			m->sec[i].len = keep[i];
+		if (err < 0) // take back what the rule has added
+			for (int k = 0; k < IMAGE_SECTION_N; k++)
+				m->sec[k].len = keep[k];
+		if (err != -EINVAL || p.conds[i].buffered)
+			continue;
+		// Hyperscan has no expression for it: evaluate it on the window instead, and plan the rule again.
+		err = plan_buffer_cond(&p, i, d);
+		i = -1;
+	}
+	if (err < 0)
+		return err;
+	err = add_bits(m, r, &ir, d);
+	if (err < 0) {
+		for (int k = 0; k < IMAGE_SECTION_N; k++)
+			m->sec[k].len = keep[k];
 		return err;
 	}
 	ir.dirs = p.dirs;

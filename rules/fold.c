@@ -156,7 +156,7 @@ static struct plan_literal pcre_literal(struct rules *rs, const struct rule_matc
 static int refuse(const struct rule *r, const struct rule_match *m, struct diag *d, const char *why)
 {
 	diag_set(d, r->file, r->line, m->column, "%s on %s: %s",
-		 m->type == RULE_PCRE ? "pcre" : "content", buffer_info(m->buffer)->keyword, why);
+		 m->number != NULL ? "a number" : m->type == RULE_PCRE ? "pcre" : "content", buffer_info(m->buffer)->keyword, why);
 	return -EINVAL;
 }
 
@@ -190,7 +190,7 @@ static int fold_first(struct rules *rs, const struct rule *r, const struct rule_
 		to = from + m->within;
 	if (from < 0)
 		from = 0;
-	if (to >= 0 && to - from < m->len)
+	if ((m->flags & (RULE_DEPTH | RULE_WITHIN)) != 0 && to - from < m->len)
 		return refuse(r, m, d, "it cannot match: longer than its window");
 	term->absolute = from > 0 || to >= 0;
 	if (alone) {
@@ -279,6 +279,12 @@ int fold_cond(struct rules *rs, const struct rule *r, struct plan_cond *c, struc
 {
 	uint32_t from = 0;
 
+	for (uint32_t i = 0; i < c->n_matches; i++) {
+		const struct rule_match *m = &r->matches[c->matches[i]];
+
+		if (m->number != NULL || (m->flags & RULE_VARS) != 0)
+			return refuse(r, m, d, "no literal before it can wake it in a stream");
+	}
 	c->terms = rules_alloc(rs, c->n_matches * sizeof(*c->terms));
 	if (c->terms == NULL)
 		return -ENOMEM;

@@ -48,6 +48,7 @@ static const uint32_t record_bytes[IMAGE_SECTION_N] = {
 	[IMAGE_RULES] = sizeof(struct image_rule),   [IMAGE_CONDS] = sizeof(struct image_cond),
 	[IMAGE_MATCHES] = sizeof(struct image_match), [IMAGE_TERMS] = sizeof(struct image_term),
 	[IMAGE_SIGS] = sizeof(struct image_sig),     [IMAGE_OWNERS] = sizeof(struct image_owner),
+	[IMAGE_BITS] = sizeof(struct image_bit),     [IMAGE_NUMBERS] = sizeof(struct number),
 	[IMAGE_ADDRS] = sizeof(struct image_addr),   [IMAGE_PORTS] = sizeof(struct image_port),
 	[IMAGE_DBS] = sizeof(struct image_db),       [IMAGE_STRINGS] = 1,
 	[IMAGE_BLOBS] = 1,
@@ -87,9 +88,13 @@ static int rules_check(const struct image_header *h, struct diag *d)
 		if (!range_ok(r->src, r->n_src, addrs) || !range_ok(r->dst, r->n_dst, addrs) ||
 		    !range_ok(r->sport, r->n_sport, ports) || !range_ok(r->dport, r->n_dport, ports))
 			return bad(d, "addresses of a rule");
+		if (!range_ok(r->bit, r->n_bits, IMAGE_COUNT(h, struct image_bit, IMAGE_BITS)))
+			return bad(d, "flowbits of a rule");
 		if (r->msg >= strings || r->classtype >= strings || r->reference >= strings ||
 		    r->metadata >= strings)
 			return bad(d, "texts of a rule");
+		if (!threshold_is_valid(&r->threshold))
+			return bad(d, "threshold of a rule");
 	}
 	return 0;
 }
@@ -113,8 +118,8 @@ static int conds_check(const struct image_header *h, struct diag *d)
 		    c->n_terms > IMAGE_TERMS_PER_COND_MAX ||
 		    c->n_matches > IMAGE_MATCHES_PER_COND_MAX)
 			return bad(d, "matches of a condition");
-		if (c->mode == IMAGE_COND_HEAD || c->mode == IMAGE_COND_EXACT) {
-			if (c->db != IMAGE_NONE)
+		if (c->mode == IMAGE_COND_HEAD || c->mode == IMAGE_COND_EXACT || c->n_matches > 0) {
+			if (c->db != IMAGE_NONE || (c->n_matches > 0 && c->n_terms > 0))
 				return bad(d, "database of a condition");
 		} else if (c->db >= n_dbs || c->n_terms == 0 || dbs[c->db].n_sigs != c->n_terms ||
 			   dbs[c->db].flags != (IMAGE_DB_STREAM | IMAGE_DB_OWN)) {
@@ -124,17 +129,67 @@ static int conds_check(const struct image_header *h, struct diag *d)
 	return 0;
 }
 
+static bool var_ok(bool is_var, int64_t index)
+{
+	return !is_var || (index >= 0 && index < NUMBER_VARS_MAX);
+}
+
+static bool match_vars_ok(const struct image_match *m)
+{
+	return var_ok((m->flags & IMAGE_VAR_OFFSET) != 0, m->offset) &&
+	       var_ok((m->flags & IMAGE_VAR_DEPTH) != 0, m->depth) &&
+	       var_ok((m->flags & IMAGE_VAR_DISTANCE) != 0, m->distance) &&
+	       var_ok((m->flags & IMAGE_VAR_WITHIN) != 0, m->within);
+}
+
+static bool number_ok(const struct number *n, unsigned int type)
+{
+	const uint32_t most = n->base == 0 ? NUMBER_BINARY_MAX : NUMBER_STRING_MAX;
+	const bool var_bytes = (n->flags & NUMBER_VAR_BYTES) != 0;
+	const bool var_value = (n->flags & NUMBER_VAR_VALUE) != 0;
+
+	if (n->base != 0 && n->base != 8 && n->base != 10 && n->base != 16)
+		return false;
+	if ((n->flags & ~NUMBER_FLAGS) != 0 || n->result >= NUMBER_VARS_MAX)
+		return false;
+	if (type == IMAGE_BYTE_MATH ? n->op < NUMBER_TEST_N || n->op >= NUMBER_OP_N :
+				      n->op >= NUMBER_TEST_N)
+		return false;
+	return var_ok(var_bytes, n->bytes) && (var_bytes || n->bytes <= most) &&
+	       var_ok((n->flags & NUMBER_VAR_OFFSET) != 0, n->offset) &&
+	       (!var_value || n->value < NUMBER_VARS_MAX);
+}
+
 static int matches_check(const struct image_header *h, struct diag *d)
 {
 	const struct image_match *m = IMAGE_AT(h, struct image_match, IMAGE_MATCHES);
 	uint32_t n = IMAGE_COUNT(h, struct image_match, IMAGE_MATCHES);
 	uint64_t blobs = h->section[IMAGE_BLOBS].bytes;
+	const struct number *numbers = IMAGE_AT(h, struct number, IMAGE_NUMBERS);
+	uint32_t n_numbers = IMAGE_COUNT(h, struct number, IMAGE_NUMBERS);
 
 	for (uint32_t i = 0; i < n; i++, m++) {
-		if (m->type > IMAGE_PCRE || m->len == 0 || m->len > 65535 ||
-		    !range_ok(m->blob_off, m->len, blobs))
+		if (m->type >= IMAGE_MATCH_TYPE_N || !match_vars_ok(m))
 			return bad(d, "a match");
+		if (m->type <= IMAGE_PCRE) {
+			if (m->len == 0 || m->len > 65535 || !range_ok(m->blob_off, m->len, blobs))
+				return bad(d, "a match");
+		} else if (m->len != 0 || m->blob_off >= n_numbers ||
+			   !number_ok(&numbers[m->blob_off], m->type)) {
+			return bad(d, "a number");
+		}
 	}
+	return 0;
+}
+
+static int bits_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_bit *b = IMAGE_AT(h, struct image_bit, IMAGE_BITS);
+	uint32_t n = IMAGE_COUNT(h, struct image_bit, IMAGE_BITS);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (b[i].index >= IMAGE_FLOWBITS_MAX || b[i].op > IMAGE_BIT_ISNOTSET)
+			return bad(d, "a flowbits operation");
 	return 0;
 }
 
@@ -162,6 +217,25 @@ static int sigs_check(const struct image_header *h, struct diag *d)
 	for (int dir = 0; dir < DIR_N; dir++)
 		if (!range_ok(h->always[dir], h->n_always[dir], owners))
 			return bad(d, "unconditional rules");
+	return 0;
+}
+
+// What a signature in a stream wakes must be a stream condition that waits for one.
+static int stream_owners_check(const struct image_header *h, const struct image_db *db, struct diag *d)
+{
+	const struct image_sig *s = IMAGE_AT(h, struct image_sig, IMAGE_SIGS) + db->sig;
+	const struct image_owner *owners = IMAGE_AT(h, struct image_owner, IMAGE_OWNERS);
+	const struct image_cond *conds = IMAGE_AT(h, struct image_cond, IMAGE_CONDS);
+
+	for (uint32_t i = 0; i < db->n_sigs; i++, s++) {
+		for (uint32_t k = 0; k < s->n_owners; k++) {
+			uint32_t cond = owners[s->owner + k].cond;
+
+			if (cond == IMAGE_NONE || conds[cond].mode == IMAGE_COND_HEAD ||
+			    conds[cond].mode == IMAGE_COND_GATED)
+				return bad(d, "what a signature wakes");
+		}
+	}
 	return 0;
 }
 
@@ -196,6 +270,8 @@ static int dbs_check(const struct image_header *h, struct diag *d)
 			if (i >= n || (db[i].flags & IMAGE_DB_OWN) != 0 ||
 			    ((db[i].flags & IMAGE_DB_STREAM) != 0) != stream)
 				return bad(d, "database of a buffer");
+			if (stream && stream_owners_check(h, &db[i], d) < 0)
+				return -EBADMSG;
 		}
 	}
 	return 0;
@@ -224,6 +300,8 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 		err = conds_check(h, d);
 	if (err == 0)
 		err = matches_check(h, d);
+	if (err == 0)
+		err = bits_check(h, d);
 	if (err == 0)
 		err = sigs_check(h, d);
 	if (err == 0)

@@ -17,6 +17,8 @@
 
 #include "common/buffer.h"
 #include "common/diag.h"
+#include "common/threshold.h"
+#include "rules/number.h"
 
 enum {
 	IMAGE_MAGIC = 0x31494757, // "WGI1"
@@ -25,6 +27,7 @@ enum {
 	IMAGE_MAX_BYTES = 1 << 30,     // a 14k rule set takes about 60 MB
 	IMAGE_TERMS_PER_COND_MAX = 31, // bits of a word, see struct active in engine/detect.c
 	IMAGE_CONDS_PER_RULE_MAX = 16,
+	IMAGE_FLOWBITS_MAX = 4096, // distinct names in a rule set; public ones have about 400
 	IMAGE_MATCHES_PER_COND_MAX = 256, // depth of the evaluator's recursion
 	IMAGE_TAIL_MAX = 64 << 10, // largest look-back a database may ask for
 };
@@ -37,6 +40,8 @@ enum image_section_id {
 	IMAGE_TERMS,
 	IMAGE_SIGS,
 	IMAGE_OWNERS,
+	IMAGE_BITS,
+	IMAGE_NUMBERS, // struct number
 	IMAGE_ADDRS,
 	IMAGE_PORTS,
 	IMAGE_DBS,
@@ -69,6 +74,8 @@ struct image_header {
 enum image_rule_flag {
 	IMAGE_RULE_BIDIRECTIONAL = 1 << 0,
 	IMAGE_RULE_HTTP = 1 << 1, // only in flows that are HTTP
+	IMAGE_RULE_NOALERT = 1 << 2,
+	IMAGE_RULE_READS_BITS = 1 << 3, // has isset or isnotset
 };
 
 // A rule inspects one direction, or each of both on its own; its conditions all lie in that direction.
@@ -80,17 +87,20 @@ struct image_rule {
 	uint32_t msg, classtype, reference, metadata; // offsets in strings
 	uint32_t src, n_src, dst, n_dst;              // in addrs
 	uint32_t sport, n_sport, dport, n_dport;      // in ports
+	uint32_t bit, n_bits;                         // in bits
+	struct threshold_params threshold;            // for who consumes the hits
 };
 
 // All matches of a rule on one buffer.
 struct image_cond {
 	uint8_t buffer; // enum buffer
 	uint8_t n_terms; // STREAM: terms to satisfy; HEAD: 0
-	uint16_t n_matches; // HEAD: evaluated in order on the whole buffer; STREAM: 0
+	uint16_t n_matches; // HEAD: evaluated in order on the whole buffer. STREAM: 0, or all of them for a condition that
+			    // no stream expression can say: it is evaluated on the retained window (n_terms 0, no db)
 	uint32_t match;     // first
 	uint32_t term;      // first
 	uint32_t db;        // STREAM: this condition's own streaming database (pattern id = term), or IMAGE_NONE
-			    // when the always-on signature is the whole condition
+			    // when the always-on signature is the whole condition, or the window is evaluated
 	uint32_t mode;      // enum image_cond_mode
 };
 
@@ -106,6 +116,14 @@ enum image_cond_mode {
 enum image_match_type {
 	IMAGE_CONTENT,
 	IMAGE_PCRE,
+	// with a number
+	IMAGE_SIZE,
+	IMAGE_DATA_AT,
+	IMAGE_BYTE_TEST,
+	IMAGE_BYTE_JUMP,
+	IMAGE_BYTE_EXTRACT,
+	IMAGE_BYTE_MATH,
+	IMAGE_MATCH_TYPE_N,
 };
 
 enum image_match_flag {
@@ -116,17 +134,39 @@ enum image_match_flag {
 	IMAGE_DISTANCE = 1 << 4,
 	IMAGE_WITHIN = 1 << 5,
 	IMAGE_ENDSWITH = 1 << 6,
-	IMAGE_RELATIVE = 1 << 7, // pcre relative to the match before
+	IMAGE_RELATIVE = 1 << 7, // pcre and numbers: relative to the match before
+	// the position is the index of a variable
+	IMAGE_VAR_OFFSET = 1 << 8,
+	IMAGE_VAR_DEPTH = 1 << 9,
+	IMAGE_VAR_DISTANCE = 1 << 10,
+	IMAGE_VAR_WITHIN = 1 << 11,
 };
+// A match on a number has no position of its own. In a stream its flags say what a piece of the buffer cannot decide:
+// IMAGE_OFFSET: it counts from the buffer's start; IMAGE_ENDSWITH: it depends on where the buffer ends.
 
 struct image_match {
 	uint8_t type;
 	uint8_t pad;
 	uint16_t flags;
 	uint32_t pcre_options; // PCRE2_* of pcre2.h 10.42
-	uint32_t blob_off;     // in blobs; a nocase content is stored in lower case
-	uint32_t len;
+	uint32_t blob_off;     // in blobs; a nocase content is stored in lower case. Numbers: index in numbers
+	uint32_t len;          // numbers: 0
 	int32_t offset, depth, distance, within;
+};
+
+enum image_bit_op {
+	IMAGE_BIT_SET,
+	IMAGE_BIT_UNSET,
+	IMAGE_BIT_TOGGLE,
+	IMAGE_BIT_ISSET,
+	IMAGE_BIT_ISNOTSET,
+};
+
+// A flowbits operation; the name is a number that is only valid within the image.
+struct image_bit {
+	uint16_t index;  // below IMAGE_FLOWBITS_MAX
+	uint8_t op;      // enum image_bit_op
+	uint8_t or_next; // the next one may hold instead
 };
 
 // Entry of an address or port set: the set holds x if x is in some positive entry (or there is none) and in no
@@ -172,7 +212,7 @@ struct image_db {
 	uint32_t pad;
 };
 
-static_assert(sizeof(struct image_rule) == 68, "image format");
+static_assert(sizeof(struct image_rule) == 88, "image format");
 static_assert(sizeof(struct image_cond) == 20, "image format");
 static_assert(sizeof(struct image_match) == 32, "image format");
 static_assert(sizeof(struct image_db) == 32, "image format");

@@ -79,6 +79,97 @@ static int check_direction(struct parser *p)
 	return 0;
 }
 
+// ---- numbers ----
+
+static bool same_buffer(const struct rule_match *a, const struct rule_match *b)
+{
+	return a->buffer == b->buffer;
+}
+
+static int check_var(struct parser *p, uint32_t i, bool used, int64_t var)
+{
+	const struct parse_var *v = &p->var[used ? var : 0];
+	char word[PARSE_QUOTE_BYTES];
+
+	if (!used || same_buffer(&p->match[i], &p->match[v->match]))
+		return 0;
+	return parse_fail(p, p->match_at[i], "variable \"%s\" is read in %s: it is known only there",
+			  parse_quote(word, v->name), buffer_info(p->match[v->match].buffer)->keyword);
+}
+
+// A value that was read in one buffer means nothing in another: they are looked at on their own.
+static int check_vars(struct parser *p, uint32_t i)
+{
+	const struct rule_match *m = &p->match[i];
+	const struct number *n = m->number;
+	int ret;
+
+	if (n != NULL) {
+		ret = check_var(p, i, (n->flags & NUMBER_VAR_BYTES) != 0, n->bytes);
+		if (ret == 0)
+			ret = check_var(p, i, (n->flags & NUMBER_VAR_OFFSET) != 0, n->offset);
+		if (ret == 0)
+			ret = check_var(p, i, (n->flags & NUMBER_VAR_VALUE) != 0, (int64_t)n->value);
+		return ret;
+	}
+	ret = check_var(p, i, (m->flags & RULE_VAR_OFFSET) != 0, m->offset);
+	if (ret == 0)
+		ret = check_var(p, i, (m->flags & RULE_VAR_DEPTH) != 0, m->depth);
+	if (ret == 0)
+		ret = check_var(p, i, (m->flags & RULE_VAR_DISTANCE) != 0, m->distance);
+	if (ret == 0)
+		ret = check_var(p, i, (m->flags & RULE_VAR_WITHIN) != 0, m->within);
+	return ret;
+}
+
+// The largest size that a size test lets pass.
+static uint64_t size_most(const struct number *n)
+{
+	switch (n->op) {
+	case NUMBER_EQ:
+	case NUMBER_LE:
+		return n->value;
+	case NUMBER_LT:
+		return n->value > 0 ? n->value - 1 : 0;
+	case NUMBER_INSIDE:
+		return n->value2 - 1;
+	}
+	return UINT64_MAX;
+}
+
+// Content k must fit into what size test i lets pass.
+static int check_size(struct parser *p, uint32_t i, uint32_t k)
+{
+	const struct rule_match *m = &p->match[k];
+	uint64_t need = m->len, most = size_most(p->match[i].number);
+
+	if (m->type != RULE_CONTENT || (m->flags & RULE_NEGATED) != 0 ||
+	    !same_buffer(m, &p->match[i]))
+		return 0;
+	if ((m->flags & RULE_OFFSET) != 0 && (m->flags & RULE_VAR_OFFSET) == 0)
+		need += (uint64_t)m->offset;
+	if (need <= most)
+		return 0;
+	return parse_fail(p, p->match_at[i],
+			  "%s has at most %llu bytes, a content needs %llu: it can never match",
+			  buffer_info(m->buffer)->keyword, (unsigned long long)most,
+			  (unsigned long long)need);
+}
+
+static int check_numbers(struct parser *p)
+{
+	int ret = 0;
+
+	for (uint32_t i = 0; i < p->r.n_matches && ret == 0; i++) {
+		ret = check_vars(p, i);
+		if (p->match[i].type != RULE_SIZE)
+			continue;
+		for (uint32_t k = 0; k < p->r.n_matches && ret == 0; k++)
+			ret = check_size(p, i, k);
+	}
+	return ret;
+}
+
 int parse_check(struct parser *p)
 {
 	int ret = 0;
@@ -98,6 +189,8 @@ int parse_check(struct parser *p)
 	}
 	if (ret == 0)
 		ret = check_fast_pattern(p);
+	if (ret == 0)
+		ret = check_numbers(p);
 	if (ret == 0)
 		ret = check_direction(p);
 	return ret;

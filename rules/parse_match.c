@@ -209,6 +209,11 @@ int parse_modifier(struct parser *p, const struct option *o, int buffer)
 	if (p->moved[p->content])
 		return parse_fail(p, o->name.s, "%s: the content already looks at %s", word,
 				  buffer_info(m->buffer)->keyword);
+	for (uint32_t i = (uint32_t)p->content + 1; i < p->r.n_matches; i++)
+		if ((p->match[i].flags & RULE_PCRE_RELATIVE) != 0 && p->match[i].number != NULL)
+			return parse_fail(p, o->name.s,
+					  "%s: write it before the keyword that counts from the content",
+					  word);
 	m->buffer = (uint8_t)buffer;
 	p->moved[p->content] = true;
 	return 0;
@@ -238,7 +243,7 @@ int parse_flag(struct parser *p, const struct option *o, int flag)
 	return 0;
 }
 
-// A number that may not be what byte_extract made: that keyword is not supported.
+// 0: a number; 1: the index of a variable.
 static int position_value(struct parser *p, const struct option *o, int flag, int64_t *ret_n)
 {
 	bool relative = flag == RULE_DISTANCE || flag == RULE_WITHIN;
@@ -248,7 +253,11 @@ static int position_value(struct parser *p, const struct option *o, int flag, in
 
 	if (text_number(o->value, min, max, ret_n) == 0)
 		return 0;
-	return parse_fail(p, o->value.s, "%s:%s is not a number from %lld to %lld",
+	*ret_n = parse_var_find(p, o->value);
+	if (*ret_n >= 0)
+		return 1;
+	return parse_fail(p, o->value.s,
+			  "%s:%s is not a number from %lld to %lld, nor a variable made before",
 			  parse_quote(word, o->name), parse_quote(value, o->value), (long long)min,
 			  (long long)max);
 }
@@ -260,9 +269,13 @@ int parse_position(struct parser *p, const struct option *o, int flag)
 	struct rule_match *m = modifier_target(p, o);
 	char word[PARSE_QUOTE_BYTES];
 	int64_t n;
+	int var;
 
-	if (m == NULL || position_value(p, o, flag, &n) != 0)
+	if (m == NULL)
 		return -EINVAL;
+	var = position_value(p, o, flag, &n);
+	if (var < 0)
+		return var;
 	parse_quote(word, o->name);
 	if ((m->flags & RULE_STARTSWITH) != 0)
 		return parse_fail(p, o->name.s, "%s does not go with startswith on one content",
@@ -274,12 +287,17 @@ int parse_position(struct parser *p, const struct option *o, int flag)
 			p, o->name.s,
 			"%s: offset and depth do not go with distance and within on one content",
 			word);
-	if ((flag == RULE_DEPTH || flag == RULE_WITHIN) && n < m->len)
+	if (var == 0 && (flag == RULE_DEPTH || flag == RULE_WITHIN) && n < m->len)
 		return parse_fail(
 			p, o->value.s,
 			"%s:%lld is less than the %u bytes of the content: it can never match",
 			word, (long long)n, m->len);
 	m->flags |= (uint16_t)flag;
+	if (var > 0)
+		m->flags |= flag == RULE_OFFSET	  ? RULE_VAR_OFFSET :
+			    flag == RULE_DEPTH	  ? RULE_VAR_DEPTH :
+			    flag == RULE_DISTANCE ? RULE_VAR_DISTANCE :
+						    RULE_VAR_WITHIN;
 	if (flag == RULE_OFFSET)
 		m->offset = (int32_t)n;
 	else if (flag == RULE_DEPTH)

@@ -260,6 +260,8 @@ static const struct {
 	{"flow", option_flow, 0, VALUE_REQUIRED},
 	{"distance", parse_position, RULE_DISTANCE, VALUE_REQUIRED},
 	{"fast_pattern", parse_fast_pattern, 0, VALUE_OPTIONAL},
+	{"flowbits", parse_flowbits, 0, VALUE_REQUIRED},
+	{"noalert", parse_noalert, 0, VALUE_NONE},
 	{"endswith", parse_flag, RULE_ENDSWITH, VALUE_NONE},
 	{"pcre", parse_pcre, 0, VALUE_REQUIRED},
 	{"depth", parse_position, RULE_DEPTH, VALUE_REQUIRED},
@@ -271,8 +273,17 @@ static const struct {
 	{"file_data", parse_sticky, BUF_FILE_DATA, VALUE_NONE},
 	{"target", option_target, 0, VALUE_REQUIRED},
 	{"priority", option_priority, 0, VALUE_REQUIRED},
+	{"threshold", parse_threshold, THRESHOLD_NONE, VALUE_REQUIRED},
+	{"detection_filter", parse_threshold, THRESHOLD_FILTER, VALUE_REQUIRED},
 	{"gid", option_sid, ONCE_GID, VALUE_REQUIRED},
 	{"rawbytes", parse_rawbytes, 0, VALUE_NONE},
+	{"bsize", parse_bsize, 0, VALUE_REQUIRED},
+	{"urilen", parse_urilen, 0, VALUE_REQUIRED},
+	{"isdataat", parse_isdataat, 0, VALUE_REQUIRED},
+	{"byte_test", parse_byte_test, 0, VALUE_REQUIRED},
+	{"byte_jump", parse_byte_jump, 0, VALUE_REQUIRED},
+	{"byte_extract", parse_byte_extract, 0, VALUE_REQUIRED},
+	{"byte_math", parse_byte_math, 0, VALUE_REQUIRED},
 };
 
 static int option_unknown(struct parser *p, const struct option *o)

@@ -35,7 +35,8 @@ static const struct {
 	{'U', BUF_URI},           {'I', BUF_URI_RAW},   {'H', BUF_HEADER},
 	{'M', BUF_METHOD},        {'C', BUF_COOKIE},    {'P', BUF_REQUEST_BODY},
 	{'Q', BUF_RESPONSE_BODY}, {'S', BUF_STAT_CODE}, {'V', BUF_USER_AGENT},
-	{'W', BUF_HOST},
+	{'W', BUF_HOST},          {'Z', BUF_HOST_RAW},  {'D', BUF_HEADER_RAW},
+	{'Y', BUF_STAT_MSG},
 };
 
 struct pcre_checker *pcre_checker_new(void)

@@ -8,18 +8,25 @@
 //   parse_options.c ( keyword:value; ... ) and the keywords that do not match bytes
 //   parse_match.c   content and its modifiers, buffers
 //   parse_pcre.c    pcre
+//   parse_number.c  bsize, urilen, isdataat; numbers and variables
+//   parse_bytes.c   byte_test, byte_jump, byte_extract, byte_math
+//   parse_state.c   what a rule leaves behind for others: flowbits, noalert
+//   parse_threshold.c  threshold, detection_filter
 //   parse_check.c   what can only be said of the whole rule
 //   parse_words.c   the words of the language, supported or not
 //   parse_text.c    spans of text, numbers, diagnostics
 #ifndef RULES_PARSE_RULE_H
 #define RULES_PARSE_RULE_H
 
+#include "rules/number.h"
 #include "rules/parse.h"
 
 enum {
 	PARSE_RULE_BYTES_MAX = 64 << 10, // Suricata's own limit is 8 KiB
 	PARSE_RULES_MAX = 100000,
 	PARSE_MATCHES_MAX = 256,
+	PARSE_BITS_MAX = 32,     // flowbits names of a rule
+	PARSE_BIT_NAME_MAX = 128,
 	PARSE_CONTENT_MAX = 1024, // the longest in public rules has 660 bytes
 	PARSE_PCRE_MAX = 4096,
 	PARSE_QUOTE_BYTES = 68, // a word of hostile text made fit for a message
@@ -30,6 +37,12 @@ enum {
 struct text {
 	const char *s;
 	size_t n;
+};
+
+// What byte_extract or byte_math made.
+struct parse_var {
+	struct text name;
+	uint32_t match; // that makes it: known in the same buffer only
 };
 
 struct set_cache;    // parse_set.c
@@ -55,6 +68,7 @@ struct parser {
 	struct rule r; // texts point into bytes until the rule is taken
 	struct rule_match match[PARSE_MATCHES_MAX];
 	const char *match_at[PARSE_MATCHES_MAX]; // keyword in rule
+	struct rule_bit bit[PARSE_BITS_MAX];
 	bool moved[PARSE_MATCHES_MAX];           // an old modifier gave it its buffer
 	uint8_t *bytes; // decoded contents and texts; never longer than the rule plus a few NULs
 	size_t n_bytes;
@@ -62,6 +76,8 @@ struct parser {
 	const char *sticky_at; // that keyword while no match has followed it, else NULL
 	int content;           // the content that modifiers apply to, -1 for none
 	int fast_pattern;      // match with fast_pattern, -1 for none
+	struct parse_var var[NUMBER_VARS_MAX];
+	uint32_t n_vars;
 	uint32_t seen;         // bit per keyword that may occur once, see parse_options.c
 	// Lines of struct rule's fields so far, PARSE_RULE_BYTES_MAX each.
 	char *reference, *metadata;
@@ -143,11 +159,34 @@ int parse_position(struct parser *p, const struct option *o, int flag);
 int parse_rawbytes(struct parser *p, const struct option *o, int arg);
 int parse_fast_pattern(struct parser *p, const struct option *o, int arg);
 int parse_pcre(struct parser *p, const struct option *o, int arg);
+// Keywords about the state of a flow.
+int parse_flowbits(struct parser *p, const struct option *o, int arg);
+int parse_noalert(struct parser *p, const struct option *o, int arg);
 // Append a match for keyword o. Returns its index or -EINVAL.
 int parse_match_new(struct parser *p, const struct option *o, enum rule_match_type type,
 		    unsigned int buffer);
+int parse_bsize(struct parser *p, const struct option *o, int arg);
+int parse_urilen(struct parser *p, const struct option *o, int arg);
+int parse_isdataat(struct parser *p, const struct option *o, int arg);
+int parse_byte_test(struct parser *p, const struct option *o, int arg);
+int parse_byte_jump(struct parser *p, const struct option *o, int arg);
+int parse_byte_extract(struct parser *p, const struct option *o, int arg);
+int parse_byte_math(struct parser *p, const struct option *o, int arg);
+// All of t, decimal or 0x hex. 0 or -EINVAL.
+int parse_unsigned(struct text t, uint64_t max, uint64_t *ret_n);
+// Append a match on a number, in the buffer that o looks at. Its index, -EINVAL or -ENOMEM.
+int parse_number_match(struct parser *p, const struct option *o, enum rule_match_type type,
+		       bool relative, struct number **ret_number);
+// Index of a variable: -ENOENT if there is none of that name; -EINVAL if it cannot be made.
+int parse_var_find(struct parser *p, struct text name);
+int parse_var_new(struct parser *p, struct text name, uint32_t match);
+// 0: *ret_n is the number; 1: it is the index of a variable; -EINVAL: t is neither.
+int parse_number_or_var(struct parser *p, struct text t, int64_t min, int64_t max, int64_t *ret_n);
 struct pcre_checker *pcre_checker_new(void);
 void pcre_checker_free(struct pcre_checker *checker);
+
+// threshold (arg THRESHOLD_NONE: the type is one of its fields) and detection_filter (arg THRESHOLD_FILTER).
+int parse_threshold(struct parser *p, const struct option *o, int arg);
 
 // The finished rule: 0 or -EINVAL.
 int parse_check(struct parser *p);

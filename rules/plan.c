@@ -127,6 +127,21 @@ static int pcre_check(const struct rule *r, const struct rule_match *m, struct d
 	return 0;
 }
 
+// Sizes are quickly checked and have no position: they come first.
+static void sizes_first(const struct rule *r, struct plan_cond *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->n_matches; i++) {
+		uint32_t m = c->matches[i];
+
+		if (r->matches[m].type != RULE_SIZE)
+			continue;
+		memmove(c->matches + n + 1, c->matches + n, (i - n) * sizeof(*c->matches));
+		c->matches[n++] = m;
+	}
+}
+
 // Group the rule's matches by database slot, head buffers first.
 static int group(struct rules *rs, const struct rule *r, struct plan *p, struct diag *d)
 {
@@ -159,10 +174,13 @@ static int group(struct rules *rs, const struct rule *r, struct plan *p, struct 
 			c->matches[c->n_matches++] = i;
 		}
 	}
+	for (int i = 0; i < p->n_conds; i++)
+		sizes_first(r, &p->conds[i]);
 	return 0;
 }
 
-static int plan_head_cond(const struct rule *r, struct plan_cond *c, struct diag *d)
+// Matches that are evaluated directly: check them, find the best literal.
+static int plan_evaluated(const struct rule *r, struct plan_cond *c, struct diag *d)
 {
 	if (c->n_matches > IMAGE_MATCHES_PER_COND_MAX) {
 		diag_set(d, r->file, r->line, 0, "more than %d matches on %s",
@@ -180,7 +198,7 @@ static int plan_head_cond(const struct rule *r, struct plan_cond *c, struct diag
 				return err;
 			continue;
 		}
-		if ((m->flags & RULE_NEGATED) != 0)
+		if (m->type != RULE_CONTENT || (m->flags & RULE_NEGATED) != 0)
 			continue;
 		l.nocase = (m->flags & RULE_NOCASE) != 0;
 		l.bits = plan_literal_bits(l.bytes, l.nocase);
@@ -199,6 +217,11 @@ static bool stream_mode(struct plan_cond *c)
 	const struct plan_literal *bounded = NULL, *any = NULL;
 	int positive = 0;
 
+	if (c->buffered) {
+		c->mode = c->literal.bits > 0 ? IMAGE_COND_WINDOW : IMAGE_COND_GATED;
+		c->literal.lookback = UINT32_MAX;
+		return c->literal.bits > 0;
+	}
 	for (int i = 0; i < c->n_terms; i++) {
 		const struct plan_term *t = &c->terms[i];
 
@@ -282,6 +305,73 @@ static void represent(struct plan *p)
 		       p->conds[p->represented_by].mode != IMAGE_COND_HEAD;
 }
 
+// Is every condition either represented or woken by one that is? Something must be looked for before a window is evaluated.
+static bool is_woken(const struct plan *p)
+{
+	return p->represented_by >= 0;
+}
+
+// Bodies may be evaluated without anything that wakes them if the rule counts bytes: no literal could say that. Raw bytes
+// pass before the head, on which such a rule wakes.
+static bool may_always(const struct rule *r, const struct plan_cond *c)
+{
+	for (uint32_t i = 0; i < c->n_matches && c->slot != BUF_RAW; i++)
+		if (r->matches[c->matches[i]].number != NULL)
+			return true;
+	return false;
+}
+
+// Can the window hold what the match counts?
+static int window_holds(const struct rule *r, const struct rule_match *m, struct diag *d)
+{
+	const struct number *n = m->number;
+	uint64_t need;
+
+	if (n == NULL || (m->type != RULE_SIZE && m->type != RULE_DATA_AT) ||
+	    (n->flags & NUMBER_VAR_OFFSET) != 0)
+		return 0;
+	need = m->type == RULE_DATA_AT ? (uint64_t)n->offset :
+	       n->value2 > n->value    ? n->value2 :
+					 n->value;
+	if (need <= IMAGE_TAIL_MAX)
+		return 0;
+	diag_set(d, r->file, r->line, m->column, "on %s no more than %d bytes can be counted",
+		 buffer_info(m->buffer)->keyword, IMAGE_TAIL_MAX);
+	return -EINVAL;
+}
+
+static int buffer_cond(const struct rule *r, struct plan_cond *c, struct diag *d)
+{
+	struct diag why = *d;
+	int err;
+
+	for (uint32_t i = 0; i < c->n_matches; i++) {
+		err = window_holds(r, &r->matches[c->matches[i]], d);
+		if (err < 0)
+			return err;
+	}
+	c->buffered = true;
+	c->n_terms = 0;
+	memset(&c->literal, 0, sizeof(c->literal));
+	err = plan_evaluated(r, c, d);
+	if (err == 0)
+		*d = why;
+	return err;
+}
+
+int plan_buffer_cond(struct plan *p, int cond, struct diag *d)
+{
+	int err = buffer_cond(p->rule, &p->conds[cond], d);
+
+	if (err < 0)
+		return err;
+	for (int i = 0; i < p->n_conds; i++)
+		if (p->conds[i].mode != IMAGE_COND_HEAD)
+			p->conds[i].mode = IMAGE_COND_GATED;
+	represent(p);
+	return is_woken(p) || may_always(p->rule, &p->conds[cond]) ? 0 : -EINVAL;
+}
+
 int plan_rule(struct rules *rs, const struct rule *r, struct plan *ret_plan, struct diag *d)
 {
 	struct plan *p = ret_plan;
@@ -303,12 +393,17 @@ int plan_rule(struct rules *rs, const struct rule *r, struct plan *ret_plan, str
 	err = group(rs, r, p, d);
 	for (int i = 0; i < p->n_conds && err == 0; i++) {
 		if (p->conds[i].mode == IMAGE_COND_HEAD)
-			err = plan_head_cond(r, &p->conds[i], d);
+			err = plan_evaluated(r, &p->conds[i], d);
 		else
 			err = fold_cond(rs, r, &p->conds[i], d);
+		if (err == -EINVAL && p->conds[i].mode != IMAGE_COND_HEAD)
+			err = buffer_cond(r, &p->conds[i], d);
 	}
 	if (err < 0)
 		return err;
 	represent(p);
+	for (int i = 0; i < p->n_conds; i++)
+		if (p->conds[i].buffered && !is_woken(p) && !may_always(r, &p->conds[i]))
+			return -EINVAL; // why it cannot be matched as a stream stands in the diag
 	return 0;
 }

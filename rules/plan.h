@@ -14,6 +14,8 @@
 //                          fed with the whole retained window (WINDOW, 64 KiB)
 //
 // A stream condition becomes Hyperscan expressions ("terms"): relative contents fold into one expression with bounded gaps.
+// What cannot be said so (look-around, back-references, negated or backward relative matches) is BUFFERED: woken by its best
+// literal or gated as above, then evaluated directly on the retained window, when that is full and at the buffer's end.
 #ifndef RULES_PLAN_H
 #define RULES_PLAN_H
 
@@ -47,6 +49,7 @@ struct plan_cond {
 	uint8_t slot;   // database it is scanned with: the body buffers share one
 	uint8_t mode;   // enum image_cond_mode
 	uint8_t n_terms;
+	bool buffered; // evaluated on the window: no terms
 	struct plan_term *terms;
 	uint32_t *matches; // indices in rule->matches, in order
 	uint32_t n_matches;
@@ -63,6 +66,10 @@ struct plan {
 	bool keep_head;     // head conditions may be asked for after the head has passed
 	struct plan_cond conds[IMAGE_CONDS_PER_RULE_MAX];
 };
+
+// Make a stream condition BUFFERED, and choose again what represents the rule. 0, or -EINVAL with ret_diag (as before
+// if it holds a text): no literal could wake it, so it would have to run on every message.
+int plan_buffer_cond(struct plan *p, int cond, struct diag *ret_diag);
 
 // Database slot of a buffer in the image header.
 enum buffer plan_slot(enum buffer buffer);

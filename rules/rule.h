@@ -11,10 +11,17 @@
 
 #include "common/buffer.h"
 #include "common/diag.h"
+#include "common/threshold.h"
 
 enum rule_match_type {
 	RULE_CONTENT,
 	RULE_PCRE,
+	RULE_SIZE,    // bsize, urilen: the size of the buffer
+	RULE_DATA_AT, // isdataat
+	RULE_BYTE_TEST,
+	RULE_BYTE_JUMP,
+	RULE_BYTE_EXTRACT,
+	RULE_BYTE_MATH,
 };
 
 enum rule_match_flag {
@@ -28,7 +35,13 @@ enum rule_match_flag {
 	RULE_ENDSWITH = 1 << 7,
 	RULE_FAST_PATTERN = 1 << 8,
 	RULE_FAST_PATTERN_ONLY = 1 << 9,
-	RULE_PCRE_RELATIVE = 1 << 10, // pcre flag R
+	RULE_PCRE_RELATIVE = 1 << 10, // pcre flag R; "relative" of isdataat and byte_...
+	// the position is the index of a variable
+	RULE_VAR_OFFSET = 1 << 11,
+	RULE_VAR_DEPTH = 1 << 12,
+	RULE_VAR_DISTANCE = 1 << 13,
+	RULE_VAR_WITHIN = 1 << 14,
+	RULE_VARS = RULE_VAR_OFFSET | RULE_VAR_DEPTH | RULE_VAR_DISTANCE | RULE_VAR_WITHIN,
 };
 
 enum rule_pcre_flag { // the letters i s m x A E G of /pattern/flags
@@ -41,13 +54,16 @@ enum rule_pcre_flag { // the letters i s m x A E G of /pattern/flags
 	RULE_PCRE_G = 1 << 6, // ungreedy
 };
 
-// One content or pcre, in the order in which the rule lists them.
+struct number;
+
+// One content, pcre or test of a number, in the order in which the rule lists them.
 struct rule_match {
 	uint8_t type;   // enum rule_match_type
 	uint8_t buffer; // enum buffer
 	uint16_t flags; // enum rule_match_flag
 	uint16_t pcre_flags;
-	uint16_t len;        // of data, 1 or more
+	uint16_t len;        // of data, 1 or more; 0 if type has none
+	const struct number *number; // rules/number.h; NULL for contents and pcres
 	const uint8_t *data; // content bytes with |hex| and escapes resolved; for pcre the pattern between the slashes
 	int32_t offset, depth, distance, within; // meaningful with their flag
 	uint32_t column;                         // in the rule's line, for messages
@@ -74,6 +90,21 @@ struct rule_ports {
 	uint32_t n;
 };
 
+// One flowbits operation of a rule. Reading ones are conditions, writing ones take effect when the rule matches.
+enum rule_bit_op {
+	RULE_BIT_SET,
+	RULE_BIT_UNSET,
+	RULE_BIT_TOGGLE,
+	RULE_BIT_ISSET,
+	RULE_BIT_ISNOTSET,
+};
+
+struct rule_bit {
+	uint8_t op;       // enum rule_bit_op
+	bool or_next;     // ISSET, ISNOTSET: the next one may hold instead ("isset,a|b")
+	const char *name; // any case, compared as written
+};
+
 enum rule_proto {
 	RULE_PROTO_HTTP, // http, http1
 	RULE_PROTO_TCP,  // tcp, tcp-stream
@@ -94,17 +125,21 @@ struct rule {
 	uint8_t proto;          // enum rule_proto
 	uint8_t priority;       // 1 worst .. 255; default 3
 	bool bidirectional;     // <>
+	bool noalert;           // matches, writes its flowbits, reports nothing
+	uint8_t n_bits;
 	uint8_t flow;           // enum rule_flow
 	uint32_t n_matches;
 	uint32_t line; // in file
 	struct rule_addrs src, dst;
 	struct rule_ports src_port, dst_port;
 	struct rule_match *matches;
+	struct rule_bit *bits;
 	const char *file; // as given to rules_parse
 	const char *msg;  // "" if none; UTF-8 as in the file
 	const char *classtype;
 	const char *reference; // "type,value" joined by '\n', "" if none
 	const char *metadata;  // "key value" joined by '\n', "" if none
+	struct threshold_params threshold; // of threshold or detection_filter
 };
 
 struct arena;

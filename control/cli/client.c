@@ -63,7 +63,8 @@ static enum cli_exit call_begin(struct call *c, const struct cli *cli,
 	if (c->fd < 0) {
 		snprintf(ret_error, size, "cannot connect to wireglassd on %s: %s%s", cli->socket,
 			 strerror(-c->fd),
-			 c->fd == -EACCES ? " (try as root, or as a member of its group)" : "");
+			 c->fd == -EACCES ? " (try as root, or as the user named by operator_uid)"
+					  : "");
 		return CLI_UNREACHABLE;
 	}
 	c->buf = malloc(IPC_MAX_BYTES);

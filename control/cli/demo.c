@@ -451,8 +451,10 @@ static int print_result(struct demo *d)
 		print_untouched(d);
 		print_bench(d);
 		print_paths(d);
-		fflush(stdout);
+	} else if (d->run.keep) {
+		puts(d->run.dir);
 	}
+	fflush(stdout);
 	if (code == CLI_OK && n == 0) {
 		fputs("wireglass: no rule hit in this capture\n", stderr);
 		code = CLI_FAILED;

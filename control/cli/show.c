@@ -42,7 +42,7 @@ static void print_dataplane(const json_t *d)
 static void print_rules_state(const json_t *r)
 {
 	if (reply_number(r, "serial") == 0)
-		line("rules", "none loaded: nothing is inspected (load a bundle: wireglass rules "
+		line("rules", "none loaded (load a bundle: wireglass rules "
 			      "load FILE)");
 	else
 		line("rules",
@@ -65,6 +65,14 @@ static void print_hits_state(const json_t *h)
 	line("hits", "%" PRIu64 " stored (%s), %" PRIu64 " since start, %" PRIu64 " lost",
 	     reply_number(h, "stored"), table_bytes(size, sizeof(size), reply_number(h, "bytes")),
 	     reply_number(h, "since_start"), reply_number(h, "lost"));
+	if (reply_number(h, "suppressed") != 0)
+		line("", "%" PRIu64 " more suppressed by thresholds of rules, not stored",
+		     reply_number(h, "suppressed"));
+	if (reply_number(h, "windows_evicted") != 0)
+		line("",
+		     "more addresses than thresholds can count at a time: %" PRIu64
+		     " counts began anew",
+		     reply_number(h, "windows_evicted"));
 	if (reply_true(h, "paused"))
 		line("", "NOT STORING since %s: %s", reply_text(h, "paused_since"),
 		     reply_text(h, "problem"));
@@ -170,21 +178,22 @@ static void print_workers(const json_t *r, const struct show_options *o)
 
 static void print_rules(const json_t *r, const struct show_options *o)
 {
-	static const char *const headers[] = {">sid", ">rev", ">prio", "direction", "message"};
+	static const char *const headers[] = {">sid",      ">rev",        ">prio",
+					      "direction", ">suppressed", "message"};
 	const json_t *rule;
 	struct table t;
 	size_t i;
 
 	print_rules_state(r);
-	table_init(&t, headers, 5);
+	table_init(&t, headers, 6);
 	json_array_foreach(json_object_get(r, "list"), i, rule)
 	{
 		if (i == 50 && !o->all)
 			break;
-		table_add(&t, "%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%s",
+		table_add(&t, "%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%" PRIu64 "\t%s",
 			  reply_number(rule, "sid"), reply_number(rule, "rev"),
 			  reply_number(rule, "priority"), reply_text(rule, "direction"),
-			  reply_text(rule, "msg"));
+			  reply_number(rule, "suppressed"), reply_text(rule, "msg"));
 	}
 	table_print(&t, 100);
 	if (json_array_size(json_object_get(r, "list")) > 50 && !o->all)

@@ -30,6 +30,7 @@ static struct detect_msg msg_of(const struct conn_ctx *x, struct flow *f, enum d
 					(seen != (FLOW_SEEN_0 | FLOW_SEEN_1) ? HIT_ONEWAY : 0) |
 					(msg->gap ? HIT_GAP : 0)),
 		.ret_hit = msg->tx != NULL ? &msg->tx->has_hit : NULL,
+		.bits = &f->http->bits,
 	};
 }
 
@@ -339,6 +340,8 @@ static void on_head(struct conn_ctx *x, struct flow *f, enum dir dir, const stru
 	if (msg->inspect == NULL)
 		msg->inspect = detect_begin(x->detect, dir);
 	if (msg->inspect != NULL) {
+		if (msg->tx != NULL && (msg->inspect->flags & INSPECT_HAS_HIT) != 0)
+			msg->tx->has_hit = true;
 		m = msg_of(x, f, dir);
 		detect_head(x->detect, msg->inspect, &m, h, answers, has_body);
 	}
@@ -453,7 +456,7 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 	struct http_conn *c = f->http;
 	struct span in = run->data;
 	const uint8_t *raw_from = in.data;
-	const uint8_t *end = in.data + in.len;
+	const uint8_t *end = in.data != NULL ? in.data + in.len : NULL;
 	struct http_event ev;
 	enum http_answers answers;
 
@@ -524,6 +527,8 @@ void conn_close(struct conn_ctx *x, struct flow *f, bool decide)
 	}
 	while (c->first != NULL)
 		tx_finish(x, f, tx_pop(c));
+	if (c->bits != NULL)
+		pool_put(x->detect->flowbits, c->bits);
 	pool_put(&x->conns, c);
 	f->http = NULL;
 }

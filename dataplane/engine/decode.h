@@ -19,6 +19,7 @@ enum {
 
 enum decode_state {
 	DECODE_FIRST,  // looking at the first two bytes
+	DECODE_HEADER, // of gzip, behind its first two bytes
 	DECODE_DATA,
 	DECODE_BETWEEN, // a member has ended: another one, or junk
 	DECODE_FAILED,  // give the rest as it is
@@ -32,6 +33,10 @@ struct decoder {
 	uint8_t n_first;
 	uint8_t first[2];
 	uint8_t replay; // bytes of first still to be fed
+	uint8_t part;   // enum gzip_part: where in the header
+	uint8_t flags;  // gzip's
+	uint16_t left;  // bytes of the part
+	uint16_t extra_bytes;
 	struct inflate_state isal;
 };
 

@@ -46,7 +46,7 @@ bool detect_wants(const struct detect *d, enum dir dir, enum detect_stream s)
 	if (d->rs == NULL)
 		return false;
 	img = d->rs->img;
-	return img->db[slots[s]][dir] != IMAGE_NONE;
+	return img->db[slots[s]][dir] != IMAGE_NONE || img->tail[slots[s]][dir] > 0;
 }
 
 bool detect_needs(const struct inspect *in, enum detect_stream s)
@@ -137,15 +137,84 @@ static bool rule_applies(const struct ruleset *rs, const struct image_rule *r,
 	return false;
 }
 
-static void hit(struct detect *d, const struct inspect *in, const struct detect_msg *m,
-		uint32_t rule, uint8_t buffer, uint64_t offset, bool short_window)
+// ---- flowbits ----
+
+static bool bit_is_set(const struct inspect *in, const struct detect_msg *m, uint32_t index)
+{
+	const struct flowbits *b = *m->bits;
+
+	return b != NULL && b->image == in->rs->identity && (b->word[index / 64] >> index % 64 & 1) != 0;
+}
+
+static bool bits_hold(const struct inspect *in, const struct detect_msg *m,
+		      const struct image_rule *r)
+{
+	const struct image_bit *b = in->rs->bits + r->bit;
+	bool group = false; // something of an "a|b" group held
+
+	for (uint32_t i = 0; i < r->n_bits; i++, b++) {
+		if (b->op != IMAGE_BIT_ISSET && b->op != IMAGE_BIT_ISNOTSET)
+			continue;
+		group |= bit_is_set(in, m, b->index) == (b->op == IMAGE_BIT_ISSET);
+		if (b->or_next)
+			continue;
+		if (!group)
+			return false;
+		group = false;
+	}
+	return true;
+}
+
+static void bits_write(struct detect *d, const struct inspect *in, const struct detect_msg *m,
+		       const struct image_rule *r)
+{
+	const struct image_bit *b = in->rs->bits + r->bit;
+	struct flowbits *bits = *m->bits;
+
+	for (uint32_t i = 0; i < r->n_bits; i++, b++) {
+		uint64_t mask = UINT64_C(1) << b->index % 64;
+
+		if (b->op == IMAGE_BIT_ISSET || b->op == IMAGE_BIT_ISNOTSET)
+			continue;
+		if (bits == NULL) {
+			bits = pool_get(d->flowbits);
+			if (bits == NULL) {
+				d->counters->v[CNT_FLOWBITS_FULL]++;
+				return;
+			}
+			bits->image = in->rs->identity;
+			memset(bits->word, 0, sizeof(bits->word));
+			*m->bits = bits;
+		}
+		if (bits->image != in->rs->identity) {
+			memset(bits->word, 0, sizeof(bits->word));
+			bits->image = in->rs->identity;
+		}
+		if (b->op == IMAGE_BIT_SET)
+			bits->word[b->index / 64] |= mask;
+		else if (b->op == IMAGE_BIT_UNSET)
+			bits->word[b->index / 64] &= ~mask;
+		else
+			bits->word[b->index / 64] ^= mask;
+	}
+}
+
+// A rule matched, its flowbits included: write its own ones, report it.
+static void report(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		   uint32_t rule, uint8_t buffer, uint64_t offset, bool short_window)
 {
 	const struct image_rule *r = &in->rs->rules[rule];
-	struct hit *h = ring_slot(d->hits);
+	struct hit *h;
 
+	if (r->n_bits > 0)
+		bits_write(d, in, m, r);
+	if ((r->flags & IMAGE_RULE_NOALERT) != 0)
+		return;
+	h = ring_slot(d->hits);
 	d->counters->v[CNT_HITS]++;
 	d->hit_seq++; // a hit that finds no room leaves a hole in the numbers
 	m->flow->flags |= FLOW_HAS_HIT;
+	in->flags |= INSPECT_HAS_HIT;
 	if (m->ret_hit != NULL)
 		*m->ret_hit = true;
 	if (h == NULL) {
@@ -177,6 +246,51 @@ static void hit(struct detect *d, const struct inspect *in, const struct detect_
 	flow_addr(m->flow, m->dir, &h->addr);
 	h->addr.worker = (uint8_t)d->worker;
 	ring_push(d->hits);
+}
+
+static struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule);
+
+// Everything of a rule holds but, maybe, its flowbits. Rules that read them wait until all rules of this stage that
+// write them have had their turn, whatever the order in which they stand.
+static void hit(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
+		uint8_t buffer, uint64_t offset, bool short_window)
+{
+	struct active *a;
+
+	if ((in->rs->rules[rule].flags & IMAGE_RULE_READS_BITS) == 0) {
+		report(d, in, m, rule, buffer, offset, short_window);
+		return;
+	}
+	a = active_get(d, in, rule);
+	if (a == NULL)
+		return;
+	a->waiting = 1;
+	a->done = 1;
+	a->short_window |= short_window;
+	a->wait_buffer = buffer;
+	a->wait_offset = offset;
+	in->flags |= INSPECT_WAITING;
+}
+
+// The stage is over: rules that wait for flowbits, again and again while one of them changes something.
+static void waiting_decide(struct detect *d, struct inspect *in, const struct detect_msg *m)
+{
+	bool again = (in->flags & INSPECT_WAITING) != 0;
+
+	while (again) {
+		again = false;
+		for (uint32_t i = in->active; i != POOL_NONE;) {
+			struct active *a = pool_at(d->actives, i);
+			const struct image_rule *r = &in->rs->rules[a->rule];
+
+			i = a->next;
+			if (!a->waiting || !bits_hold(in, m, r))
+				continue;
+			a->waiting = 0; // each at most once: the loop ends
+			again = true;
+			report(d, in, m, a->rule, a->wait_buffer, a->wait_offset, a->short_window);
+		}
+	}
 }
 
 // ---- scanning ----
@@ -422,7 +536,11 @@ static void gated_open(struct detect *d, struct inspect *in, const struct detect
 	for (uint32_t i = 0; i < r->n_conds; i++) {
 		const struct image_cond *c = &in->rs->conds[r->cond + i];
 
-		if (c->mode == IMAGE_COND_GATED && own_open(d, in, a, i, 0))
+		if (c->mode != IMAGE_COND_GATED)
+			continue;
+		if (c->n_matches > 0)
+			a->buffered |= (uint16_t)(1u << i);
+		else if (own_open(d, in, a, i, 0))
 			own_check(d, in, m, a, stream_of(c), false);
 	}
 }
@@ -458,6 +576,11 @@ static void stream_fired(struct detect *d, struct inspect *in, const struct dete
 		complete(d, in, m, a, c->buffer, end);
 		return;
 	}
+	if (c->n_matches > 0) {
+		a->buffered |= (uint16_t)(1u << i);
+		gated_open(d, in, m, a);
+		return;
+	}
 	if (own_open(d, in, a, i, lookback == UINT32_MAX || lookback > end ? 0 : end - lookback)) {
 		uint64_t from = lookback == UINT32_MAX || lookback > end ? 0 : end - lookback;
 		size_t skip = from > in->offset[s] ? (size_t)(from - in->offset[s]) : 0;
@@ -471,14 +594,83 @@ static void stream_fired(struct detect *d, struct inspect *in, const struct dete
 
 // ---- the window ----
 
+// What a piece of a buffer cannot decide about a condition.
+enum piece_doubt {
+	DOUBT_START = 1 << 0, // positions count from the buffer's start
+	DOUBT_END = 1 << 1,   // something is nowhere in the buffer, or at its end
+	DOUBT_NEAR = 1 << 2,  // something does not follow closely: the piece's last bytes are no answer
+};
+
+enum {
+	DOUBT_NEAR_BYTES = 2048,
+};
+
+static unsigned int piece_doubts(const struct ruleset *rs, const struct image_cond *c)
+{
+	unsigned int doubts = 0;
+
+	for (uint32_t i = 0; i < c->n_matches; i++) {
+		uint16_t flags = rs->matches[c->match + i].flags;
+		bool relative = (flags & (IMAGE_DISTANCE | IMAGE_WITHIN | IMAGE_RELATIVE)) != 0;
+
+		if ((flags & (IMAGE_OFFSET | IMAGE_DEPTH)) != 0)
+			doubts |= DOUBT_START;
+		if ((flags & IMAGE_ENDSWITH) != 0 || ((flags & IMAGE_NEGATED) != 0 && !relative))
+			doubts |= DOUBT_END;
+		if ((flags & IMAGE_NEGATED) != 0 && relative)
+			doubts |= DOUBT_NEAR;
+	}
+	return doubts;
+}
+
+static void buffered_eval(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			  struct active *a, uint32_t i, enum detect_stream s, bool at_end)
+{
+	const struct image_rule *r = &in->rs->rules[a->rule];
+	const struct image_cond *c = &in->rs->conds[r->cond + i];
+	const bool from_start = in->window_len[s] == in->offset[s];
+	const unsigned int doubts = piece_doubts(in->rs, c);
+	struct span piece = span_of(in->window[s], in->window_len[s]);
+
+	if (at_end && !from_start && !a->short_window) {
+		d->counters->v[CNT_WINDOW_SHORT]++;
+		a->short_window = 1;
+	}
+	if (((doubts & DOUBT_START) != 0 && !from_start) || ((doubts & DOUBT_END) != 0 && !at_end))
+		return;
+	if ((doubts & DOUBT_NEAR) != 0 && !at_end)
+		piece.len -= piece.len < DOUBT_NEAR_BYTES ? piece.len : DOUBT_NEAR_BYTES;
+	if (!eval_cond(in->rs, worker_of(d, in->rs), c, piece, d->counters))
+		return;
+	a->buffered &= (uint16_t)~(1u << i);
+	a->have |= (uint16_t)(1u << i);
+	complete(d, in, m, a, c->buffer, 0);
+}
+
+// The window of s is about to lose its oldest bytes, or the buffer has ended: evaluate what waits for it.
+static void buffered_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			  enum detect_stream s, bool at_end)
+{
+	for (uint32_t k = in->active; k != POOL_NONE;) {
+		struct active *a = pool_at(d->actives, k);
+		const struct image_rule *r = &in->rs->rules[a->rule];
+
+		k = a->next;
+		for (uint32_t i = 0; i < r->n_conds && a->buffered != 0 && !a->done; i++)
+			if ((a->buffered & (1u << i)) != 0 &&
+			    stream_of(&in->rs->conds[r->cond + i]) == s)
+				buffered_eval(d, in, m, a, i, s, at_end);
+	}
+}
+
 // A window twice as large as what it must keep slides once per `tail` bytes, not once per packet.
 static uint32_t window_cap(bool big)
 {
 	return big ? DETECT_WINDOW_BYTES : TCP_SEG_BYTES - PIPELINE_TAIL_BYTES;
 }
 
-static void window_append(struct detect *d, struct inspect *in, enum detect_stream s,
-			  struct span data)
+static void window_append(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			  enum detect_stream s, struct span data)
 {
 	const uint32_t tail = tail_of(in, s);
 	const bool big = 2 * tail > window_cap(false);
@@ -496,6 +688,8 @@ static void window_append(struct detect *d, struct inspect *in, enum detect_stre
 		if (big)
 			in->flags |= s == DETECT_BODY ? INSPECT_WINDOW_BIG_0 : INSPECT_WINDOW_BIG_1;
 	}
+	if (in->window_len[s] + data.len > window_cap(big))
+		buffered_scan(d, in, m, s, false);
 	if (data.len >= tail && in->window_len[s] + data.len > window_cap(big)) {
 		data = span_from(data, data.len - tail);
 		in->window_len[s] = 0;
@@ -543,7 +737,7 @@ static void head_candidate(struct detect *d, struct inspect *in, const struct de
 		hit(d, in, m, o->rule, buffer, 0, false);
 		return;
 	}
-	if (!has_body)
+	if (!has_body && rs->conds[r->cond + r->n_conds - 1].buffer != BUF_RAW)
 		return; // what it still needs will not come
 	a = active_get(d, in, o->rule);
 	if (a == NULL)
@@ -627,6 +821,7 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 	    (has_body || img->db[BUF_RAW][in->dir] != IMAGE_NONE))
 		head_keep(d, in, head->raw);
 	d->view_of = NULL; // the head in the view goes with this call
+	waiting_decide(d, in, m);
 }
 
 // Feed the conditions that are open already.
@@ -691,8 +886,9 @@ void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *
 		in->flags |= INSPECT_BODY_SEEN;
 	actives_scan(d, in, m, s, data);
 	stream_scan(d, in, m, s, data);
-	window_append(d, in, s, data);
+	window_append(d, in, m, s, data);
 	in->offset[s] += data.len;
+	waiting_decide(d, in, m);
 }
 
 void detect_gap(struct detect *d, struct inspect *in, const struct detect_msg *m,
@@ -785,6 +981,10 @@ void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m
 			if (a->own[s] != NULL)
 				own_end(d, in, m, a, s);
 	}
+	for (int s = 0; s < DETECT_STREAM_N; s++)
+		if (in->window_len[s] > 0)
+			buffered_scan(d, in, m, s, true);
+	waiting_decide(d, in, m);
 	inspect_free(d, in);
 }
 

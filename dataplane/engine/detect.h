@@ -36,6 +36,8 @@ enum inspect_flag {
 	INSPECT_WINDOW_BIG_1 = 1 << 8,
 	INSPECT_WINDOW_NONE_0 = 1 << 9, // no window could be had
 	INSPECT_WINDOW_NONE_1 = 1 << 10,
+	INSPECT_WAITING = 1 << 12, // a rule matched that reads flowbits: decided when the stage is over
+	INSPECT_HAS_HIT = 1 << 11, // a rule has hit, maybe before the message had a transaction
 };
 
 // What detection holds for one message in one direction, from its first byte to its last.
@@ -58,14 +60,23 @@ struct active {
 	uint32_t next; // pool index or POOL_NONE
 	uint32_t rule;
 	uint16_t have; // bit per condition that holds
+	uint16_t buffered; // bit per condition that waits for the window to be evaluated
 	uint8_t head_failed, done;
 	uint8_t cond[DETECT_STREAM_N]; // condition of the own stream, 0xff: none
 	uint8_t short_window;
-	uint8_t pad;
+	uint8_t waiting;     // holds but for its flowbits
+	uint8_t wait_buffer; // of the hit, should they come to hold
+	uint64_t wait_offset;
 	uint32_t terms[DETECT_STREAM_N]; // bit per term that matched
 	uint64_t end[DETECT_STREAM_N];   // offset behind the last term's match
 	uint64_t from[DETECT_STREAM_N];  // offset at which the own stream began
 	hs_stream_t *own[DETECT_STREAM_N];
+};
+
+// The flowbits that are set on a flow. Their numbers belong to an image: another one starts with none set.
+struct flowbits {
+	uint64_t image; // ruleset.identity
+	uint64_t word[IMAGE_FLOWBITS_MAX / 64];
 };
 
 // Which message this is about.
@@ -77,6 +88,7 @@ struct detect_msg {
 	uint8_t app;
 	uint16_t hit_flags; // enum hit_flag known of the flow
 	bool *ret_hit;      // set when a rule hits
+	struct flowbits **bits; // of the flow, NULL until one is set
 };
 
 // Per worker; pools are set by the pipeline.
@@ -88,6 +100,7 @@ struct detect {
 	uint32_t worker;
 	struct pool *inspects; // struct inspect
 	struct pool *actives;  // struct active
+	struct pool *flowbits; // struct flowbits
 	struct pool *windows;  // DETECT_WINDOW_BYTES + 64
 	struct pool *cells;    // TCP_SEG_BYTES
 	struct pool *gathers;  // HTTP_GATHER_BYTES

@@ -95,13 +95,17 @@ static size_t simple_request(struct span s)
 	if (lf == NULL)
 		return 0;
 	line = span_first(s, (size_t)(lf - s.data));
+	// Servers pass over blanks behind the version.
+	while (line.len > 0 && strchr(" \t\r", line.data[line.len - 1]) != NULL &&
+	       line.data[line.len - 1] != '\0')
+		line.len--;
 	for (n = line.len; n > 0 && line.data[n - 1] != ' ' && line.data[n - 1] != '\t'; n--)
 		;
 	word = span_first(span_from(line, n), 5);
 	if (line.len < 5 || !span_eq_nocase(span_first(line, 4), SPAN_LIT("GET ")) ||
 	    span_eq_nocase(word, SPAN_LIT("HTTP/")))
 		return 0;
-	return line.len + 1;
+	return (size_t)(lf - s.data) + 1;
 }
 
 // Bytes between messages that are no message: a tunnel whose set-up was not seen.
@@ -328,6 +332,17 @@ static void trailer(struct http_half *h, struct http_parser *ps, struct span *in
 	}
 }
 
+// The last byte of a body or a chunk is behind us.
+static void body_done(struct http_half *h)
+{
+	if (!h->chunked) {
+		message_end(h, false);
+		return;
+	}
+	h->state = HTTP_CHUNK_END;
+	h->line_bytes = 0;
+}
+
 static int body_next(struct http_half *h, struct span *in, struct http_event *ev)
 {
 	ev->data = h->state == HTTP_BODY && in->len > h->remain ? span_first(*in, (size_t)h->remain)
@@ -335,14 +350,8 @@ static int body_next(struct http_half *h, struct span *in, struct http_event *ev
 	*in = span_from(*in, ev->data.len);
 	if (h->state == HTTP_BODY) {
 		h->remain -= ev->data.len;
-		if (h->remain == 0) {
-			if (h->chunked) {
-				h->state = HTTP_CHUNK_END;
-				h->line_bytes = 0;
-			} else {
-				message_end(h, false);
-			}
-		}
+		if (h->remain == 0)
+			body_done(h);
 	}
 	return event(ev, HTTP_EV_BODY);
 }
@@ -446,11 +455,11 @@ bool http_gap(struct http_half *h, struct http_parser *ps, uint64_t gap_bytes, b
 		ps->counters->v[CNT_HTTP_GAP_IN_BODY]++;
 		return true;
 	case HTTP_BODY:
-		if (gap_bytes < h->remain || (gap_bytes == h->remain && !h->chunked)) {
+		if (gap_bytes <= h->remain) {
 			ps->counters->v[CNT_HTTP_GAP_IN_BODY]++;
 			h->remain -= gap_bytes;
 			if (h->remain == 0)
-				message_end(h, false);
+				body_done(h);
 			return true;
 		}
 		break;

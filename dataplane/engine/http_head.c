@@ -9,10 +9,13 @@ static bool is_blank(uint8_t c)
 	return c == ' ' || c == '\t';
 }
 
+// What is left of nothing but white space still points to its end: memchr() takes no NULL.
 static struct span trim(struct span s)
 {
-	while (s.len > 0 && (is_blank(s.data[0]) || s.data[0] == '\r' || s.data[0] == '\n'))
-		s = span_from(s, 1);
+	while (s.len > 0 && (is_blank(s.data[0]) || s.data[0] == '\r' || s.data[0] == '\n')) {
+		s.data++;
+		s.len--;
+	}
 	while (s.len > 0 && (is_blank(s.data[s.len - 1]) || s.data[s.len - 1] == '\r' ||
 			     s.data[s.len - 1] == '\n'))
 		s.len--;

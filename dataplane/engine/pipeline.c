@@ -21,7 +21,7 @@ struct pipeline {
 	struct pipeline_conf conf;
 	struct counters counters;
 	struct flow_table flows;
-	struct pool cells, gathers, windows, inspects, actives;
+	struct pool cells, gathers, windows, inspects, actives, flowbits;
 	struct detect detect;
 	struct http_parser parser;
 	struct conn_ctx conn;
@@ -97,6 +97,7 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->windows, conf->windows, DETECT_WINDOW_BYTES + PIPELINE_TAIL_BYTES);
 	pool_carve(c, &p->inspects, conf->messages, sizeof(struct inspect));
 	pool_carve(c, &p->actives, conf->messages, sizeof(struct active));
+	pool_carve(c, &p->flowbits, conf->messages, sizeof(struct flowbits));
 	pool_carve(c, &p->conn.conns, conf->conns, sizeof(struct http_conn));
 	pool_carve(c, &p->conn.txs, conf->messages, (sizeof(struct http_tx) + 63) & ~(size_t)63);
 	pool_carve(c, &p->conn.decoders, conf->inflaters, (sizeof(struct decoder) + 63) & ~(size_t)63);
@@ -165,6 +166,7 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->detect.inspects = &p->inspects;
 	p->detect.actives = &p->actives;
 	p->detect.windows = &p->windows;
+	p->detect.flowbits = &p->flowbits;
 	p->detect.cells = &p->cells;
 	p->detect.gathers = &p->gathers;
 	p->conn.counters = &p->counters;
@@ -230,6 +232,17 @@ static void flow_release(struct pipeline *p, struct flow *f, enum app_proto app)
 
 static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run);
 
+// Everything readable of one side. Its first message may turn the flow round: the reader follows its side.
+static void flow_read(struct pipeline *p, struct flow *f, struct tcp_reader *rd, bool from_lo)
+{
+	struct tcp_run run;
+
+	while (tcp_reader_next(rd, &run)) {
+		flow_run(p, f, flow_dir(f, from_lo), &run);
+		rd->half = &f->half[flow_dir(f, from_lo)];
+	}
+}
+
 static void flow_event(struct pipeline *p, const struct flow *f, enum flow_reason reason)
 {
 	struct event e = {.type = EVENT_FLOW};
@@ -263,16 +276,15 @@ static void flow_close(struct pipeline *p, struct flow *f, enum flow_reason reas
 		[FLOW_REASON_EVICTED] = CNT_FLOW_EVICTED,
 		[FLOW_REASON_SHUTDOWN] = CNT_FLOW_SHUTDOWN,
 	};
+	bool from_lo = (f->flags & FLOW_CLIENT_HI) == 0;
 
 	p->conn.ts_ns = f->end_ts_ns;
-	// What still waits for a hole to be filled is inspected now.
-	for (int d = 0; d < DIR_N; d++) {
+	// What still waits for a hole to be filled is inspected now, the client's first.
+	for (int i = 0; i < DIR_N; i++, from_lo = !from_lo) {
 		struct tcp_reader rd;
-		struct tcp_run run;
 
-		tcp_reader_flush(&rd, f, d, &p->cells, &p->counters);
-		while (tcp_reader_next(&rd, &run))
-			flow_run(p, f, d, &run);
+		tcp_reader_flush(&rd, f, flow_dir(f, from_lo), &p->cells, &p->counters);
+		flow_read(p, f, &rd, from_lo);
 	}
 	if (f->http != NULL)
 		conn_close(&p->conn, f, true);
@@ -350,7 +362,8 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 
 		if (n > run->data.len)
 			n = run->data.len;
-		memcpy(cell->data + cell->len, run->data.data, n);
+		if (n > 0)
+			memcpy(cell->data + cell->len, run->data.data, n);
 		first = span_of(cell->data, cell->len + n);
 	}
 	app = app_detect(first, &side);
@@ -467,7 +480,6 @@ static void packet(struct pipeline *p, const struct frame *frame, struct pkt *pk
 {
 	struct flow *f = flow_find(&p->flows, &pkt->key, hash);
 	struct tcp_reader rd;
-	struct tcp_run run;
 	enum tcp_verdict verdict;
 	enum dir dir;
 
@@ -511,8 +523,7 @@ static void packet(struct pipeline *p, const struct frame *frame, struct pkt *pk
 		p->counters.v[CNT_PKT_COPIED]++;
 	}
 	tcp_reader_init(&rd, f, dir, &p->cells, pkt, &p->counters);
-	while (tcp_reader_next(&rd, &run))
-		flow_run(p, f, flow_dir(f, pkt->from_lo), &run);
+	flow_read(p, f, &rd, pkt->from_lo);
 	flow_finished(f);
 }
 
@@ -618,7 +629,7 @@ struct counters *pipeline_counters_mut(struct pipeline *p)
 uint64_t pipeline_objects_in_use(const struct pipeline *p)
 {
 	return (uint64_t)p->flows.pool.used + p->cells.used + p->gathers.used + p->windows.used +
-	       p->inspects.used + p->actives.used + p->conn.conns.used + p->conn.txs.used +
+	       p->inspects.used + p->actives.used + p->flowbits.used + p->conn.conns.used + p->conn.txs.used +
 	       p->conn.decoders.used + (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
 }
 

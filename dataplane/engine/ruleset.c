@@ -31,6 +31,8 @@ static void views_set(struct ruleset *rs)
 	rs->terms = IMAGE_AT(h, struct image_term, IMAGE_TERMS);
 	rs->sigs = IMAGE_AT(h, struct image_sig, IMAGE_SIGS);
 	rs->owners = IMAGE_AT(h, struct image_owner, IMAGE_OWNERS);
+	rs->bits = IMAGE_AT(h, struct image_bit, IMAGE_BITS);
+	rs->numbers = IMAGE_AT(h, struct number, IMAGE_NUMBERS);
 	rs->addrs = IMAGE_AT(h, struct image_addr, IMAGE_ADDRS);
 	rs->ports = IMAGE_AT(h, struct image_port, IMAGE_PORTS);
 	rs->dbs = IMAGE_AT(h, struct image_db, IMAGE_DBS);
@@ -211,6 +213,7 @@ int ruleset_load(const void *image, uint64_t len, const uint8_t want_digest[32],
 	if (err < 0)
 		goto fail;
 	views_set(rs);
+	memcpy(&rs->identity, rs->img->digest, sizeof(rs->identity));
 	err = dbs_load(rs, ret_diag);
 	if (err == 0)
 		err = pcre_load(rs, ret_diag);

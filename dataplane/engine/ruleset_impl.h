@@ -37,6 +37,7 @@ struct ruleset_worker {
 };
 
 struct ruleset {
+	uint64_t identity; // the first bytes of the image's digest
 	uint32_t generation;
 	uint32_t workers;
 	struct image_header *img; // own copy
@@ -46,6 +47,8 @@ struct ruleset {
 	const struct image_term *terms;
 	const struct image_sig *sigs;
 	const struct image_owner *owners;
+	const struct image_bit *bits;
+	const struct number *numbers;
 	const struct image_addr *addrs;
 	const struct image_port *ports;
 	const struct image_db *dbs;

@@ -352,6 +352,46 @@ static void skip_hole(struct tcp_reader *rd, uint32_t to_seq, struct tcp_run *ru
 	rd->acked = false;
 }
 
+// The stream has ended: nothing that is still queued will be read.
+static void queue_after_fin(struct tcp_reader *rd)
+{
+	rd->counters->v[CNT_TCP_AFTER_FIN] += tcp_half_drop(rd->half, rd->pool, rd->counters);
+}
+
+static bool has_late(const struct tcp_reader *rd)
+{
+	return rd->late.len > 0 || rd->late_fin;
+}
+
+// What could not be queued, read in place.
+static bool late_next(struct tcp_reader *rd, struct tcp_run *run)
+{
+	struct span late = rd->late;
+	int32_t ahead = seq_diff(rd->late_seq, rd->half->next_seq);
+	bool fin = rd->late_fin;
+
+	if (!has_late(rd))
+		return false;
+	rd->late = SPAN_NONE;
+	rd->late_fin = false;
+	if (ahead > 0)
+		skip_hole(rd, rd->late_seq, run);
+	if (ahead < 0) {
+		size_t old = (size_t)-(int64_t)ahead;
+
+		if (old > late.len) {
+			old = late.len;
+			fin = false; // overrun by data
+		}
+		rd->counters->v[CNT_TCP_DUPLICATE] += old;
+		late = span_from(late, old);
+	}
+	emit(rd, late, fin, run);
+	if (fin)
+		queue_after_fin(rd);
+	return true;
+}
+
 bool tcp_reader_next(struct tcp_reader *rd, struct tcp_run *run)
 {
 	struct tcp_half *h = rd->half;
@@ -369,7 +409,7 @@ bool tcp_reader_next(struct tcp_reader *rd, struct tcp_run *run)
 		rd->now_fin = false;
 		emit(rd, now, fin, run);
 		if (fin)
-			tcp_half_drop(h, rd->pool, rd->counters);
+			queue_after_fin(rd);
 		return true;
 	}
 	while (h->ooo_head != POOL_NONE) {
@@ -381,6 +421,8 @@ bool tcp_reader_next(struct tcp_reader *rd, struct tcp_run *run)
 		if (ahead > 0) {
 			if (!rd->skip_holes && !rd->acked)
 				return false;
+			if (has_late(rd) && seq_diff(s->seq, rd->late_seq) > 0)
+				break; // what could not be queued comes first
 			skip_hole(rd, s->seq, run);
 			ahead = 0;
 		}
@@ -398,33 +440,14 @@ bool tcp_reader_next(struct tcp_reader *rd, struct tcp_run *run)
 		rd->release = pool_index(rd->pool, s);
 		emit(rd, span_of(s->data + old, s->len - old), fin, run);
 		if (fin) {
-			tcp_half_drop(h, rd->pool, rd->counters);
+			queue_after_fin(rd);
 			rd->counters->v[CNT_TCP_AFTER_FIN] += rd->late.len;
 			rd->late = SPAN_NONE;
 			rd->late_fin = false;
 		}
 		return true;
 	}
-	if (rd->late.len > 0 || rd->late_fin) {
-		struct span late = rd->late;
-		int32_t ahead = seq_diff(rd->late_seq, h->next_seq);
-
-		rd->late = SPAN_NONE;
-		if (ahead > 0)
-			skip_hole(rd, rd->late_seq, run);
-		if (ahead < 0) {
-			size_t old = (size_t)-(int64_t)ahead;
-
-			if (old > late.len)
-				old = late.len;
-			rd->counters->v[CNT_TCP_DUPLICATE] += old;
-			late = span_from(late, old);
-		}
-		emit(rd, late, rd->late_fin, run);
-		rd->late_fin = false;
-		return true;
-	}
-	return false;
+	return late_next(rd, run);
 }
 
 uint32_t tcp_half_drop(struct tcp_half *h, struct pool *pool, struct counters *c)

@@ -113,7 +113,7 @@ size_t uri_host(struct span host, uint8_t *out)
 
 		if (end != NULL)
 			len = (size_t)(end - host.data) + 1;
-	} else {
+	} else if (from < len) {
 		const uint8_t *colon = memchr(host.data + from, ':', len - from);
 
 		if (colon != NULL)

@@ -10,7 +10,8 @@
 // once (invalid sequences stay as they are), in the path runs of '/' become one and "." and ".." segments are resolved.
 size_t uri_normalise(struct span target, uint8_t *out);
 
-// Host for http.host: lower case, without port, user info and brackets stay out of it. Writes to out (host.len bytes).
+// Host for http.host: lower case, without user info and port; an IPv6 address keeps its brackets. Writes to out
+// (host.len bytes).
 size_t uri_host(struct span host, uint8_t *out);
 
 // Authority of an absolute target ("http://h:80/x" -> "h:80"), empty if there is none.

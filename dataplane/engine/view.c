@@ -8,6 +8,7 @@ void view_init(struct view *v, const struct http_head *head, struct view_scratch
 	v->head = head;
 	v->scratch = scratch;
 	v->made = 0;
+	v->n_joined = 0;
 }
 
 static bool is_cookie(const struct http_head *h, struct span name)
@@ -16,12 +17,19 @@ static bool is_cookie(const struct http_head *h, struct span name)
 					 span_eq_nocase(name, SPAN_LIT("set-cookie"));
 }
 
+static bool is_folded(struct span value)
+{
+	return value.len > 0 && memchr(value.data, '\n', value.len) != NULL;
+}
+
 // A value without its folds: each line break and the white space after it become one space.
 static size_t value_copy(uint8_t *out, struct span value)
 {
 	size_t n = 0;
 
-	if (memchr(value.data, '\n', value.len) == NULL) {
+	if (value.len == 0)
+		return 0;
+	if (!is_folded(value)) {
 		memcpy(out, value.data, value.len);
 		return value.len;
 	}
@@ -80,7 +88,121 @@ static struct span cookie_make(const struct http_head *h, uint8_t *out)
 	return span_of(out, n);
 }
 
-static struct span make(const struct view *v, enum buffer buffer)
+static struct span names_make(const struct http_head *h, uint8_t *out)
+{
+	size_t n = 0;
+
+	out[n++] = '\r';
+	out[n++] = '\n';
+	for (uint32_t i = 0; i < h->n_fields; i++) {
+		const struct http_field *f = &h->fields[i];
+
+		if (f->name.len == 0)
+			continue;
+		memcpy(out + n, f->name.data, f->name.len);
+		n += f->name.len;
+		out[n++] = '\r';
+		out[n++] = '\n';
+	}
+	out[n++] = '\r';
+	out[n++] = '\n';
+	return span_of(out, n);
+}
+
+// The value of a field; of a field that came several times the values joined by ", ", as Suricata has them.
+static struct span field_make(struct view *v, struct span name)
+{
+	const struct http_head *h = v->head;
+	uint8_t *out = v->scratch->joined + v->n_joined;
+	struct span one = SPAN_NONE;
+	size_t n = 0;
+	int seen = 0;
+
+	for (uint32_t i = 0; i < h->n_fields; i++) {
+		const struct http_field *f = &h->fields[i];
+
+		if (!span_eq_nocase(f->name, name))
+			continue;
+		if (seen++ == 0 && !is_folded(f->value)) {
+			one = f->value;
+			continue;
+		}
+		if (one.len > 0) {
+			memcpy(out, one.data, one.len);
+			n = one.len;
+			one = SPAN_NONE;
+		}
+		// Each byte of the head is copied once at most, ", " replaces at least a line end.
+		if (n > 0) {
+			out[n++] = ',';
+			out[n++] = ' ';
+		}
+		n += value_copy(out + n, f->value);
+	}
+	v->n_joined += n;
+	return n > 0 ? span_of(out, n) : one;
+}
+
+// The head without its empty line, from behind the start line or from its beginning.
+static struct span start_line(const struct http_head *h)
+{
+	const uint8_t *lf = memchr(h->raw.data, '\n', h->raw.len);
+	struct span line = h->raw;
+
+	if (lf != NULL)
+		line.len = (size_t)(lf - line.data);
+	if (line.len > 0 && line.data[line.len - 1] == '\r')
+		line.len--;
+	return line;
+}
+
+static struct span header_raw(const struct http_head *h)
+{
+	const uint8_t *lf = memchr(h->raw.data, '\n', h->raw.len);
+	struct span s = lf != NULL ? span_from(h->raw, (size_t)(lf - h->raw.data) + 1) : SPAN_NONE;
+
+	// The empty line that ends the head is no header.
+	if (s.len >= 2 && s.data[s.len - 2] == '\r')
+		s.len -= 2;
+	else if (s.len >= 1)
+		s.len -= 1;
+	return s;
+}
+
+// "HTTP/1.1": the last word of a request line, the first of a status line.
+static struct span protocol(const struct http_head *h)
+{
+	struct span line = start_line(h);
+	size_t n = 0;
+
+	if (h->dir == DIR_TO_CLIENT) {
+		while (n < line.len && line.data[n] != ' ' && line.data[n] != '\t')
+			n++;
+		return span_first(line, n);
+	}
+	if (h->version == 9)
+		return SPAN_NONE;
+	while (line.len > 0 && (line.data[line.len - 1] == ' ' || line.data[line.len - 1] == '\t'))
+		line.len--;
+	for (n = line.len; n > 0 && line.data[n - 1] != ' ' && line.data[n - 1] != '\t'; n--)
+		;
+	return span_from(line, n);
+}
+
+// What follows the status code.
+static struct span status_message(const struct http_head *h)
+{
+	struct span line = start_line(h), s;
+
+	if (h->status_text.len == 0)
+		return SPAN_NONE;
+	s = span_from(line, (size_t)(h->status_text.data - line.data) + h->status_text.len);
+	while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
+		s = span_from(s, 1);
+	return s;
+}
+
+static struct span make(struct view *v, enum buffer buffer)
 {
 	const struct http_head *h = v->head;
 	struct view_scratch *s = v->scratch;
@@ -96,8 +218,42 @@ static struct span make(const struct view *v, enum buffer buffer)
 	case BUF_HOST:
 		authority = uri_authority(h->target);
 		return span_of(s->host, uri_host(authority.len > 0 ? authority : h->host, s->host));
+	case BUF_HOST_RAW:
+		authority = uri_authority(h->target);
+		return authority.len > 0 ? authority : h->host;
 	case BUF_USER_AGENT:
-		return h->user_agent;
+		return field_make(v, SPAN_LIT("user-agent"));
+	case BUF_REFERER:
+		return field_make(v, SPAN_LIT("referer"));
+	case BUF_ACCEPT:
+		return field_make(v, SPAN_LIT("accept"));
+	case BUF_ACCEPT_ENC:
+		return field_make(v, SPAN_LIT("accept-encoding"));
+	case BUF_ACCEPT_LANG:
+		return field_make(v, SPAN_LIT("accept-language"));
+	case BUF_CONNECTION:
+		return field_make(v, SPAN_LIT("connection"));
+	case BUF_CONTENT_TYPE:
+		return field_make(v, SPAN_LIT("content-type"));
+	case BUF_CONTENT_LEN:
+		return field_make(v, SPAN_LIT("content-length"));
+	case BUF_LOCATION:
+		return field_make(v, SPAN_LIT("location"));
+	case BUF_SERVER:
+		return field_make(v, SPAN_LIT("server"));
+	case BUF_PROTOCOL:
+		return protocol(h);
+	case BUF_START:
+		return h->raw;
+	case BUF_REQUEST_LINE:
+	case BUF_RESPONSE_LINE:
+		return start_line(h);
+	case BUF_STAT_MSG:
+		return status_message(h);
+	case BUF_HEADER_RAW:
+		return header_raw(h);
+	case BUF_HEADER_NAMES:
+		return names_make(h, s->names);
 	case BUF_HEADER:
 		return header_make(h, s->header);
 	case BUF_COOKIE:
@@ -111,9 +267,9 @@ static struct span make(const struct view *v, enum buffer buffer)
 
 struct span view_get(struct view *v, enum buffer buffer)
 {
-	if ((v->made & (1u << buffer)) == 0) {
+	if ((v->made >> buffer & 1) == 0) {
 		v->buf[buffer] = make(v, buffer);
-		v->made |= 1u << buffer;
+		v->made |= UINT64_C(1) << buffer;
 	}
 	return v->buf[buffer];
 }

@@ -5,18 +5,23 @@
 
 #include "dataplane/engine/http.h"
 
+_Static_assert(BUF_N <= 64, "struct view counts buffers in a word");
+
 // Scratch of one worker for buffers that have to be written: each as large as a head can be, with padding for libhs.
 struct view_scratch {
 	uint8_t uri[HTTP_GATHER_BYTES];
 	uint8_t host[HTTP_GATHER_BYTES];
 	uint8_t header[2 * HTTP_HEAD_MAX + 64]; // ": " for ":" can make a head longer, never twice as long
 	uint8_t cookie[HTTP_GATHER_BYTES];
+	uint8_t names[HTTP_GATHER_BYTES];
+	uint8_t joined[HTTP_GATHER_BYTES]; // fields that came more than once, one after the other
 };
 
 struct view {
 	const struct http_head *head;
 	struct view_scratch *scratch;
-	uint32_t made; // bit per enum buffer
+	uint64_t made;   // bit per enum buffer
+	size_t n_joined; // bytes of scratch->joined in use
 	struct span buf[BUF_N];
 };
 

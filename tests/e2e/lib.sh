@@ -102,6 +102,10 @@ need() {
 
 # e2e_enter "$@" : first line of every script
 e2e_enter() {
+    if [ ! -x "$BUILD/wireglass" ] && [[ $0 == *tests/e2e/* ]]; then
+        printf 'not ok 1 - %s is not built: ninja -C %s (WIREGLASS_BUILD names another directory)\n' "$BUILD" "$BUILD"
+        exit 1
+    fi
     if [ "${WIREGLASS_E2E_INSIDE:-}" != "$0" ]; then
         [ "$(id -u)" = 0 ] || skip_all 'needs root for namespaces'
         need unshare ip ethtool

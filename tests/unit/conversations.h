@@ -12,19 +12,26 @@ static const char conv_rules[] =
 	"alert http any any -> any any (http.uri; content:\"/needle-uri\"; sid:1;)\n"
 	"alert http any any -> any any (http.header; content:\"X-Test: one|0d 0a|\"; sid:2;)\n"
 	// head and body: the literal of the head is weak, that of the body represents the rule
-	"alert http any any -> any any (http.method; content:\"POST\"; http.uri; content:\".php\"; endswith; "
+	"alert http any any -> any any (http.method; content:\"POST\"; http.uri; content:\".php\"; "
+	"endswith; "
 	"http.request_body; content:\"BODYNEEDLE\"; sid:3;)\n"
 	"alert http any any -> any any (file.data; content:\"exact-body-marker\"; sid:4;)\n"
 	"alert http any any -> any any (flow:to_client; file.data; content:\"chain-start\"; "
 	"content:\"chain-end\"; distance:1; within:40; sid:5;)\n"
-	"alert http any any -> any any (file.data; content:\"win-one\"; content:\"win-two\"; sid:6;)\n"
-	"alert http any any -> any any (file.data; content:\"neg-marker\"; content:!\"forbidden\"; sid:7;)\n"
-	"alert http any any -> any any (file.data; content:\"POSITION\"; offset:4; depth:20; sid:8;)\n"
-	"alert http any any -> any any (http.response_body; content:\"THE-END\"; endswith; sid:9;)\n"
-	"alert http any any -> any any (file.data; content:\"pcre-key=\"; pcre:\"/pcre-key=[0-9]{4,8}&/\"; "
+	"alert http any any -> any any (file.data; content:\"win-one\"; content:\"win-two\"; "
+	"sid:6;)\n"
+	"alert http any any -> any any (file.data; content:\"neg-marker\"; content:!\"forbidden\"; "
+	"sid:7;)\n"
+	"alert http any any -> any any (file.data; content:\"POSITION\"; offset:4; depth:20; "
+	"sid:8;)\n"
+	"alert http any any -> any any (http.response_body; content:\"THE-END\"; endswith; "
+	"sid:9;)\n"
+	"alert http any any -> any any (file.data; content:\"pcre-key=\"; "
+	"pcre:\"/pcre-key=[0-9]{4,8}&/\"; "
 	"sid:10;)\n"
 	"alert tcp any any -> any any (content:\"RAW-NEEDLE\"; sid:11;)\n"
-	"alert http any any -> any any (http.uri; content:\"/rawhead\"; pkt_data; content:\"RAW-TWO\"; "
+	"alert http any any -> any any (http.uri; content:\"/rawhead\"; pkt_data; "
+	"content:\"RAW-TWO\"; "
 	"sid:12;)\n"
 	// the head's literal is selective: the body waits for it
 	"alert http any any -> any any (http.user_agent; content:\"Very-Selective-Agent/9.1\"; "
@@ -32,20 +39,32 @@ static const char conv_rules[] =
 	// no literal: evaluated on every head
 	"alert http any any -> any any (http.uri; pcre:\"/^\\/only-pcre-[a-z]{3}$/\"; sid:14;)\n"
 	"alert http any any -> any any (http.user_agent; content:!\"Mozilla\"; sid:15;)\n"
-	"alert http any any -> any any (http.stat_code; content:\"404\"; http.cookie; content:\"id=7\"; "
+	"alert http any any -> any any (http.stat_code; content:\"404\"; http.cookie; "
+	"content:\"id=7\"; "
 	"sid:16;)\n"
 	"alert http any any -> any any (http.host; content:\"victim.example\"; endswith; sid:17;)\n"
 	"alert http any any -> any any (http.uri; content:\"/selective-uri-zzqx\"; pkt_data; "
 	"content:!\"X-Forbidden-Raw\"; sid:18;)\n"
 	"alert http any any -> any any (content:\"|0d 0a 0d 0a|BODYSTART\"; sid:19;)\n"
-	"alert http any any -> any any (content:\"RAW-WAKES\"; file.data; content:!\"asleep\"; sid:20;)\n"
+	"alert http any any -> any any (content:\"RAW-WAKES\"; file.data; content:!\"asleep\"; "
+	"sid:20;)\n"
 	"alert http any any -> any any (flow:to_client; content:\"Server: raw-server\"; sid:21;)\n"
-	"alert http any any -> any any (http.response_body; pcre:\"/[0-9]{3}x[0-9]{3}y/\"; sid:22;)\n"
+	"alert http any any -> any any (http.response_body; pcre:\"/[0-9]{3}x[0-9]{3}y/\"; "
+	"sid:22;)\n"
 	"alert http any any -> any any (http.request_body; content:\"lead\"; startswith; sid:23;)\n"
-	"alert http any any -> any any (content:\"GET \"; startswith; content:\"Deep: \"; content:\"er\"; "
+	"alert http any any -> any any (content:\"GET \"; startswith; content:\"Deep: \"; "
+	"content:\"er\"; "
 	"distance:0; within:8; sid:24;)\n"
 	"alert http any any -> any any (http.stat_code; content:\"200\"; http.response_body; "
-	"content:!\"expected-phrase\"; sid:25;)\n";
+	"content:!\"expected-phrase\"; sid:25;)\n"
+	// no expression for a stream: evaluated on the window
+	"alert http any any -> any any (file.data; content:\"buf-two\"; content:\"buf-one\"; "
+	"distance:-30; "
+	"within:30; sid:26;)\n"
+	"alert http any any -> any any (file.data; content:\"around=\"; pcre:\"/(?<!no "
+	")around=([a-z])\\1/\"; sid:27;)\n"
+	"alert http any any -> any any (file.data; content:\"near-\"; content:!\"far\"; within:10; "
+	"sid:28;)\n";
 
 enum conv_how {
 	AS_IS,        // head holds everything
@@ -73,27 +92,38 @@ struct conv {
 	const char *want; // "sid:dir:tx ...", sorted by sid, tx, dir
 	bool no_fin;
 	bool loose; // how far ISA-L has read ahead of an error depends on the cut: sizes are not compared
+	bool far; // bodies larger than the window that is promised: whether the start is still there depends on the cut
 };
 
-#define UA "User-Agent: Mozilla/5.0\r\nHost: a.example\r\n"
+#define UA            "User-Agent: Mozilla/5.0\r\nHost: a.example\r\n"
 #define CONV_GET(uri) "GET " uri " HTTP/1.1\r\n" UA "\r\n"
-#define CONV_OK "HTTP/1.1 200 OK\r\n"
-#define CONV_NO_BODY "HTTP/1.1 304 Not Modified\r\n\r\n"
-#define CONV_RAW(s) .head = s, .head_len = sizeof(s) - 1
+#define CONV_OK       "HTTP/1.1 200 OK\r\n"
+#define CONV_NO_BODY  "HTTP/1.1 304 Not Modified\r\n\r\n"
+#define CONV_RAW(s)   .head = s, .head_len = sizeof(s) - 1
 
 static const struct conv convs[] = {
-	{"get", {{0, AS_IS, 0, CONV_GET("/needle-uri?x=1")}, {1, LENGTH, 0, CONV_OK, "hello"}}, "1:0:0 25:1:0"},
+	{"get",
+	 {{0, AS_IS, 0, CONV_GET("/needle-uri?x=1")}, {1, LENGTH, 0, CONV_OK, "hello"}},
+	 "1:0:0 25:1:0"},
 	{"uri is normalised",
 	 {{0, AS_IS, 0, CONV_GET("/a/../n%65edle-uri")}, {1, AS_IS, 0, CONV_NO_BODY}},
 	 "1:0:0"},
-	{"post", {{0, LENGTH, 0, "POST /up.php HTTP/1.1\r\n" UA, "xxBODYNEEDLExx"}, {1, AS_IS, 0, CONV_NO_BODY}}, "3:0:0"},
+	{"post",
+	 {{0, LENGTH, 0, "POST /up.php HTTP/1.1\r\n" UA, "xxBODYNEEDLExx"},
+	  {1, AS_IS, 0, CONV_NO_BODY}},
+	 "3:0:0"},
 	{"post to another uri",
-	 {{0, LENGTH, 0, "POST /up.asp HTTP/1.1\r\n" UA, "xxBODYNEEDLExx"}, {1, AS_IS, 0, CONV_NO_BODY}},
+	 {{0, LENGTH, 0, "POST /up.asp HTTP/1.1\r\n" UA, "xxBODYNEEDLExx"},
+	  {1, AS_IS, 0, CONV_NO_BODY}},
 	 ""},
 	{"chunked",
-	 {{0, AS_IS, 0, CONV_GET("/")}, {1, CHUNKED, 300, CONV_OK, "an exact-body-marker, expected-phrase"}},
+	 {{0, AS_IS, 0, CONV_GET("/")},
+	  {1, CHUNKED, 300, CONV_OK, "an exact-body-marker, expected-phrase"}},
 	 "4:1:0"},
-	{"gzip", {{0, AS_IS, 0, CONV_GET("/")}, {1, GZIP, 3000, CONV_OK, "chain-start expected-phrase chain-end"}}, "5:1:0"},
+	{"gzip",
+	 {{0, AS_IS, 0, CONV_GET("/")},
+	  {1, GZIP, 3000, CONV_OK, "chain-start expected-phrase chain-end"}},
+	 "5:1:0"},
 	{"gzip, too far apart",
 	 {{0, AS_IS, 0, CONV_GET("/")},
 	  {1, GZIP, 3000, CONV_OK, "chain-start expected-phrase 0123456789012345 chain-end"}},
@@ -102,17 +132,28 @@ static const struct conv convs[] = {
 	 {{0, AS_IS, 0, CONV_GET("/")},
 	  {1, GZIP_CHUNKED, 5000, CONV_OK, "win-two expected-phrase win-one 123x456y"}},
 	 "6:1:0 22:1:0"},
-	{"deflate", {{0, AS_IS, 0, CONV_GET("/")}, {1, DEFLATE, 70, CONV_OK, "exact-body-marker"}}, "4:1:0 25:1:0"},
+	{"deflate",
+	 {{0, AS_IS, 0, CONV_GET("/")}, {1, DEFLATE, 70, CONV_OK, "exact-body-marker"}},
+	 "4:1:0 25:1:0"},
 	{"deflate, junk behind it",
-	 {{0, AS_IS, 0, CONV_GET("/")}, {1, DEFLATE_JUNK, 70, CONV_OK, "expected-phrase"}, {1, LENGTH, 0, CONV_OK, "THE-END"}},
+	 {{0, AS_IS, 0, CONV_GET("/")},
+	  {1, DEFLATE_JUNK, 70, CONV_OK, "expected-phrase"},
+	  {1, LENGTH, 0, CONV_OK, "THE-END"}},
 	 "4:1:0 9:1:1 25:1:1"},
-	{"gzip, broken", {{0, AS_IS, 0, CONV_GET("/")}, {1, GZIP_BROKEN, 4000, CONV_OK, "end"}}, "25:1:0", .loose = true},
+	{"gzip, broken",
+	 {{0, AS_IS, 0, CONV_GET("/")}, {1, GZIP_BROKEN, 4000, CONV_OK, "end"}},
+	 "25:1:0",
+	 .loose = true},
 	{"gzip, junk behind it",
-	 {{0, AS_IS, 0, CONV_GET("/")}, {1, GZIP_JUNK, 40, CONV_OK, "expected-phrase"}, {0, AS_IS, 0, CONV_GET("/needle-uri")}},
+	 {{0, AS_IS, 0, CONV_GET("/")},
+	  {1, GZIP_JUNK, 40, CONV_OK, "expected-phrase"},
+	  {0, AS_IS, 0, CONV_GET("/needle-uri")}},
 	 "1:0:1 4:1:0"},
 	{"pipelined",
 	 {{0, AS_IS, 0, CONV_GET("/needle-uri/1") CONV_GET("/2") CONV_GET("/needle-uri/3")},
-	  {1, AS_IS, 0, CONV_NO_BODY "HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\nexact-body-marker" CONV_NO_BODY}},
+	  {1, AS_IS, 0,
+	   CONV_NO_BODY
+	   "HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\nexact-body-marker" CONV_NO_BODY}},
 	 "1:0:0 1:0:2 4:1:1 25:1:1"},
 	{"keep-alive",
 	 {{0, LENGTH, 0, "POST /1.php HTTP/1.1\r\n" UA, "BODYNEEDLE"},
@@ -128,7 +169,8 @@ static const struct conv convs[] = {
 	  {1, LENGTH, 0, CONV_OK, "exact-body-marker"}},
 	 "1:0:0 4:1:1 25:1:1"},
 	{"100 continue",
-	 {{0, AS_IS, 0, "POST /c.php HTTP/1.1\r\n" UA "Content-Length: 10\r\nExpect: 100-continue\r\n\r\n"},
+	 {{0, AS_IS, 0,
+	   "POST /c.php HTTP/1.1\r\n" UA "Content-Length: 10\r\nExpect: 100-continue\r\n\r\n"},
 	  {1, AS_IS, 0, "HTTP/1.1 100 Continue\r\n\r\n"},
 	  {0, AS_IS, 0, "BODYNEEDLE"},
 	  {1, LENGTH, 0, CONV_OK, "expected-phrase"}},
@@ -138,29 +180,41 @@ static const struct conv convs[] = {
 	  {1, AS_IS, 0, "HTTP/1.1 103 Early Hints\r\nX-Test: one\r\n\r\n"},
 	  {1, LENGTH, 0, CONV_OK "Server: raw-server\r\n", "expected-phrase"}},
 	 "2:1:0 21:1:0"},
-	{"until close", {{0, AS_IS, 0, CONV_GET("/")}, {1, AS_IS, 0, CONV_OK "\r\nexpected-phrase THE-END"}}, "9:1:0"},
+	{"until close",
+	 {{0, AS_IS, 0, CONV_GET("/")}, {1, AS_IS, 0, CONV_OK "\r\nexpected-phrase THE-END"}},
+	 "9:1:0"},
 	{"until close, more behind",
 	 {{0, AS_IS, 0, CONV_GET("/")}, {1, AS_IS, 0, CONV_OK "\r\nexpected-phrase THE-END "}},
 	 ""},
-	{"without an end", {{0, AS_IS, 0, CONV_GET("/")}, {1, AS_IS, 0, CONV_OK "\r\nTHE-END"}}, "9:1:0 25:1:0", true},
+	{"without an end",
+	 {{0, AS_IS, 0, CONV_GET("/")}, {1, AS_IS, 0, CONV_OK "\r\nTHE-END"}},
+	 "9:1:0 25:1:0",
+	 true},
 	{"chunks broken",
 	 {{0, AS_IS, 0, CONV_GET("/")},
 	  {1, AS_IS, 0,
-	   CONV_OK "Transfer-Encoding: chunked\r\n\r\n17\r\nexact-body-marker 12345\r\nXX RAW-NEEDLE behind"}},
+	   CONV_OK "Transfer-Encoding: chunked\r\n\r\n17\r\nexact-body-marker 12345\r\nXX "
+		   "RAW-NEEDLE behind"}},
 	 "4:1:0 11:1:1 25:1:0"},
 	{"lengths that differ",
-	 {{0, AS_IS, 0, "POST /needle-uri HTTP/1.1\r\n" UA "Content-Length: 5\r\nContent-Length: 7\r\n\r\nRAW-NEEDLE"}},
+	 {{0, AS_IS, 0,
+	   "POST /needle-uri HTTP/1.1\r\n" UA
+	   "Content-Length: 5\r\nContent-Length: 7\r\n\r\nRAW-NEEDLE"}},
 	 "1:0:0 11:0:0"},
 	{"not a start line",
 	 {{0, AS_IS, 0, CONV_GET("/needle-uri") "@@@@\r\n\r\n RAW-NEEDLE"}},
 	 "1:0:0 11:0:1"},
 	{"request without a response", {{0, AS_IS, 0, CONV_GET("/needle-uri")}}, "1:0:0"},
 	{"body cut short",
-	 {{0, AS_IS, 0, "POST /t.php HTTP/1.1\r\n" UA "Content-Length: 100\r\n\r\nBODYNEEDLE neg-marker"}},
+	 {{0, AS_IS, 0,
+	   "POST /t.php HTTP/1.1\r\n" UA "Content-Length: 100\r\n\r\nBODYNEEDLE neg-marker"}},
 	 "3:0:0 7:0:0"},
-	{"head cut short", {{0, AS_IS, 0, "GET /needle-uri HTTP/1.1\r\nX: RAW-NEEDLE\r\n"}}, "11:0:0"},
+	{"head cut short",
+	 {{0, AS_IS, 0, "GET /needle-uri HTTP/1.1\r\nX: RAW-NEEDLE\r\n"}},
+	 "11:0:0"},
 	{"raw over head and body",
-	 {{0, LENGTH, 0, "POST / HTTP/1.1\r\n" UA, "BODYSTART"}, {1, LENGTH, 0, CONV_OK, "BODYSTART expected-phrase"}},
+	 {{0, LENGTH, 0, "POST / HTTP/1.1\r\n" UA, "BODYSTART"},
+	  {1, LENGTH, 0, CONV_OK, "BODYSTART expected-phrase"}},
 	 "19:0:0 19:1:0"},
 	{"raw and head",
 	 {{0, LENGTH, 0, "POST /rawhead HTTP/1.1\r\n" UA "X: RAW-TWO\r\n", "x"},
@@ -181,8 +235,13 @@ static const struct conv convs[] = {
 	  {0, LENGTH, 2000, "POST / HTTP/1.1\r\n" UA, "x RAW-WAKES x"},
 	  {0, LENGTH, 2000, "POST / HTTP/1.1\r\n" UA, "asleep RAW-WAKES"}},
 	 "20:0:0 20:0:1"},
-	{"raw in a response head", {{0, AS_IS, 0, CONV_GET("/") CONV_GET("/")}, {1, LENGTH, 0, "HTTP/1.1 404 Not Found\r\nServer: raw-server\r\nX: 1\r\n", "x"}}, "21:1:0"},
-	{"raw from the start", {{0, AS_IS, 0, "GET / HTTP/1.1\r\n" UA "Deep: deeper\r\n\r\n"}}, "24:0:0"},
+	{"raw in a response head",
+	 {{0, AS_IS, 0, CONV_GET("/") CONV_GET("/")},
+	  {1, LENGTH, 0, "HTTP/1.1 404 Not Found\r\nServer: raw-server\r\nX: 1\r\n", "x"}},
+	 "21:1:0"},
+	{"raw from the start",
+	 {{0, AS_IS, 0, "GET / HTTP/1.1\r\n" UA "Deep: deeper\r\n\r\n"}},
+	 "24:0:0"},
 	{"negated in a body",
 	 {{0, LENGTH, 0, "POST / HTTP/1.1\r\n" UA, "neg-marker"},
 	  {0, LENGTH, 0, "POST / HTTP/1.1\r\n" UA, "neg-marker forbidden"},
@@ -202,44 +261,74 @@ static const struct conv convs[] = {
 	  {0, LENGTH, 0, "POST / HTTP/1.1\r\n" UA, "pcre-key=123& pcre-key=123456789&"},
 	  {0, AS_IS, 0, CONV_GET("/only-pcre-abc") CONV_GET("/only-pcre-abcd")}},
 	 "10:0:0 14:0:2"},
+	{"window",
+	 {{0, LENGTH, 900, "POST / HTTP/1.1\r\n" UA, "buf-one buf-two, around=xx, near- and"},
+	  {1, LENGTH, 900, CONV_OK,
+	   "buf-two expected-phrase buf-one, no around=xx, around=xy, near-far"},
+	  {0, CHUNKED, 0, "POST / HTTP/1.1\r\n" UA,
+	   "buf-one 0123456789012345678901234567890 buf-two near-far near-"},
+	  {1, GZIP, 7000, CONV_OK, "expected-phrase buf-one buf-two no around=xx around=yy"}},
+	 "26:0:0 26:1:1 27:0:0 27:1:1 28:0:0 28:0:1"},
 	{"gated",
-	 {{0, CHUNKED, 50, "POST / HTTP/1.1\r\nUser-Agent: Mozilla Very-Selective-Agent/9.1\r\n", "gated-body"},
-	  {0, CHUNKED, 50, "POST / HTTP/1.1\r\nUser-Agent: Mozilla Very-Selective-Agent/9.2\r\n", "gated-body"},
-	  {0, CHUNKED, 50, "POST / HTTP/1.1\r\nUser-Agent: Mozilla Very-Selective-Agent/9.1\r\n", "gate-body"}},
+	 {{0, CHUNKED, 50, "POST / HTTP/1.1\r\nUser-Agent: Mozilla Very-Selective-Agent/9.1\r\n",
+	   "gated-body"},
+	  {0, CHUNKED, 50, "POST / HTTP/1.1\r\nUser-Agent: Mozilla Very-Selective-Agent/9.2\r\n",
+	   "gated-body"},
+	  {0, CHUNKED, 50, "POST / HTTP/1.1\r\nUser-Agent: Mozilla Very-Selective-Agent/9.1\r\n",
+	   "gate-body"}},
 	 "13:0:0"},
 	{"agents, hosts, cookies",
-	 {{0, AS_IS, 0, "GET / HTTP/1.1\r\nUser-Agent: curl/8\r\nHost: WWW.Victim.Example:8080\r\n\r\n"},
+	 {{0, AS_IS, 0,
+	   "GET / HTTP/1.1\r\nUser-Agent: curl/8\r\nHost: WWW.Victim.Example:8080\r\n\r\n"},
 	  {1, LENGTH, 0, "HTTP/1.1 404 Not Found\r\nSet-Cookie: id=7; path=/\r\n", "x"},
 	  {0, AS_IS, 0, "GET http://victim.example/ HTTP/1.1\r\n" UA "\r\n"},
 	  {1, LENGTH, 0, "HTTP/1.1 403 Forbidden\r\nSet-Cookie: id=7; path=/\r\n", "x"}},
 	 "15:0:0 16:1:0 17:0:0 17:0:1"},
 	{"blank lines, folds and lone line feeds",
-	 {{0, AS_IS, 0, "\r\n\n\r\nGET /needle-uri HTTP/1.1\nX-Test:one\nUser-Agent: a\r\n Mozilla\r\n\r\n\r\n"},
+	 {{0, AS_IS, 0,
+	   "\r\n\n\r\nGET /needle-uri HTTP/1.1\nX-Test:one\nUser-Agent: a\r\n Mozilla\r\n\r\n\r\n"},
 	  {1, AS_IS, 0, "HTTP/1.1 200 OK\nContent-Length: 15\n\nexpected-phrase\r\n"}},
 	 "1:0:0 2:0:0"},
 	{"trailers",
-	 {{0, AS_IS, 0, "POST / HTTP/1.1\r\n" UA "Transfer-Encoding: chunked\r\n\r\n4;x=y\r\nlead\r\n0\r\nX-Test: one\r\n\r\n" CONV_GET("/needle-uri")}},
+	 {{0, AS_IS, 0,
+	   "POST / HTTP/1.1\r\n" UA
+	   "Transfer-Encoding: chunked\r\n\r\n4;x=y\r\nlead\r\n0\r\nX-Test: one\r\n\r\n" CONV_GET(
+		   "/needle-uri")}},
 	 "1:0:1 23:0:0"},
-	{"simple request", {{0, AS_IS, 0, "GET /needle-uri\r\n"}, {1, AS_IS, 0, "<html>RAW-NEEDLE</html>"}}, "1:0:0 11:1:0 15:0:0"},
+	{"simple request",
+	 {{0, AS_IS, 0, "GET /needle-uri\r\n"}, {1, AS_IS, 0, "<html>RAW-NEEDLE</html>"}},
+	 "1:0:0 11:1:0"},
 	{"connect",
 	 {{0, AS_IS, 0, "CONNECT a.example:443 HTTP/1.1\r\n" UA "\r\n"},
 	  {1, AS_IS, 0, "HTTP/1.1 200 Connected\r\nX-Test: one\r\n\r\n"},
 	  {0, AS_IS, 0, CONV_RAW("\x16\x03\x01\x02\x00\x01 RAW-NEEDLE")}},
 	 "2:1:0"},
 	{"upgrade",
-	 {{0, AS_IS, 0, "GET /needle-uri HTTP/1.1\r\n" UA "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"},
+	 {{0, AS_IS, 0,
+	   "GET /needle-uri HTTP/1.1\r\n" UA "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"},
 	  {1, AS_IS, 0, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"},
 	  {1, AS_IS, 0, "RAW-NEEDLE"}},
 	 "1:0:0"},
-	{"tls", {{0, AS_IS, 0, CONV_RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc RAW-NEEDLE")}, {1, AS_IS, 0, CONV_RAW("\x16\x03\x03\x00\x7a RAW-NEEDLE")}}, ""},
-	{"ssh", {{1, AS_IS, 0, "SSH-2.0-OpenSSH_9.2\r\n"}, {0, AS_IS, 0, "SSH-2.0-RAW-NEEDLE\r\n"}}, ""},
-	{"neither", {{0, AS_IS, 0, CONV_RAW("\x00\x01\x02RAW-NEEDLE")}, {1, AS_IS, 0, "RAW-NEEDLE"}}, ""},
+	{"tls",
+	 {{0, AS_IS, 0, CONV_RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc RAW-NEEDLE")},
+	  {1, AS_IS, 0, CONV_RAW("\x16\x03\x03\x00\x7a RAW-NEEDLE")}},
+	 ""},
+	{"ssh",
+	 {{1, AS_IS, 0, "SSH-2.0-OpenSSH_9.2\r\n"}, {0, AS_IS, 0, "SSH-2.0-RAW-NEEDLE\r\n"}},
+	 ""},
+	{"neither",
+	 {{0, AS_IS, 0, CONV_RAW("\x00\x01\x02RAW-NEEDLE")}, {1, AS_IS, 0, "RAW-NEEDLE"}},
+	 ""},
 	{"large body",
 	 {{0, LENGTH, 50000, "POST /l.php HTTP/1.1\r\n" UA, "BODYNEEDLE win-one"},
-	  {1, LENGTH, 150000, CONV_OK, "chain-start win-one win-two chain-end expected-phrase exact-body-marker neg-marker"},
+	  {1, LENGTH, 150000, CONV_OK,
+	   "chain-start win-one win-two chain-end expected-phrase exact-body-marker neg-marker "
+	   "buf-one buf-two"},
 	  {0, AS_IS, 0, CONV_GET("/needle-uri")},
-	  {1, GZIP, 150000, CONV_OK, "chain-start win-one win-two chain-end forbidden exact-body-marker neg-marker"}},
-	 "1:0:1 3:0:0 4:1:0 4:1:1 5:1:0 5:1:1 6:1:0 6:1:1 7:1:0 25:1:1"},
+	  {1, GZIP, 150000, CONV_OK,
+	   "chain-start win-one win-two chain-end forbidden exact-body-marker neg-marker"}},
+	 "1:0:1 3:0:0 4:1:0 4:1:1 5:1:0 5:1:1 6:1:0 6:1:1 7:1:0 25:1:1 26:1:0",
+	 .far = true},
 };
 
 // The bytes of one turn; free them.
@@ -264,7 +353,7 @@ static inline struct span conv_bytes(const struct conv_say *s)
 	assert_true(text != NULL && body != NULL && out != NULL);
 	// Filler that compresses, but not to nothing.
 	for (size_t i = 0; i < s->pad; i++)
-		text[i] = (uint8_t)"etaoin shrdlu.\n"[(i * i / 7 + i / 50) % 15];
+		text[i] = (uint8_t) "etaoin shrdlu.\n"[(i * i / 7 + i / 50) % 15];
 	if (s->body != NULL)
 		memcpy(text + s->pad, s->body, text_len - s->pad);
 	memcpy(body, text, text_len);
@@ -276,7 +365,8 @@ static inline struct span conv_bytes(const struct conv_say *s)
 		z.avail_in = (uint32_t)text_len;
 		z.next_out = body;
 		z.avail_out = (uint32_t)text_len + 900;
-		z.gzip_flag = s->how == DEFLATE || s->how == DEFLATE_JUNK ? IGZIP_DEFLATE : IGZIP_GZIP;
+		z.gzip_flag =
+			s->how == DEFLATE || s->how == DEFLATE_JUNK ? IGZIP_DEFLATE : IGZIP_GZIP;
 		z.end_of_stream = 1;
 		assert_int_equal(isal_deflate_stateless(&z), COMP_OK);
 		len = z.total_out;

@@ -23,8 +23,8 @@ static inline void guard_init(struct guard *g, size_t room)
 
 	g->bytes = (room / page + 1) * page;
 	g->used = 0;
-	g->map = mmap(NULL, g->bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		      0);
+	g->map = mmap(NULL, g->bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
 	assert(g->map != MAP_FAILED);
 	assert(mprotect(g->map + g->bytes, page, PROT_NONE) == 0);
 }

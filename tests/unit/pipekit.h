@@ -98,6 +98,7 @@ struct kit {
 	struct pktgen_ends ends;
 	uint64_t now_ns;
 	uint32_t tail_bytes; // as frames claim
+	uint8_t *edge;       // if set, frames lie tail_bytes before it, one at a time
 	struct hit *hits;
 	struct event *events;
 	uint32_t n_hits, n_events;
@@ -117,11 +118,11 @@ static inline struct pipeline_conf kit_conf(void)
 		.segments = 600,
 		.conns = 16,
 		.messages = 300,
-		.heads = 16,
-		.inflaters = 8,
-		.windows = 16,
-		.hits = 4096,
-		.events = 1024,
+		.heads = 4,
+		.inflaters = 4,
+		.windows = 4,
+		.hits = 512,
+		.events = 256,
 		.event_mask = 1 << EVENT_HTTP | 1 << EVENT_FILEINFO,
 		.verify_checksums = true,
 		.hash_bodies = true,
@@ -178,6 +179,7 @@ static inline void kit_feed(struct kit *k, const struct pktgen_seg *segs, uint32
 	for (uint32_t from = 0; from < n; from += burst) {
 		uint32_t m = n - from < burst ? n - from : burst;
 
+		assert_true(k->edge == NULL || burst == 1);
 		for (uint32_t i = 0; i < m; i++) {
 			const struct pktgen_seg *s = &segs[from + i];
 
@@ -186,6 +188,9 @@ static inline void kit_feed(struct kit *k, const struct pktgen_seg *segs, uint32
 			frames[i] = (struct frame){.data = bufs[i], .tail_bytes = k->tail_bytes};
 			frames[i].len = (uint32_t)pktgen_frame(bufs[i], &k->ends, s);
 			frames[i].wire_len = frames[i].len;
+			if (k->edge != NULL)
+				frames[i].data = memcpy(k->edge - k->tail_bytes - frames[i].len,
+							bufs[i], frames[i].len);
 			frames[i].ts_ns = k->now_ns;
 		}
 		k->now_ns += 1000;
@@ -202,19 +207,20 @@ static inline void kit_books(const struct kit *k)
 {
 	const uint64_t *v = pipeline_counters(k->p)->v;
 
-	assert_int_equal(v[CNT_TCP_PAYLOAD],
-			 v[CNT_TCP_DELIVERED] + v[CNT_TCP_RELEASED] + v[CNT_TCP_DUPLICATE] +
-				 v[CNT_TCP_OUT_OF_WINDOW] + v[CNT_TCP_IGNORED] +
-				 v[CNT_TCP_AFTER_FIN] + v[CNT_TCP_OOO_DROPPED] + v[CNT_TCP_OOO_HELD]);
-	assert_int_equal(v[CNT_RX_PKTS],
-			 v[CNT_PKT_TCP] + v[CNT_PKT_TRUNCATED] + v[CNT_PKT_SHORT] +
-				 v[CNT_PKT_NOT_IP] + v[CNT_PKT_VLAN_DEPTH] + v[CNT_PKT_BAD_IPV4] +
-				 v[CNT_PKT_BAD_IPV6] + v[CNT_PKT_FRAGMENT] + v[CNT_PKT_NOT_TCP] +
-				 v[CNT_PKT_BAD_TCP] + v[CNT_PKT_BAD_CSUM]);
+	assert_int_equal(v[CNT_TCP_PAYLOAD], v[CNT_TCP_DELIVERED] + v[CNT_TCP_RELEASED] +
+						     v[CNT_TCP_DUPLICATE] +
+						     v[CNT_TCP_OUT_OF_WINDOW] + v[CNT_TCP_IGNORED] +
+						     v[CNT_TCP_AFTER_FIN] + v[CNT_TCP_OOO_DROPPED] +
+						     v[CNT_TCP_OOO_HELD]);
+	assert_int_equal(v[CNT_RX_PKTS], v[CNT_PKT_TCP] + v[CNT_PKT_TRUNCATED] + v[CNT_PKT_SHORT] +
+						 v[CNT_PKT_NOT_IP] + v[CNT_PKT_VLAN_DEPTH] +
+						 v[CNT_PKT_BAD_IPV4] + v[CNT_PKT_BAD_IPV6] +
+						 v[CNT_PKT_FRAGMENT] + v[CNT_PKT_NOT_TCP] +
+						 v[CNT_PKT_BAD_TCP] + v[CNT_PKT_BAD_CSUM]);
 	assert_int_equal(v[CNT_PKT_TCP], v[CNT_PKT_IPV4] + v[CNT_PKT_IPV6]);
-	assert_int_equal(v[CNT_FLOW_CREATED],
-			 v[CNT_FLOW_ACTIVE] + v[CNT_FLOW_CLOSED] + v[CNT_FLOW_TIMEOUT] +
-				 v[CNT_FLOW_EVICTED] + v[CNT_FLOW_SHUTDOWN]);
+	assert_int_equal(v[CNT_FLOW_CREATED], v[CNT_FLOW_ACTIVE] + v[CNT_FLOW_CLOSED] +
+						      v[CNT_FLOW_TIMEOUT] + v[CNT_FLOW_EVICTED] +
+						      v[CNT_FLOW_SHUTDOWN]);
 	assert_int_equal(v[CNT_HITS], k->n_hits + v[CNT_HITS_LOST]);
 	assert_int_equal(v[CNT_EVENTS], k->n_events);
 	assert_int_equal(v[CNT_APP_READ_AFTER_RELEASE], 0);

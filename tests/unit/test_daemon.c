@@ -161,6 +161,95 @@ static void test_eve_file_cannot_be_written(void **state)
 	assert_int_equal(hits_stored(), 10);
 }
 
+static long long suppressed_of(uint32_t sid)
+{
+	struct ipc_admin_req req = {.command = IPC_ADMIN_SHOW_RULES};
+	long long n = -1;
+	int error;
+	json_t *reply = admin_request(&req, -1, &error), *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "list"), i, row)
+	{
+		if (number_of(row, "sid") != (long long)sid)
+			continue;
+		const json_t *p = json_object_get(row, "threshold");
+		n = number_of(row, "suppressed");
+		assert_int_equal(json_is_null(json_object_get(row, "suppressed_last")), n == 0);
+		assert_int_equal(json_is_null(p), sid == 101);
+		if (sid == 103) {
+			assert_string_equal(text_of(p, "type"), "limit");
+			assert_string_equal(text_of(p, "track"), "by_rule");
+			assert_int_equal(number_of(p, "count"), 10);
+			assert_int_equal(number_of(p, "seconds"), 60);
+		}
+	}
+	json_decref(reply);
+	return n;
+}
+
+// Suppressed hits are acknowledged and counted, not stored; what is sent again or tried again counts once.
+static void test_thresholds(void **state)
+{
+	static const char rules[] =
+		RULE(101, "/one") "alert http any any -> any any (http.uri; content:\"/three\"; "
+				  "threshold:type limit, track by_rule, count 10, seconds 60; "
+				  "sid:103;)\n"
+				  "alert http any any -> any any (http.uri; content:\"/four\"; "
+				  "detection_filter:track by_src, count 4, seconds 60; sid:104;)\n";
+	struct rlimit old, none;
+	size_t len;
+	int error;
+	char *data = make_bundle("test", 1, rules, "", NULL, &len);
+
+	fixture_start();
+	fake_start();
+	UNTIL(fx.d->dp.state == DPCLIENT_UP);
+	json_decref(load(data, len, 0, &error));
+	assert_int_equal(error, 0);
+	fake_hits(0, 1, 6, 103);
+	fake_hits(1, 1, 3, 103); // another worker, the same window
+	UNTIL(fx.fake.acked[0] == 6 && fx.fake.acked[1] == 3);
+	assert_int_equal(hits_stored(), 9);
+	assert_int_equal(suppressed_of(103), 0);
+
+	// A batch that cannot be written leaves the windows as they were.
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	none = (struct rlimit){.rlim_cur = 1, .rlim_max = old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	fake_hits(0, 7, 5, 103);
+	UNTIL(fx.d->pause.on);
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(fx.fake.acked[0], 6);
+	UNTIL(!fx.d->pause.on && fx.d->dp.state == DPCLIENT_UP);
+	fake_hits(0, 1, 15, 103); // all of it again, and some more: nobody had acknowledged it
+	fake_hits(2, 1, 6, 104);
+	fake_hits(2, 7, 1, 101);
+	UNTIL(fx.fake.acked[0] == 15 && fx.fake.acked[2] == 7);
+	assert_int_equal(hits_stored(), 10 + 2 + 1);
+	assert_int_equal(suppressed_of(103), 8);
+	assert_int_equal(suppressed_of(104), 4);
+	assert_int_equal(suppressed_of(101), 0);
+
+	// After a restart the counts are there, what is sent again is not counted, and the windows begin anew.
+	fixture_stop();
+	fixture_start();
+	fake_start();
+	UNTIL(fx.d->dp.state == DPCLIENT_UP);
+	fake_hits(0, 1, 16, 103);
+	UNTIL(fx.fake.acked[0] == 16);
+	assert_int_equal(hits_stored(), 14);
+	assert_int_equal(suppressed_of(103), 8);
+	json_t *reply = status();
+	const json_t *h = json_object_get(reply, "hits");
+	assert_int_equal(number_of(h, "suppressed"), 12);
+	assert_int_equal(number_of(h, "suppressed_since_start"), 0);
+	assert_int_equal(number_of(h, "windows_evicted"), 0);
+	assert_int_equal(number_of(h, "lost"), 0);
+	json_decref(reply);
+}
+
 static void expect_dropped(const char *say)
 {
 	UNTIL(fx.d->dp.state == DPCLIENT_WAITING);
@@ -477,6 +566,7 @@ int main(void)
 		TEST(test_hit_of_an_unknown_rule),
 		TEST(test_store_cannot_be_written),
 		TEST(test_eve_file_cannot_be_written),
+		TEST(test_thresholds),
 		TEST(test_dataplane_breaks_the_protocol),
 		TEST(test_dataplane_of_another_release),
 		TEST(test_hits_before_the_greeting),

@@ -397,23 +397,54 @@ static void test_bundle_retention(void **state)
 	assert_false(exists("bundles/2.wgb"));
 }
 
-// A child that may not use memory ends with a sentence, and leaves us as we were.
-static void test_compile_limits(void **state)
+// n rules with contents of their own, malloc'ed.
+static char *many_rules(unsigned int n)
 {
-	start_both();
-	fx.d->settings.compile.memory_mb = 1;
+	char *text = malloc(n * 160u + 1);
+	size_t used = 0;
+
+	assert_non_null(text);
+	text[0] = '\0';
+	for (unsigned int i = 1; i <= n; i++)
+		used += (size_t)sprintf(
+			text + used,
+			"alert http any any -> any any (msg:\"m\"; flow:established,to_server; "
+			"http.uri; content:\"/path-%08x\"; sid:%u; rev:1;)\n",
+			i * 2654435761u, i);
+	return text;
+}
+
+static void expect_compile_failure(const char *rules, const char *say)
+{
 	int error;
-	char *data = bundle(1, RULE(101, "/one"));
+	char *data = bundle(1, rules);
 	json_t *reply = load(data, len, 0, &error);
+
 	assert_int_equal(error, -EINVAL);
-	assert_true(strlen(text_of(reply, "error")) > 20);
+	if (strstr(text_of(reply, "error"), say) == NULL)
+		fail_msg("said: %s", text_of(reply, "error"));
 	json_decref(reply);
 	assert_false(build_running(&fx.d->deploy.build));
+}
+
+// A child that gets no memory or no time ends with a sentence, and leaves us as we were.
+static void test_compile_limits(void **state)
+{
+	char *rules = many_rules(5000);
+
+	start_both();
+	fx.d->settings.compile.memory_mb = 1;
+	expect_compile_failure(rules, ""); // how it ends depends on who asks for memory first
 	fx.d->settings.compile.memory_mb = 8192;
+	fx.d->settings.compile.wall_s = 0;
+	expect_compile_failure(rules, "wall_s");
+	fx.d->settings.compile.wall_s = 900;
+	assert_int_equal(fx.fake.offers, 0);
 	expect_load(bundle(1, RULE(101, "/one")), 0, "live", NULL);
+	free(rules);
 	// Stopping in the middle of a compilation leaves no child behind.
 	struct ipc_admin_req req = {.command = IPC_ADMIN_RULES_LOAD};
-	data = bundle(2, RULE(101, "/one"));
+	char *data = bundle(2, RULE(101, "/one"));
 	int fd = memfd_of(data, len), client = admin_connect();
 	free(data);
 	admin_ask(client, &req, fd);

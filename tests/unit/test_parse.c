@@ -234,10 +234,38 @@ static const struct {
 	 "flow is given twice"},
 	{"alert http any any -> any any (sid:1; flow:no_frag;)", 44, "not supported yet"},
 	{"alert http any any -> any any (sid:1; flow:to_srever;)", 44, "unknown flow condition"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,count 1;)", 39, "threshold has no seconds"},
+	{"alert http any any -> any any (sid:1; threshold:track by_src,count 1,seconds 2;)", 39, "threshold has no type"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,count 1,seconds 2;)", 39, "threshold has no track"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,seconds 2;)", 39, "threshold has no count"},
+	{"alert http any any -> any any (sid:1; detection_filter:track by_src,count 1;)", 39, "detection_filter has no seconds"},
+	{"alert http any any -> any any (sid:1; threshold:type limti,track by_src,count 1,seconds 2;)", 54, "unknown threshold type \"limti\""},
+	{"alert http any any -> any any (sid:1; threshold:type backoff,track by_flow,count 1,multiplier 2;)", 54, "threshold type backoff is not supported yet"},
+	{"alert http any any -> any any (sid:1; threshold:track by_flow,multiplier 2;)", 63, "threshold: \"multiplier\" is not supported yet"},
+	{"alert http any any -> any any (sid:1; threshold:type detection_filter,track by_src,count 1,seconds 2;)", 54, "unknown threshold type"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_port,count 1,seconds 2;)", 66, "cannot track \"by_port\""},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track,count 1,seconds 2;)", 65, "cannot track \"\""},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,count 0,seconds 2;)", 79, "count \"0\" is not a number from 1"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,count 1,seconds 0;)", 89, "seconds \"0\" is not a number from 1"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,count 1,seconds 4294967296;)", 89, "seconds \"4294967296\" is not a number"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,count -1,seconds 2;)", 79, "count \"-1\" is not a number"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,count 1 2,seconds 2;)", 79, "count \"1 2\" is not a number"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,count 1,count 1,seconds 2;)", 81, "count is given twice"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,,count 1,seconds 2;)", 73, "unknown field \"\""},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,cuont 1,seconds 2;)", 73, "unknown field \"cuont\": threshold has type, track, count and seconds"},
+	{"alert http any any -> any any (sid:1; detection_filter:type limit,track by_src,count 1,seconds 2;)", 56, "unknown field \"type\": detection_filter has track, count and seconds"},
+	{"alert http any any -> any any (sid:1; detection_filter:track by_src,count 1,seconds 2,unique_on dst_port;)", 87, "detection_filter: \"unique_on\" is not supported yet"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,count 1,seconds 2; threshold:type limit,track by_src,count 1,seconds 2;)", 92, "threshold is given twice"},
+	{"alert http any any -> any any (sid:1; detection_filter:track by_src,count 1,seconds 2; detection_filter:track by_src,count 1,seconds 2;)", 88, "detection_filter is given twice"},
+	{"alert http any any -> any any (sid:1; threshold:type limit,track by_src,count 1,seconds 2; detection_filter:track by_src,count 1,seconds 2;)", 92, "detection_filter: a rule has either threshold or detection_filter"},
+	{"alert http any any -> any any (sid:1; detection_filter:track by_src,count 1,seconds 2; threshold:type limit,track by_src,count 1,seconds 2;)", 88, "threshold: a rule has either threshold or detection_filter"},
+	{"alert http any any -> any any (sid:1; threshold:;)", 39, "threshold needs a value"},
 	{"alert http any any -> any any (sid:1; http.urii; content:\"a\";)", 39,
 	 "unknown keyword \"http.urii\" (did you mean http.uri?)"},
+	{"alert http any any -> any any (sid:1; content:\"a\"; filesize:3;)", 52,
+	 "keyword \"filesize\" is not supported yet"},
 	{"alert http any any -> any any (sid:1; content:\"a\"; bsize:3;)", 52,
-	 "keyword \"bsize\" is not supported yet"},
+	 "bsize needs a buffer before it"},
 	{"alert http any any -> any any (sid:1; xyzzy;)", 39, "unknown keyword \"xyzzy\""},
 	// content
 	{"alert http any any -> any any (sid:1; content:\"\";)", 47, "empty"},
@@ -318,8 +346,8 @@ static const struct {
 	{"alert http any any -> any any (sid:1; pcre:\"/a/;)", 44, "no double quote"},
 	{"alert http any any -> any any (sid:1; pcre:\"/a(b/\";)", 49,
 	 "pcre: missing closing parenthesis"},
-	{"alert http any any -> any any (sid:1; pcre:\"/a/D\";)", 48,
-	 "pcre flag \"D\" is not supported"},
+	{"alert http any any -> any any (sid:1; pcre:\"/a/K\";)", 48,
+	 "pcre flag \"K\" is not supported"},
 	{"alert http any any -> any any (sid:1; pcre:\"/a/UH\";)", 49, "already selects http.uri"},
 	{"alert http any any -> any any (sid:1; http.uri; pcre:\"/a/P\";)", 58, "after http.uri"},
 	{"alert http any any -> any any (sid:1; pcre:\"/a/R\";)", 44, "flag R needs"},
@@ -597,6 +625,48 @@ static void test_fields(void **state)
 	rules_done(&rs);
 }
 
+static const struct {
+	const char *option;
+	struct threshold_params want;
+} thresholds[] = {
+	{"", {0}},
+	{"threshold:type limit, track by_src, count 1, seconds 60;",
+	 {THRESHOLD_LIMIT, THRESHOLD_BY_SRC, 0, 1, 60}},
+	{"threshold: seconds 180,count 2 , track by_dst,type threshold;",
+	 {THRESHOLD_THRESHOLD, THRESHOLD_BY_DST, 0, 2, 180}},
+	{"threshold:type\tboth,track  by_both,count 4294967295,seconds 4294967295;",
+	 {THRESHOLD_BOTH, THRESHOLD_BY_BOTH, 0, UINT32_MAX, UINT32_MAX}},
+	{"threshold:type both,track by_rule,count 1,seconds 1;",
+	 {THRESHOLD_BOTH, THRESHOLD_BY_RULE, 0, 1, 1}},
+	{"threshold:type limit,track by_flow,count 1,seconds 1;",
+	 {THRESHOLD_LIMIT, THRESHOLD_BY_FLOW, 0, 1, 1}},
+	{"detection_filter:track by_src,count 15,seconds 2;",
+	 {THRESHOLD_FILTER, THRESHOLD_BY_SRC, 0, 15, 2}},
+	{"detection_filter: count 5, seconds 3, track by_dst;",
+	 {THRESHOLD_FILTER, THRESHOLD_BY_DST, 0, 5, 3}},
+};
+
+// A rule after one with a threshold has none.
+static void test_thresholds(void **state)
+{
+	for (size_t i = 0; i < N(thresholds); i++) {
+		struct rules rs = {0};
+		struct reports r;
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "alert http any any -> any any (%s sid:1;)\n"
+			 "alert http any any -> any any (sid:2;)\n",
+			 thresholds[i].option);
+		assert_int_equal(parse(&rs, text, strlen(text), NULL, &r), 2);
+		assert_memory_equal(&rs.v[0].threshold, &thresholds[i].want,
+				    sizeof(thresholds[i].want));
+		assert_int_equal(rs.v[1].threshold.type, THRESHOLD_NONE);
+		assert_true(threshold_is_valid(&rs.v[0].threshold));
+		rules_done(&rs);
+	}
+}
+
 // Lines: comments, blank lines, CR LF, continuation, byte order mark, no line end at the end of the
 // file.
 static void test_lines(void **state)
@@ -846,6 +916,7 @@ int main(void)
 		cmocka_unit_test(test_loads),     cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_address_members),
 		cmocka_unit_test(test_ports),     cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_thresholds),
 		cmocka_unit_test(test_lines),     cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_too_many),  cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_cut),       cmocka_unit_test(test_file),

@@ -205,11 +205,17 @@ static const struct spec kinds[] = {
 	{.name = "QinQ", .tag = {0x0100, 0xe200}, .tags = 2, .tpid = 0x88a8, .payload = "abc"},
 	{.name = "QinQ, old type", .tag = {0x0100, 0x0200}, .tags = 2, .tpid = 0x9100},
 	{.name = "priority tag", .tag = {0xe000}, .tags = 1, .payload = "abc"},
-	{.name = "IPv4 options", .ip_options = "\x01\x01\x01\x00", .ip_options_len = 4, .payload = "abc"},
-	{.name = "IPv4 record route", .ip_options = "\x07\x07\x04\x00\x00\x00\x00\x00", .ip_options_len = 8},
+	{.name = "IPv4 options",
+	 .ip_options = "\x01\x01\x01\x00",
+	 .ip_options_len = 4,
+	 .payload = "abc"},
+	{.name = "IPv4 record route",
+	 .ip_options = "\x07\x07\x04\x00\x00\x00\x00\x00",
+	 .ip_options_len = 8},
 	{.name = "IPv4 unknown option", .ip_options = "\x9e\x04\x00\x00", .ip_options_len = 4},
 	{.name = "TCP options",
-	 .tcp_options = "\x02\x04\x05\xb4\x01\x03\x03\x07\x08\x0a\x11\x22\x33\x44\x00\x00\x00\x00\x01\x01",
+	 .tcp_options =
+		 "\x02\x04\x05\xb4\x01\x03\x03\x07\x08\x0a\x11\x22\x33\x44\x00\x00\x00\x00\x01\x01",
 	 .tcp_options_len = 20,
 	 .payload = "x"},
 	{.name = "IPv6", .v6 = true, .payload = "abc"},
@@ -246,7 +252,8 @@ static int setup(void **state)
 {
 	guard_init(&guard, 8192);
 	for (int i = 0; i < DSTOPTS_MANY; i++)
-		memcpy(dst_many + i * 8, i + 1 < DSTOPTS_MANY ? "\x3c\0\x01\x04\0\0\0\0" : "\x06\0\x01\x04\0\0\0\0",
+		memcpy(dst_many + i * 8,
+		       i + 1 < DSTOPTS_MANY ? "\x3c\0\x01\x04\0\0\0\0" : "\x06\0\x01\x04\0\0\0\0",
 		       8);
 	return 0;
 }
@@ -290,8 +297,7 @@ static void test_every_truncation(void **state)
 
 		build(&kinds[i], &f);
 		for (size_t len = 0; len < f.end; len++) {
-			expect(kinds[i].name,
-			       parse_cut(&f, len, len, FRAME_CSUM_UNKNOWN, true, &p),
+			expect(kinds[i].name, parse_cut(&f, len, len, FRAME_CSUM_UNKNOWN, true, &p),
 			       CNT_PKT_SHORT);
 			expect(kinds[i].name,
 			       parse_cut(&f, len, f.len, FRAME_CSUM_UNKNOWN, false, &p),
@@ -382,11 +388,14 @@ static void test_refusals(void **state)
 		struct pkt p;
 
 		build(refusals[i].spec, &f);
-		put16(f.b + (refusals[i].at == AT_IP ? f.ip : refusals[i].at == AT_TCP ? f.tcp : 0) +
+		put16(f.b +
+			      (refusals[i].at == AT_IP    ? f.ip
+			       : refusals[i].at == AT_TCP ? f.tcp
+							  : 0) +
 			      refusals[i].off,
 		      refusals[i].value);
-		expect(refusals[i].name,
-		       parse_cut(&f, f.len, f.len, FRAME_CSUM_GOOD, true, &p), refusals[i].want);
+		expect(refusals[i].name, parse_cut(&f, f.len, f.len, FRAME_CSUM_GOOD, true, &p),
+		       refusals[i].want);
 	}
 }
 
@@ -411,22 +420,26 @@ static const struct {
 	{"record route without a pointer", BYTES("\x07\x02\x00\x00"), .want = CNT_PKT_BAD_IPV4},
 	{"time stamp, pointer 4", BYTES("\x44\x04\x04\x00"), .want = CNT_PKT_BAD_IPV4},
 	{"time stamp without a pointer", BYTES("\x01\x44\x03\x05"), .want = CNT_PKT_BAD_IPV4},
-	{"hop-by-hop behind another", BYTES("\x00\x00\x01\x04\0\0\0\0\x06\x00\x01\x04\0\0\0\0"), true, 60,
-	 CNT_PKT_BAD_IPV6},
+	{"hop-by-hop behind another", BYTES("\x00\x00\x01\x04\0\0\0\0\x06\x00\x01\x04\0\0\0\0"),
+	 true, 60, CNT_PKT_BAD_IPV6},
 	{"unknown option, discard", BYTES("\x06\x00\x5e\x04\0\0\0\0"), true, 60, CNT_PKT_BAD_IPV6},
 	{"unknown option, discard, hop-by-hop", BYTES("\x06\x00\x9e\x04\0\0\0\0"), true, 0,
 	 CNT_PKT_BAD_IPV6},
 	{"option over its header", BYTES("\x06\x00\x01\x05\0\0\0\0"), true, 60, CNT_PKT_BAD_IPV6},
 	{"option without a length", BYTES("\x06\x00\0\0\0\0\0\x01"), true, 60, CNT_PKT_BAD_IPV6},
 	{"header over the packet", BYTES("\x06\x04\x01\x04\0\0\0\0"), true, 60, CNT_PKT_BAD_IPV6},
-	{"routing with segments left", BYTES("\x06\x00\x00\x01\0\0\0\0"), true, 43, CNT_PKT_BAD_IPV6},
+	{"routing over the packet", BYTES("\x06\x04\x04\x00\0\0\0\0"), true, 43, CNT_PKT_BAD_IPV6},
+	{"routing with segments left", BYTES("\x06\x00\x00\x01\0\0\0\0"), true, 43,
+	 CNT_PKT_BAD_IPV6},
 	{"routing without", BYTES("\x06\x00\x04\x00\0\0\0\0"), true, 43, CNT_PKT_TCP},
 	{"first fragment", BYTES("\x06\x00\x00\x01\0\0\0\x07"), true, 44, CNT_PKT_FRAGMENT},
 	{"last fragment", BYTES("\x06\x00\x00\x08\0\0\0\x07"), true, 44, CNT_PKT_FRAGMENT},
-	{"atomic fragment, reserved bits", BYTES("\x06\xff\x00\x06\0\0\0\x07"), true, 44, CNT_PKT_TCP},
+	{"atomic fragment, reserved bits", BYTES("\x06\xff\x00\x06\0\0\0\x07"), true, 44,
+	 CNT_PKT_TCP},
 	{"atomic in atomic", BYTES("\x2c\0\0\0\0\0\0\x07\x06\0\0\0\0\0\0\x07"), true, 44,
 	 CNT_PKT_BAD_IPV6},
-	{"no next header behind options", BYTES("\x3b\x00\x01\x04\0\0\0\0"), true, 60, CNT_PKT_NOT_TCP},
+	{"no next header behind options", BYTES("\x3b\x00\x01\x04\0\0\0\0"), true, 60,
+	 CNT_PKT_NOT_TCP},
 	{"a protocol nobody knows", BYTES("\xfd\x00\x01\x04\0\0\0\0"), true, 60, CNT_PKT_NOT_TCP},
 };
 
@@ -459,9 +472,14 @@ static const struct {
 	{"window scale", BYTES("\x03\x03\x07\x00"), PKT_HAS_WSCALE, 7, 0},
 	{"window scale over 14", BYTES("\x01\x03\x03\xff"), PKT_HAS_WSCALE, 14, 0},
 	{"window scale of wrong length", BYTES("\x03\x04\x07\x00"), 0, 0, 0},
-	{"time stamp", BYTES("\x08\x0a\x80\x01\x02\x03\0\0\0\0\x01\x01"), PKT_HAS_TS, 0, 0x80010203},
+	{"time stamp", BYTES("\x08\x0a\x80\x01\x02\x03\0\0\0\0\x01\x01"), PKT_HAS_TS, 0,
+	 0x80010203},
 	{"time stamp of wrong length", BYTES("\x08\x08\x80\x01\x02\x03\0\0"), 0, 0, 0},
-	{"MD5", BYTES("\x13\x12" "0123456789abcdef" "\x01\x01"), PKT_HAS_MD5, 0, 0},
+	{"MD5",
+	 BYTES("\x13\x12"
+	       "0123456789abcdef"
+	       "\x01\x01"),
+	 PKT_HAS_MD5, 0, 0},
 	{"behind the end", BYTES("\x00\x03\x03\x07"), 0, 0, 0},
 	{"length 0", BYTES("\x05\x00\x03\x03\x07\x00\x00\x00"), 0, 0, 0},
 	{"length 1", BYTES("\x05\x01\x03\x03\x07\x00\x00\x00"), 0, 0, 0},

@@ -492,6 +492,86 @@ static void test_damaged_and_newer_files(void **state)
 	assert_int_equal(store_open(path_of("no/such/dir.db"), 10, &s, &diag), -EACCES);
 }
 
+static void keep_suppressed(void *ctx, const struct store_suppressed *row)
+{
+	struct store_suppressed **p = ctx;
+
+	*(*p)++ = *row;
+}
+
+static int suppress(struct store *s, const uint8_t *boot, uint32_t worker, uint64_t seq)
+{
+	struct hit h = hit_of(seq);
+
+	assert_int_equal(store_begin(s), 0);
+	int got = store_suppress(s, boot, worker, &h);
+	assert_int_equal(store_commit(s), 0);
+	return got;
+}
+
+static void test_suppressed_are_counted_once(void **state)
+{
+	struct store *s = open_store(1000);
+	struct store_suppressed rows[4], *p;
+	struct store_totals t;
+	struct hit h = hit_of(8);
+
+	for (int round = 0; round < 3; round++) { // all of it is sent again, and again after a restart
+		for (uint64_t seq = 1; seq <= 6; seq++)
+			assert_int_equal(suppress(s, boot_a, 0, seq), round == 0);
+		assert_int_equal(put(s, boot_a, 0, 7), round == 0);
+		assert_int_equal(suppress(s, boot_b, 0, 3), round == 0); // another boot's are others
+		assert_int_equal(suppress(s, boot_a, 1, 3), round == 0);
+		assert_int_equal(store_cursor(s, boot_a, 0), 7);
+		assert_int_equal(count(s), 1);
+		p = rows;
+		assert_int_equal(store_suppressed(s, keep_suppressed, &p), 2);
+		assert_int_equal(rows[0].sid, 1000);
+		assert_int_equal(rows[0].gid, 1);
+		assert_int_equal(rows[0].count, 3);
+		assert_int_equal(rows[0].last_ns, hit_of(6).ts_ns);
+		assert_int_equal(rows[1].sid, 1001);
+		assert_int_equal(rows[1].count, 5);
+		assert_int_equal(rows[1].last_ns, hit_of(5).ts_ns); // not that of the older one that came later
+		store_totals(s, &t);
+		assert_int_equal(t.suppressed, 8);
+		assert_int_equal(t.hits, 1);
+		assert_int_equal(t.lost, 0);
+		store_close(s);
+		s = open_store(1000);
+	}
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_suppress(s, boot_a, 0, &h), 1);
+	store_rollback(s);
+	store_totals(s, &t);
+	assert_int_equal(t.suppressed, 8);
+	assert_int_equal(suppress(s, boot_a, 0, 8), 1);
+	BATCH(s, 0, 0, 9, 11); // a suppressed hit is no hole, 10 is
+	assert_int_equal(lost(s), 1);
+	store_close(s);
+}
+
+// A file of the format before: its rows stay, and what is new works.
+static void test_older_file(void **state)
+{
+	struct store *s = open_store(1000);
+	sqlite3 *db;
+
+	put(s, boot_a, 0, 1);
+	store_close(s);
+	assert_int_equal(sqlite3_open(path_of("hits.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE suppressed; PRAGMA user_version = 1", NULL,
+				      NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	for (int round = 0; round < 2; round++) {
+		s = open_store(1000);
+		assert_int_equal(count(s), 1);
+		assert_int_equal(suppress(s, boot_a, 0, 2), round == 0);
+		store_close(s);
+	}
+}
+
 // A child stores hits and writes each number to a pipe once it would acknowledge it, until it is killed in the middle.
 static void test_killed_in_the_middle(void **state)
 {
@@ -748,6 +828,8 @@ int main(void)
 		TEST(test_hostile_texts),
 		cmocka_unit_test(test_text_clean),
 		TEST(test_numbers_and_bundles),
+		TEST(test_suppressed_are_counted_once),
+		TEST(test_older_file),
 		TEST(test_damaged_and_newer_files),
 		TEST(test_killed_in_the_middle),
 		TEST(test_report_writes_each_hit_once),

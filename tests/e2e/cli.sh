@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The wireglass command: every sub-command, its help, its exit codes, its JSON, and what it says when something is wrong.
+# Topology: none; the dataplane reads the demo capture.
+. "$(dirname "$0")/lib.sh"
+e2e_enter "$@"
+need jq ss minisign
+
+PCAP=$SOURCE/tests/demo/demo.pcap
+RULES=$SOURCE/rules/examples/demo.rules
+cd "$WORK" || exit 1
+
+# exits NAME CODE COMMAND... : ends with the code; output in $WORK/out and $WORK/err
+exits() {
+    local name=$1 code=$2 got
+    shift 2
+    "$@" >"$WORK/out" 2>"$WORK/err" </dev/null
+    got=$?
+    if [ "$got" = "$code" ]; then
+        ok "$name"
+    else
+        not_ok "$name" "exit code $got instead of $code; $(tail -n 5 "$WORK/out" "$WORK/err")"
+    fi
+}
+
+# says NAME TEXT : in the error output of the command before
+says() {
+    if grep -qF -- "$2" "$WORK/err"; then
+        ok "$1"
+    else
+        not_ok "$1" "no '$2' in: $(cat "$WORK/err")"
+    fi
+}
+
+# prints NAME JQ-FILTER : is true for the output of the command before
+prints() {
+    check "$1" jq -e "$2" "$WORK/out"
+}
+
+# --- help
+for command in show hits rules keygen replay bench demo; do
+    exits "help $command" 0 wg help $command
+    at_least "help $command has a synopsis" "$(grep -c '^usage: wireglass' "$WORK/out")" 1
+    exits "$command --help is the same" 0 wg $command --help
+done
+exits 'version' 0 wg --version
+exits 'no command' 2 wg
+exits 'misspelt command' 2 wg ruels
+says 'misspelt command: a suggestion' 'did you mean "rules"?'
+exits 'misspelt sub-command' 2 wg show statsu
+says 'misspelt sub-command: a suggestion' 'did you mean'
+exits 'no daemon' 3 wg show status
+says 'no daemon: which socket' "$CTL_SOCKET"
+
+# --- rules, without a daemon
+exits 'rules check' 0 wg rules check "$RULES"
+exits 'rules check --json' 0 wg --json rules check "$RULES"
+prints 'rules check counts' '.loaded == 10 and .refused == 0'
+printf 'alert http any any -> any any (msg:"x"; http.urii; content:"a"; sid:1;)\n' >bad.rules
+exits 'nothing loadable' 1 wg rules check bad.rules
+cat bad.rules "$RULES" >mixed.rules
+exits 'some refused' 6 wg --json rules check mixed.rules
+prints 'the refusal has file, line and reason' \
+    '.refused == 1 and ([.rules[] | select(.reason)] | .[0] | .line == 1 and (.reason | contains("http.uri")))'
+exits 'missing file' 1 wg rules check none.rules
+says 'missing file: its name' 'none.rules'
+exits 'keygen' 0 wg keygen publisher
+is 'the secret key is private' "$(stat -c %a publisher.key)" 600
+exits 'keygen does not overwrite' 1 wg keygen publisher
+exits 'another key' 0 wg keygen other
+exits 'pack' 0 wg rules pack --id cli --serial 7 --sign publisher.key -o cli.wgb "$RULES"
+exits 'pack does not overwrite' 1 wg rules pack --id cli --serial 7 --sign publisher.key -o cli.wgb "$RULES"
+exits 'pack needs a serial' 2 wg rules pack --id cli -o x.wgb "$RULES"
+exits 'verify' 0 wg --json rules verify --key publisher.pub cli.wgb
+prints 'verify says what is in it' '.id == "cli" and .serial == 7'
+exits 'verify with the wrong key' 5 wg rules verify --key other.pub cli.wgb
+exits 'pack unsigned' 0 wg rules pack --id cli --serial 8 -o unsigned.wgb "$RULES"
+exits 'verify unsigned' 5 wg rules verify --key publisher.pub unsigned.wgb
+exits 'sign' 0 wg rules sign --key publisher.key unsigned.wgb
+exits 'verify what was signed' 0 wg rules verify --key publisher.pub unsigned.wgb
+
+# --- replay and bench
+exits 'replay into a folder that is missing' 1 wg replay --rules "$RULES" --streams streams "$PCAP"
+says 'the missing folder: what to do' 'mkdir -p'
+mkdir streams
+exits 'replay' 0 wg replay --rules "$RULES" --events alert,http,fileinfo,flow,anomaly --streams streams "$PCAP"
+check 'replay: every line is JSON' jq -es 'length > 50' "$WORK/out"
+is 'replay: the last line has the counters' "$(tail -n 1 out | jq -r .event_type)" stats
+at_least 'replay: streams are written' "$(find streams -type f | wc -l)" 10
+exits 'replay of a bundle' 0 wg replay --bundle cli.wgb --key publisher.pub --quiet "$PCAP"
+is 'replay of a bundle: the same hits' "$(jq -c 'select(.event_type == "alert")' out | wc -l)" 17
+exits 'replay of a bundle with the wrong key' 5 wg replay --bundle cli.wgb --key other.pub "$PCAP"
+exits 'replay with a refused rule' 6 wg replay --rules mixed.rules --quiet "$PCAP"
+exits 'replay of nothing' 2 wg replay --rules "$RULES"
+head -c 20000 "$PCAP" >cut.pcap
+exits 'replay of a capture that was cut' 6 wg replay --rules "$RULES" cut.pcap
+exits 'replay of something else' 1 wg replay --rules "$RULES" "$RULES"
+exits 'bench' 0 wg --json bench --rules "$RULES" --rounds 3 --runs 2 "$PCAP"
+prints 'bench: three numbers and a work load' '.gbps.min <= .gbps.median and .gbps.median <= .gbps.max and .hits > 0'
+
+# --- with the daemon
+check 'the daemon starts' control_start
+exits 'load' 0 wg --json rules load cli.wgb
+prints 'load says what it did' '.rules == 10 and .serial == 7'
+exits 'a file that is no bundle' 5 wg rules load "$RULES"
+exits 'a bundle of another key' 0 wg rules pack --id cli --serial 9 --sign other.key -o other.wgb "$RULES"
+exits 'is refused' 5 wg rules load other.wgb
+spawn - "$WORK/dataplane.log" "$BUILD/wireglass-dataplane" --socket "$DP_SOCKET" --wait-rules --port "pcap:$PCAP"
+DATAPLANE=$SPAWNED
+check 'the capture is played and every hit stored' wait_for "$PATIENCE" hits_are 17
+exits 'the same again' 1 wg rules load cli.wgb
+says 'the same again: why' 'not newer'
+for topic in status stats ports workers rules; do
+    exits "show $topic" 0 wg show $topic
+    at_least "show $topic prints a table" "$(wc -l <"$WORK/out")" 1
+    exits "show $topic --json" 0 wg show $topic --json
+    check "show $topic --json is JSON" jq -es 'length == 1' "$WORK/out"
+done
+exits 'show rules --all' 0 wg --json show rules --all
+prints 'with each rule' '[.. | objects | select(has("sid"))] | length == 10'
+exits 'hits list' 0 wg hits list
+is 'hits list: a line for each' "$(grep -c ' DEMO ' "$WORK/out")" 17
+exits 'hits list --sid' 0 wg --json hits list --sid 1000009
+prints 'hits list --sid: only these' '[.hits[].sid] | unique == [1000009]'
+exits 'hits list --match' 0 wg --json hits list --match six.example
+prints 'hits list --match: only that host' '.hits | length == 1'
+exits 'hits list --limit' 0 wg --json hits list --limit 3
+prints 'hits list --limit: three' '.hits | length == 3'
+exits 'hits show' 0 wg hits show 1
+exits 'hits show of none' 1 wg hits show 99999
+exits 'hits show of nonsense' 2 wg hits show abc
+exits 'hits list with a nonsense limit' 2 wg hits list --limit x
+timeout 2 "$BUILD/wireglass" --socket "$CTL_SOCKET" --json hits follow --since 14 >follow.out 2>follow.err
+is 'hits follow: what came after' "$(jq -c .id follow.out | wc -l)" 3
+exits 'rules list' 0 wg --json rules list
+prints 'rules list: the live one' '[.bundles[] | select(.live)] | length == 1 and .[0].serial == 7'
+exits 'rollback without an older one' 1 wg rules rollback
+is 'a store that minisign-signed bundles reach too' "$(
+    wg rules pack --id cli --serial 20 -o plain.wgb "$RULES" >/dev/null 2>&1
+    wg keygen tool >/dev/null 2>&1
+    minisign -S -s publisher.key -m plain.wgb -x plain.wgb.minisig >minisign.out 2>&1 </dev/null
+    wg rules load plain.wgb >/dev/null 2>load.err
+    echo $?
+)" 0
+check 'the daemon stops cleanly' stop "$CONTROL"
+check 'the dataplane stops cleanly' stop "$DATAPLANE"
+finish

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Write the seeds of fuzz_pkt (frames) and fuzz_http (a control byte and a stream) beside this script."""
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).resolve().parent
+SRC, DST = bytes([10, 0, 0, 1]), bytes([192, 0, 2, 7])
+SRC6 = bytes.fromhex("20010db8000000000000000000000001")
+DST6 = bytes.fromhex("20010db8000000000000000000000002")
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return struct.pack("!H", ~total & 0xFFFF)
+
+
+def tcp(src, dst, payload=b"", options=b"", flags=0x18):
+    head = struct.pack("!HHIIBBHHH", 40000, 80, 1, 2, (20 + len(options)) // 4 << 4, flags, 65535, 0, 0)
+    segment = head + options + payload
+    pseudo = src + dst + struct.pack("!II", len(segment), 6)
+    return segment[:16] + checksum(pseudo + segment) + segment[18:]
+
+
+def ipv4(payload, options=b"", fragment=0, protocol=6):
+    head = struct.pack("!BBHHHBB", 0x40 | (20 + len(options)) // 4, 0, 20 + len(options) + len(payload),
+                       1, fragment, 64, protocol)
+    rest = SRC + DST + options
+    return head + checksum(head + b"\0\0" + rest) + rest + payload
+
+
+def ipv6(payload, first=6):
+    return struct.pack("!IHBB", 0x60000000, len(payload), first, 64) + SRC6 + DST6 + payload
+
+
+def ether(payload, kind, tags=()):
+    tagged = b"".join(struct.pack("!HH", tpid, tag) for tpid, tag in tags)
+    return b"\2" * 12 + tagged + struct.pack("!H", kind) + payload
+
+
+def frames():
+    segment = tcp(SRC, DST, b"GET / HTTP/1.1\r\n\r\n")
+    segment6 = tcp(SRC6, DST6, b"GET / HTTP/1.1\r\n\r\n")
+    options = bytes.fromhex("020405b4 0103030a 080a0000000100000000 0101".replace(" ", ""))
+    yield "v4", ether(ipv4(segment), 0x0800)
+    yield "v4_padding", ether(ipv4(tcp(SRC, DST)) + b"\0" * 6, 0x0800)
+    yield "v4_options", ether(ipv4(segment, options=b"\x07\x07\x04\0\0\0\0\x01"), 0x0800)
+    yield "v4_source_route", ether(ipv4(segment, options=b"\x83\x03\x04\0"), 0x0800)
+    yield "v4_fragment", ether(ipv4(segment, fragment=0x2000), 0x0800)
+    yield "v4_udp", ether(ipv4(segment, protocol=17), 0x0800)
+    yield "v4_syn", ether(ipv4(tcp(SRC, DST, options=options, flags=2)), 0x0800)
+    yield "v4_bad_option", ether(ipv4(tcp(SRC, DST, options=b"\x03\x03\x07\x08\x0a\x01\x02\x03")), 0x0800)
+    yield "vlan", ether(ipv4(segment), 0x0800, [(0x8100, 0x2123)])
+    yield "qinq", ether(ipv4(segment), 0x0800, [(0x88A8, 0x100), (0x8100, 0x200)])
+    yield "three_tags", ether(ipv4(segment), 0x0800, [(0x88A8, 1), (0x8100, 2), (0x8100, 3)])
+    yield "v6", ether(ipv6(segment6), 0x86DD)
+    chain = bytes.fromhex("3c00050200000100 2b00010400000000 2c00020000000000 0600000000000007".replace(" ", ""))
+    yield "v6_chain", ether(ipv6(chain + segment6, first=0), 0x86DD)
+    many = b"\x3c\0\x01\x04\0\0\0\0" * 149 + b"\x06\0\x01\x04\0\0\0\0"
+    yield "v6_150_headers", ether(ipv6(many + segment6, first=60), 0x86DD)
+    yield "v6_fragment", ether(ipv6(b"\x06\0\0\x01\0\0\0\x07" + segment6, first=44), 0x86DD)
+    yield "v6_auth", ether(ipv6(b"\x06\x04" + b"\0" * 22 + segment6, first=51), 0x86DD)
+    yield "arp", ether(b"\0\1\x08\0\6\4\0\1", 0x0806)
+
+
+END = 2
+CLIENT, HEAD, CONNECT, GAPS, NO_BUFFER = 1, 4, 8, 16, 32
+
+
+def streams():
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n"
+    yield "get", END, b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: u\r\n\r\n"
+    yield "pipelined", END, b"GET /1 HTTP/1.1\r\n\r\nPOST /2 HTTP/1.1\r\nContent-Length: 2\r\n\r\nabGET /3\r\n"
+    yield "chunked", END, b"POST / HTTP/1.1\r\n" + chunked + b"5;x=\"y\"\r\nhello\r\n0\r\nT: x\r\n\r\n"
+    yield "chunked_broken", END, b"POST / HTTP/1.1\r\n" + chunked + b"5\r\nhelloX\r\nmore"
+    yield "two_lengths", END, b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"
+    yield "both", END, b"POST / HTTP/1.1\r\nContent-Length: 1\r\n" + chunked + b"0\r\n\r\n"
+    yield "folded", END, b"GET / HTTP/1.1\nA: b\n c\nno colon\n: x\n\n"
+    yield "old", END, b"GET /old\r\nGET /old\nGET / HTTP/1.1 \r\n\r\n"
+    yield "connect", END, b"CONNECT h:443 HTTP/1.1\r\n\r\n\x16\x03\x01\x02\x00"
+    yield "not_http", END, b"\r\nEHLO x\r\n\r\n"
+    yield "cut", END, b"GET / HTTP/1.1\r\nHost: "
+    yield "long_line", END | NO_BUFFER, b"GET /" + b"x" * 500 + b" HTTP/1.1\r\n\r\n"
+    yield "gaps", END | GAPS, b"POST / HTTP/1.1\r\nContent-Length: 300\r\n\r\n" + b"abc" * 60 + b"GET / HTTP/1.1\r\n\r\n"
+    yield "length", END | CLIENT, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Encoding: gzip, br\r\n\r\nok"
+    yield "blank_length", END | CLIENT, b"HTTP/1.1 200 OK\r\nContent-Length: \n2\rContent-Encoding: gzip\r\n\r\nok"
+    yield "until_close", END | CLIENT, b"HTTP/1.0 200 OK\r\n\r\nall of it"
+    yield "interim", END | CLIENT, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\nHTTP/1.1 304 No\r\n\r\n"
+    yield "upgrade", END | CLIENT, b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x05hello"
+    yield "head", END | CLIENT | HEAD, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"
+    yield "tunnel", CLIENT | CONNECT, b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03"
+    yield "icy", CLIENT, b"ICY 200 OK\r\nicy-name: x\r\n\r\nmusic"
+
+
+def main():
+    for folder, seeds in (("pkt", frames()), ("http", ((n, bytes([c]) + s) for n, c, s in streams()))):
+        (HERE / folder).mkdir(exist_ok=True)
+        for name, data in seeds:
+            (HERE / folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
