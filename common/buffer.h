@@ -27,7 +27,7 @@ enum buffer_stage {
 //   body       the message body after dechunking and content decoding; keyword by direction
 //   file.data  the same bytes as the body in this version
 //   raw        the bytes of the message as sent, head and body
-//   header.raw, start  the head as sent, without and with its start line; start ends with the empty line
+//   header.raw, start  the head as sent with its empty line, without and with its start line
 //   header_names       CR LF, each name CR LF, CR LF
 #define BUFFER_TABLE                                                                               \
 	BUFFER(METHOD, "http.method", "http_method", BUFFER_HEAD, 1)                               \

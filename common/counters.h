@@ -56,7 +56,6 @@
 	X(TCP_AFTER_FIN, "tcp.after_fin_bytes", "payload bytes after the end of the stream")       \
 	X(TCP_OOO_QUEUED, "tcp.queued_bytes", "payload bytes held for reordering")                 \
 	X(TCP_OOO_HELD, "tcp.held_bytes", "payload bytes held for reordering now")                 \
-	X(TCP_OOO_DROPPED, "tcp.queue_dropped_bytes", "out-of-order bytes dropped: the queue or its pool was full") \
 	X(TCP_GAPS, "tcp.gaps", "holes in a stream that were skipped")                             \
 	X(TCP_GAP_BYTES, "tcp.gap_bytes", "bytes in skipped holes, not seen on the wire")          \
 	X(TCP_RST_IGNORED, "tcp.rst_ignored", "resets no host obeys")                              \

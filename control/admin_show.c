@@ -237,13 +237,14 @@ struct bundle_list {
 static void add_bundle(void *ctx, const struct store_bundle *b)
 {
 	struct bundle_list *l = ctx;
-	const struct rule_image *live = l->d->deploy.live;
+	const struct deploy *d = &l->d->deploy;
 
 	json_array_append_new(l->list,
 			      json_pack("{s:I, s:o, s:o, s:I, s:I, s:b}", "serial", INT(b->serial),
 					"bundle", text_json(b->id), "stored", time_of(b->stored_ns),
 					"bytes", INT(b->bytes), "rules", INT(b->rules), "live",
-					live != NULL && live->serial == b->serial));
+					d->confirmed && d->live != NULL &&
+						d->live->serial == b->serial));
 }
 
 json_t *admin_rules_list(struct daemon *d)

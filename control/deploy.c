@@ -174,29 +174,35 @@ void deploy_succeed(struct deploy *d, const char *state)
 	json_decref(reply);
 }
 
-struct same_serial {
+struct accepted {
 	const char *id;
 	uint64_t serial;
-	bool other; // stored under another id
+	uint64_t newest; // accepted under this id, live or not
+	bool other;      // serial is stored under another id
 };
 
-static void find_same_serial(void *ctx, const struct store_bundle *b)
+static void find_accepted(void *ctx, const struct store_bundle *b)
 {
-	struct same_serial *f = ctx;
+	struct accepted *f = ctx;
 
-	if (b->serial == f->serial && strcmp(b->id, f->id) != 0)
+	if (strcmp(b->id, f->id) == 0)
+		f->newest = b->serial > f->newest ? b->serial : f->newest;
+	else if (b->serial == f->serial)
 		f->other = true;
 }
 
-// The child's word on serial and id is checked against our own record.
+// The child's word on serial and id is checked against our own record, and against what was accepted without a
+// dataplane to run it: the record has a serial only once it was live.
 static bool admitted(struct deploy *d, struct rule_image *ri)
 {
-	struct same_serial same = {.id = ri->id, .serial = ri->serial};
+	struct accepted accepted = {.id = ri->id, .serial = ri->serial};
 	struct diag diag = {0};
 	char text[1024];
 
-	store_bundles(d->store, find_same_serial, &same);
-	if (same.other) {
+	if (d->live != NULL && strcmp(d->live->id, ri->id) == 0)
+		accepted.newest = d->live->serial;
+	store_bundles(d->store, find_accepted, &accepted);
+	if (accepted.other) {
 		deploy_fail(
 			d, "stale",
 			"serial %llu is taken by a stored bundle of another id than %s: give it a "
@@ -204,9 +210,19 @@ static bool admitted(struct deploy *d, struct rule_image *ri)
 			(unsigned long long)ri->serial, ri->id);
 		return false;
 	}
-	if (d->origin == DEPLOY_LOAD && !d->allow_older &&
-	    bundle_serial_check(d->settings->state_dir, ri->id, ri->serial, &diag) != 0) {
+	if (d->origin != DEPLOY_LOAD || d->allow_older)
+		return true;
+	if (bundle_serial_check(d->settings->state_dir, ri->id, ri->serial, &diag) != 0) {
 		deploy_fail(d, "stale", "%s", diag_format(&diag, text, sizeof(text)));
+		return false;
+	}
+	if (ri->serial <= accepted.newest) {
+		deploy_fail(d, "stale",
+			    "bundle %s serial %llu is not newer than serial %llu, accepted before "
+			    "and not live yet: publish it with a higher serial, or load it with "
+			    "--allow-older",
+			    ri->id, (unsigned long long)ri->serial,
+			    (unsigned long long)accepted.newest);
 		return false;
 	}
 	return true;
@@ -349,7 +365,7 @@ int deploy_load(struct deploy *d, char *data, size_t len, bool allow_older, depl
 	d->allow_older = allow_older;
 	d->done = done;
 	d->done_ctx = ctx;
-	begin(d, DEPLOY_LOAD, "bundle");
+	begin(d, DEPLOY_LOAD, "the bundle that was sent");
 	return 0;
 }
 

@@ -208,6 +208,8 @@ static void on_live(struct deploy *d, const struct ipc_ruleset_state *state)
 // A rule set that was accepted before the dataplane came is refused by it: go back to the one before, if there is one.
 static void on_live_refused(struct deploy *d, const char *why)
 {
+	char path[SETTINGS_PATH_BYTES + 64];
+
 	if (!deploy_running(d) && d->state == DEPLOY_OFFER)
 		deploy_to(d, DEPLOY_FAILED);
 	snprintf(d->error, sizeof(d->error), "the dataplane refuses serial %llu: %s",
@@ -217,6 +219,10 @@ static void on_live_refused(struct deploy *d, const char *why)
 		      (const char *const[]){"reason", d->error, NULL});
 	if (d->fallback == NULL)
 		return;
+	// Its serial is not used up: the publisher may send it again.
+	if (d->live->serial != d->fallback->serial &&
+	    store_bundle_delete(d->store, d->live->serial) == 0)
+		unlink(deploy_path(d, d->live->serial, path, sizeof(path)));
 	rule_image_unref(d->live);
 	d->live = d->fallback;
 	d->fallback = NULL;

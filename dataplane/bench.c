@@ -11,12 +11,15 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
+#include "common/eve.h"
+#include "common/suggest.h"
 #include "dataplane/capture.h"
 #include "dataplane/engine/pipeline.h"
 #include "dataplane/engine/ruleset.h"
@@ -29,6 +32,7 @@ enum {
 	RUNS_MAX = 1000,
 	EXIT_REFUSED = 1,
 	EXIT_USAGE_ERROR = 2,
+	EXIT_SIGNATURE = 5,
 	HUGE_BYTES = 2 << 20,
 };
 #define ROUND_PAUSE_NS 1000000u
@@ -77,7 +81,10 @@ static void usage(FILE *f)
 		"  --runs N          runs (default 5)\n"
 		"  --no-checksums    do not verify checksums, for captures taken with offloads "
 		"on\n"
-		"  --json            one JSON object\n",
+		"  --json            one JSON object\n"
+		"\n"
+		"Exit codes: 0 measured, 1 failed or a round did other work than the first, 2 "
+		"usage, 5 signature.\n",
 		ruleload_help);
 }
 
@@ -89,12 +96,38 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static int fail(const struct diag *diag)
+// The error as an object on stdout, whatever bytes are in it.
+static void print_error(const char *code, const char *text)
+{
+	char buf[6 * 1024 + 3], *end = eve_string(buf, buf + sizeof(buf), text, strlen(text));
+
+	if (end != NULL)
+		printf("{\"error\":%.*s,\"code\":\"%s\"}\n", (int)(end - buf), buf, code);
+}
+
+static int fail(const struct bench *b, const struct diag *diag)
 {
 	char text[1024];
 
 	fprintf(stderr, "wireglass bench: %s\n", diag_format(diag, text, sizeof(text)));
+	if (b->opt.json)
+		print_error("failed", text);
 	return EXIT_REFUSED;
+}
+
+__attribute__((format(printf, 2, 3))) static int usage_error(const struct bench *b, const char *fmt,
+							      ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "wireglass bench: %s (see wireglass help bench)\n", text);
+	if (b->opt.json)
+		print_error("usage", text);
+	return EXIT_USAGE_ERROR;
 }
 
 // --- options --------------------------------------------------------------------------------------------------------
@@ -139,6 +172,22 @@ static bool take_option(struct bench *b, int opt, char *arg)
 	}
 }
 
+static int bad_option(const struct bench *b, const char *word, const struct option *options)
+{
+	const char *names[32], *near = NULL;
+	char name[64];
+	size_t n = 0;
+
+	for (; options[n].name != NULL && n < 32; n++)
+		names[n] = options[n].name;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	if (strncmp(name, "--", 2) == 0)
+		near = suggest_closest(name + 2, names, n);
+	return usage_error(b, "unknown option \"%s\"%s%s%s", word,
+			   near != NULL ? ", did you mean \"--" : "", near != NULL ? near : "",
+			   near != NULL ? "\"?" : "");
+}
+
 // 0, or the exit code.
 static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 {
@@ -155,23 +204,26 @@ static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (opt == 'h') {
 			usage(stdout);
 			*ret_help = true;
 			return 0;
 		}
-		if (!take_option(b, opt, optarg)) {
-			fprintf(stderr,
-				"wireglass bench: bad option or value near \"%s\"; see --help\n",
-				argv[optind - 1]);
-			return EXIT_USAGE_ERROR;
-		}
-	}
-	if (optind != argc - 1) {
-		fputs("wireglass bench: name one capture file; see --help\n", stderr);
+		if (opt == ':')
+			return usage_error(b, "%s needs a value", argv[optind - 1]);
+		if (opt == '?')
+			return bad_option(b, argv[optind - 1], options);
+		if (take_option(b, opt, optarg))
+			continue;
+		if (b->rules.error[0] == '\0')
+			return usage_error(b, "\"%s\" is out of range", optarg);
+		if (b->opt.json)
+			print_error("usage", b->rules.error);
 		return EXIT_USAGE_ERROR;
 	}
+	if (optind != argc - 1)
+		return usage_error(b, "name one capture file");
 	b->opt.pcap = argv[optind];
 	return 0;
 }
@@ -226,8 +278,11 @@ static int set_up(struct bench *b, struct diag *diag)
 		err = capture_load(b->opt.pcap, &b->set, diag);
 	if (err < 0)
 		return err;
-	if (err > 0) // cut: the frames before are good
-		fail(diag);
+	if (err > 0) { // cut: the frames before are good
+		char text[1024];
+
+		fprintf(stderr, "wireglass bench: %s\n", diag_format(diag, text, sizeof(text)));
+	}
 	if (b->set.n == 0) {
 		diag_set(diag, b->opt.pcap, 0, 0, "has no packets");
 		return -ENODATA;
@@ -239,8 +294,9 @@ static int set_up(struct bench *b, struct diag *diag)
 	b->period_ns = max - min + ROUND_PAUSE_NS;
 	uint64_t start = now_ns();
 
-	if (ruleload_run(&b->rules, 1, &b->ruleset) < 0)
-		return -ECANCELED; // it has said why
+	err = ruleload_run(&b->rules, 1, &b->ruleset);
+	if (err < 0) // it has said why
+		return err == -EKEYREJECTED ? err : -ECANCELED;
 	b->load_ns = now_ns() - start;
 	return make_pipeline(b, diag);
 }
@@ -434,5 +490,9 @@ int cmd_bench(bool json, int argc, char **argv)
 	tear_down(&b);
 	if (err == 0)
 		return EXIT_SUCCESS;
-	return err == -ECANCELED ? EXIT_REFUSED : fail(&diag);
+	if (err != -ECANCELED && err != -EKEYREJECTED)
+		return fail(&b, &diag);
+	if (b.opt.json)
+		print_error(err == -EKEYREJECTED ? "signature" : "failed", b.rules.error);
+	return err == -EKEYREJECTED ? EXIT_SIGNATURE : EXIT_REFUSED;
 }

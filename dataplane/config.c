@@ -31,11 +31,12 @@ static const char HELP[] =
 	"  --events LIST       http,fileinfo,flow,anomaly, or all, or none (default http)\n"
 	"  --memory MB         memory for packets when there are no hugepages (default: computed)\n"
 	"  --no-huge           do not use hugepages\n"
+	"  --profiles DIR      profiles of NIC families (default: as installed)\n"
 	"  --image FILE        start with this compiled rule set\n"
 	"  --wait-rules        do not read capture files before a rule set is live\n"
 	"  --exit-when-done    stop when all capture files have ended\n"
 	"  --config FILE       read FILE first\n"
-	"  --check             check configuration, ports and library, start nothing\n"
+	"  --check             check configuration, ports and CPU, start nothing\n"
 	"  --verbose           say more\n"
 	"  --help, --version\n"
 	"\n"
@@ -88,6 +89,8 @@ static int read_file(const char *path, struct config_file *f, struct diag *ret_d
 	const struct cfg_key keys[] = {
 		{"socket", CFG_STRING, offsetof(struct config_file, c.socket), 1,
 		 sizeof(f->c.socket) - 1, sizeof(f->c.socket)},
+		{"profiles", CFG_STRING, offsetof(struct config_file, c.profiles), 0,
+		 sizeof(f->c.profiles) - 1, sizeof(f->c.profiles)},
 		{"mode", CFG_ENUM, offsetof(struct config_file, c.mode), .values = mode_names},
 		{"idle", CFG_ENUM, offsetof(struct config_file, c.idle), .values = idle_names},
 		{"workers", CFG_INT, offsetof(struct config_file, c.workers), 1,
@@ -303,6 +306,7 @@ enum { // long options without a letter
 	OPT_EXIT,
 	OPT_EVENTS,
 	OPT_IMAGE,
+	OPT_PROFILES,
 	OPT_UID,
 	OPT_CHECK,
 	OPT_VERBOSE,
@@ -322,6 +326,7 @@ static const struct option options[] = {
 	{"exit-when-done", no_argument, NULL, OPT_EXIT},
 	{"events", required_argument, NULL, OPT_EVENTS},
 	{"image", required_argument, NULL, OPT_IMAGE},
+	{"profiles", required_argument, NULL, OPT_PROFILES},
 	{"control-uid", required_argument, NULL, OPT_UID},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"verbose", no_argument, NULL, OPT_VERBOSE},
@@ -353,6 +358,8 @@ static int apply_option(struct config *c, int opt, const char *arg, bool *io_por
 		return parse_events(arg, &c->pipeline.event_mask, ret_diag);
 	case OPT_IMAGE:
 		return copy_text(c->image, sizeof(c->image), "--image", arg, ret_diag);
+	case OPT_PROFILES:
+		return copy_text(c->profiles, sizeof(c->profiles), "--profiles", arg, ret_diag);
 	case OPT_UID:
 		return parse_number("--control-uid", arg, -1, UINT32_MAX - 1, &c->control_uid,
 				    ret_diag);

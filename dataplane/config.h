@@ -43,6 +43,7 @@ struct port_spec {
 struct config {
 	char socket[104]; // sun_path is 108
 	char image[256];  // a compiled rule set to start with, "" if none
+	char profiles[256]; // folder of the card profiles, "": where they were installed
 	int mode;         // enum config_mode
 	int idle;         // enum config_idle
 	int64_t workers;

@@ -19,12 +19,12 @@
 #include <rte_mbuf.h>
 
 #include "common/log.h"
+#include "dataplane/ealplan.h"
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
 
 enum {
 	PAGE_BYTES = 4096,
-	HUGE_BYTES = 2 << 20,
 	MEMPOOL_CACHE = 256,
 	// DPDK's own tables, rings between workers, and slack for alignment. Measured: 64 MiB starts with 2 workers.
 	EAL_BASE_MB = 48,
@@ -63,24 +63,47 @@ static ssize_t log_line(void *cookie, const char *text, size_t n)
 	return (ssize_t)n;
 }
 
-static uint64_t free_huge_bytes(void)
+// One number out of a file of the kernel, behind a label if there is one. 0 if it is not there.
+static uint64_t kernel_number(const char *path, const char *label)
 {
-	static const char *const files[] = {
-		"/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
-		"/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages",
+	FILE *f = fopen(path, "re");
+	unsigned long long v = 0;
+	char line[128];
+
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, label, strlen(label)) != 0)
+			continue;
+		if (sscanf(line + strlen(label), "%llu", &v) != 1)
+			v = 0;
+		break;
+	}
+	fclose(f);
+	return v;
+}
+
+static void look_at_machine(struct ealplan_machine *ret_machine)
+{
+	static const uint64_t page_kb[2] = {2048, 1048576};
+	struct ealplan_machine m = {
+		.sysctl_pages = kernel_number("/proc/sys/vm/nr_hugepages", ""),
+		.sysctl_page_bytes = kernel_number("/proc/meminfo", "Hugepagesize:") << 10,
 	};
-	unsigned long long v[2] = {0, 0};
+	char path[96];
 
 	for (int i = 0; i < 2; i++) {
-		FILE *f = fopen(files[i], "re");
+		unsigned long long kb = page_kb[i];
 
-		if (f == NULL)
-			return 0;
-		if (fscanf(f, "%llu", &v[i]) != 1)
-			v[i] = 0;
-		fclose(f);
+		m.pages[i].page_bytes = page_kb[i] << 10;
+		snprintf(path, sizeof(path),
+			 "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages", kb);
+		m.pages[i].free = kernel_number(path, "");
+		snprintf(path, sizeof(path),
+			 "/sys/kernel/mm/hugepages/hugepages-%llukB/resv_hugepages", kb);
+		m.pages[i].reserved = kernel_number(path, "");
 	}
-	return v[0] > v[1] ? (v[0] - v[1]) * HUGE_BYTES : 0;
+	*ret_machine = m;
 }
 
 // Packet buffers: what lies in queues and rings, a burst and a cache per worker, and a frame in many pieces.
@@ -108,48 +131,33 @@ static uint64_t mbuf_bytes(uint32_t data_room)
 int eal_plan(const struct config *c, struct eal_plan *ret_plan, struct diag *ret_diag)
 {
 	struct eal_plan p = {.mbufs = count_mbufs(c)};
+	struct ealplan_need need = {
+		.memory_mb = (uint32_t)c->memory_mb,
+		.no_huge = c->no_huge,
+	};
 	struct pipeline_conf conf = c->pipeline;
-	uint64_t workers = (uint64_t)c->workers, base, need,
-		 have = c->no_huge ? 0 : free_huge_bytes();
-	const char *nic = NULL;
+	struct ealplan_machine machine;
+	uint64_t workers = (uint64_t)c->workers, base, pages;
 
 	for (uint32_t i = 0; i < c->n_ports; i++) {
 		uint32_t room = port_data_room(&c->ports[i]);
 
 		p.data_room = room > p.data_room ? room : p.data_room;
-		nic = c->ports[i].type == PORT_PCI ? c->ports[i].arg : nic;
+		need.nic = c->ports[i].type == PORT_PCI ? c->ports[i].arg : need.nic;
 	}
 	worker_pipeline_conf(&conf, true);
 	p.pipeline_bytes = pipeline_memory(&conf);
 	base = ((uint64_t)EAL_BASE_MB + EAL_WORKER_MB * workers) << 20;
-	need = base + p.mbufs * mbuf_bytes(p.data_room) + workers * p.pipeline_bytes;
-	p.huge = have >= need;
-	if (!p.huge && nic != NULL) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port pci:%s needs %llu MB of hugepages, %llu MB are free: run sudo "
-			 "sysctl -w vm.nr_hugepages=%llu",
-			 nic, (unsigned long long)(need >> 20), (unsigned long long)(have >> 20),
-			 (unsigned long long)((need - have + HUGE_BYTES - 1) / HUGE_BYTES +
-					      have / HUGE_BYTES));
-		return -ENOMEM;
-	}
+	need.huge_bytes = base + p.mbufs * mbuf_bytes(p.data_room) + workers * p.pipeline_bytes;
 	// Without hugepages no mbuf may cross a page: each costs whole ones.
-	uint64_t pages = (mbuf_bytes(p.data_room) + PAGE_BYTES - 1) / PAGE_BYTES;
+	pages = (mbuf_bytes(p.data_room) + PAGE_BYTES - 1) / PAGE_BYTES;
+	need.small_bytes = base + p.mbufs * pages * PAGE_BYTES;
+	look_at_machine(&machine);
+	int err = ealplan_choose(&machine, &need, &p, ret_diag);
 
-	p.no_huge_mb = (uint32_t)((base + p.mbufs * pages * PAGE_BYTES) >> 20) + 1;
-	if (c->memory_mb != 0)
-		p.no_huge_mb = (uint32_t)c->memory_mb;
-	if (p.huge)
-		snprintf(p.why, sizeof(p.why), "hugepages: %llu MB free, up to %llu MB used",
-			 (unsigned long long)(have >> 20), (unsigned long long)(need >> 20));
-	else
-		snprintf(p.why, sizeof(p.why),
-			 "no hugepages (%llu MB free, %llu MB would be used): %u MB of packet "
-			 "memory in small pages, small flow tables",
-			 (unsigned long long)(have >> 20), (unsigned long long)(need >> 20),
-			 p.no_huge_mb);
-	*ret_plan = p;
-	return 0;
+	if (err == 0)
+		*ret_plan = p;
+	return err;
 }
 
 // The CPUs we may use; lcore 0 (main) gets the first, worker i the following ones, and when they run out all again.

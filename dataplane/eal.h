@@ -20,9 +20,9 @@ struct eal_plan {
 };
 
 // Add up what the configuration needs and look at the hugepages: which rung of the ladder?
-//   live or capture ports, enough free 2 MiB pages   huge
-//   live or capture ports, too few                   no huge: packet memory of no_huge_mb, small pipelines
-//   a NIC (pci:), too few                            refused: it cannot work, ret_diag has the command
+//   enough free pages, 2 MiB and 1 GiB ones   huge
+//   too few, or --no-huge                     no huge: packet memory of no_huge_mb, small pipelines
+//   the same with a NIC (pci:)                refused: it cannot work, ret_diag has the command
 int eal_plan(const struct config *c, struct eal_plan *ret_plan, struct diag *ret_diag);
 
 // Start EAL: the calling thread becomes lcore 0, worker i is lcore i + 1. 0 or negative errno with ret_diag.

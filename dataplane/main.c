@@ -3,6 +3,7 @@
 //
 // Whatever fails here fails with one sentence that says what to do, before a frame is touched.
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "dataplane/dpctl.h"
 #include "dataplane/eal.h"
 #include "dataplane/engine/ruleset.h"
+#include "dataplane/nicprofile.h"
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
 
@@ -84,13 +86,23 @@ static int block_signals(struct diag *diag)
 
 static int make_pool(struct dataplane *dp, const struct eal_plan *plan, struct diag *diag)
 {
-	dp->pool = rte_pktmbuf_pool_create("frames", plan->mbufs, MBUF_CACHE,
+	uint32_t mbufs = plan->mbufs;
+
+	for (uint32_t i = 0; i < dp->n_ports; i++)
+		mbufs += port_more_mbufs(&dp->ports[i], dp->n_workers);
+	dp->pool = rte_pktmbuf_pool_create("frames", mbufs, MBUF_CACHE,
 					   sizeof(struct frame_meta), (uint16_t)plan->data_room,
 					   SOCKET_ID_ANY);
 	if (dp->pool != NULL)
 		return 0;
-	diag_set(diag, NULL, 0, 0, "%u packet buffers do not fit in %u MB: try --memory %u",
-		 plan->mbufs, plan->no_huge_mb, plan->no_huge_mb * 2);
+	if (plan->huge)
+		diag_set(diag, NULL, 0, 0,
+			 "%u packet buffers do not fit in the hugepages: reserve more (sysctl "
+			 "vm.nr_hugepages)",
+			 mbufs);
+	else
+		diag_set(diag, NULL, 0, 0, "%u packet buffers do not fit in %u MB: try --memory %u",
+			 mbufs, plan->no_huge_mb, plan->no_huge_mb * 2);
 	return -ENOMEM;
 }
 
@@ -98,8 +110,11 @@ static int make_pool(struct dataplane *dp, const struct eal_plan *plan, struct d
 static int set_up(struct dataplane *dp, const struct eal_plan *plan, struct diag *diag)
 {
 	const struct config *c = dp->conf;
+	char program[PATH_MAX], profiles[PATH_MAX];
 	int rc;
 
+	nicprofile_dir(c->profiles, nicprofile_program_dir(program, sizeof(program)), profiles,
+		       sizeof(profiles));
 	for (uint32_t i = 0; i < c->n_ports; i++) {
 		dp->ports[i].peer = c->mode == MODE_INLINE ? (uint8_t)(i ^ 1) : PORT_NONE;
 		rc = port_open(&dp->ports[i], &c->ports[i], (uint16_t)i, diag);
@@ -108,6 +123,9 @@ static int set_up(struct dataplane *dp, const struct eal_plan *plan, struct diag
 			return rc;
 		if (rc > 0)
 			log_diag(LOG_LEVEL_WARNING, diag);
+		rc = port_profile(&dp->ports[i], profiles, diag);
+		if (rc < 0)
+			return rc;
 	}
 	rc = make_pool(dp, plan, diag);
 	if (rc == 0)
@@ -120,6 +138,28 @@ static int set_up(struct dataplane *dp, const struct eal_plan *plan, struct diag
 	return rc < 0 ? rc : 0;
 }
 
+// NICs only: the others have no profile to speak of.
+static void log_profiles(const struct dataplane *dp)
+{
+	bool built_in = false;
+
+	for (uint32_t i = 0; i < dp->n_ports; i++) {
+		const struct nicprofile *p = &dp->ports[i].nic;
+
+		if (dp->ports[i].spec->type != PORT_PCI)
+			continue;
+		if (p->name[0] == '\0')
+			built_in = true;
+		else
+			log_info("port %u: profile %s (%s), %u receive and %u send descriptors, "
+				 "bursts of %u",
+				 i, p->name, p->evidence, p->rx_desc, p->tx_desc, p->burst);
+	}
+	if (built_in)
+		log_notice("no profiles of network cards were found (see --profiles): their ports "
+			   "use built-in values");
+}
+
 static void log_start(const struct dataplane *dp, const struct eal_plan *plan)
 {
 	log_info("memory: %s", plan->why);
@@ -129,6 +169,7 @@ static void log_start(const struct dataplane *dp, const struct eal_plan *plan)
 			 dp->ports[i].peer == PORT_NONE ? ", tap"
 			 : dp->ports[i].peer > i        ? ", to the next"
 							: ", to the one before");
+	log_profiles(dp);
 	for (uint32_t i = 0; i < dp->n_workers; i++)
 		log_info("worker %u: CPU %d, %zu MB", i, eal_cpu_of(dp->workers[i]->lcore),
 			 dp->workers[i]->memory_bytes >> 20);
@@ -250,13 +291,15 @@ int main(int argc, char **argv)
 		log_set_level(LOG_LEVEL_DEBUG);
 	if (ruleset_selftest(&diag) < 0) {
 		log_diag(LOG_LEVEL_ERROR, &diag);
-		log_error("this libhs would miss matches or crash: install libhyperscan5 of Debian "
-			  "12 or Vectorscan 5.4.11 or later");
+		log_error("no rule can be scanned for here: use an x86-64 machine of 2007 or "
+			  "later; in a virtual one, show it the host's CPU (QEMU: -cpu host)");
 		return EXIT_FAILURE;
 	}
 	rc = check_ports(&c, &diag);
 	if (rc == 0 && c.check) {
-		puts("wireglass-dataplane: configuration, ports and library are good");
+		puts("wireglass-dataplane: configuration and ports are good, and this CPU can run "
+		     "libhs; whether libhs finds what it must is tried with every rule set that is "
+		     "loaded");
 		return EXIT_SUCCESS;
 	}
 	if (rc == 0)

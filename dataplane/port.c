@@ -27,8 +27,6 @@ enum {
 	AF_PACKET_SLOTS = 8192, // 2 KiB each: 16 MiB, 13 ms of full 10 Gbit/s
 	AF_PACKET_RING_MAX = 64 << 20,
 	VDEV_DESC = 512, // of no meaning to the vdevs used here
-	PCI_RX_DESC = 2048,
-	PCI_TX_DESC = 1024,
 };
 
 // --- before EAL -----------------------------------------------------------------------------------------------------
@@ -153,7 +151,18 @@ uint32_t port_data_room(const struct port_spec *spec)
 
 uint32_t port_mbufs(const struct port_spec *spec, uint32_t workers)
 {
-	return spec->type == PORT_PCI ? PCI_RX_DESC + PCI_TX_DESC * workers : 0;
+	struct nicprofile p;
+
+	nicprofile_built_in(&p);
+	return spec->type == PORT_PCI ? p.rx_desc + p.tx_desc * workers : 0;
+}
+
+uint32_t port_more_mbufs(const struct port *p, uint32_t workers)
+{
+	uint32_t planned = port_mbufs(p->spec, workers),
+		 need = p->nic.rx_desc + p->nic.tx_desc * workers;
+
+	return p->spec->type == PORT_PCI && need > planned ? need - planned : 0;
 }
 
 // --- opening --------------------------------------------------------------------------------------------------------
@@ -231,6 +240,7 @@ int port_open(struct port *p, const struct port_spec *spec, uint16_t index, stru
 	p->peer = peer;
 	p->index = index;
 	p->id = UINT16_MAX;
+	nicprofile_built_in(&p->nic);
 	switch (spec->type) {
 	case PORT_PCAP:
 		return open_source(p, ret_diag);
@@ -241,6 +251,22 @@ int port_open(struct port *p, const struct port_spec *spec, uint16_t index, stru
 		return open_pci(p, ret_diag);
 	}
 	return -EINVAL;
+}
+
+int port_profile(struct port *p, const char *dir, struct diag *ret_diag)
+{
+	struct rte_eth_dev_info info;
+
+	if (p->spec->type != PORT_PCI)
+		return 0;
+	int err = rte_eth_dev_info_get(p->id, &info);
+
+	if (err < 0) {
+		diag_set(ret_diag, NULL, 0, 0, "port %s: does not say what it can: %s (%s)",
+			 p->name, strerror(-err), eal_last_message());
+		return err;
+	}
+	return nicprofile_load(dir, info.driver_name, WORKER_BURST, &p->nic, ret_diag);
 }
 
 // --- starting -------------------------------------------------------------------------------------------------------
@@ -260,8 +286,8 @@ static int start_queues(struct port *p, const struct rte_eth_dev_info *info,
 			struct rte_mempool *pool)
 {
 	bool pci = p->spec->type == PORT_PCI;
-	uint16_t rxd = pci ? within(PCI_RX_DESC, &info->rx_desc_lim) : VDEV_DESC;
-	uint16_t txd = pci ? within(PCI_TX_DESC, &info->tx_desc_lim) : VDEV_DESC;
+	uint16_t rxd = pci ? within(p->nic.rx_desc, &info->rx_desc_lim) : VDEV_DESC;
+	uint16_t txd = pci ? within(p->nic.tx_desc, &info->tx_desc_lim) : VDEV_DESC;
 	int socket = rte_eth_dev_socket_id(p->id);
 	struct rte_eth_conf conf = {
 		.rxmode.offloads = info->rx_offload_capa &
@@ -361,7 +387,7 @@ uint16_t port_rx(struct port *p, struct rte_mempool *pool, struct rte_mbuf **mbu
 	uint64_t bytes = 0;
 
 	if (p->source == NULL)
-		return rte_eth_rx_burst(p->id, 0, mbufs, n);
+		return rte_eth_rx_burst(p->id, 0, mbufs, n < p->nic.burst ? n : p->nic.burst);
 	n = source_rx(p->source, pool, mbufs, n);
 	for (uint16_t i = 0; i < n; i++)
 		bytes += mbufs[i]->pkt_len;

@@ -10,6 +10,7 @@
 #include "common/diag.h"
 #include "common/ipc.h"
 #include "dataplane/config.h"
+#include "dataplane/nicprofile.h"
 
 struct rte_mbuf;
 struct rte_mempool;
@@ -30,6 +31,7 @@ struct port {
 	uint16_t id;    // DPDK's number; UINT16_MAX for capture files
 	uint16_t index; // in dp->ports
 	uint16_t rx_queues, tx_queues;
+	struct nicprofile nic; // of a NIC; of the others only burst counts
 	uint32_t
 		owner; // worker that polls it; with fewer tx queues than workers also the only one that sends
 	struct source *source; // capture file
@@ -44,11 +46,15 @@ int port_check(const struct port_spec *spec, enum config_mode mode, struct diag 
 
 // Bytes of packet data one mbuf must take for this port (frame, headroom, readable tail).
 uint32_t port_data_room(const struct port_spec *spec);
-// mbufs the port keeps for itself, in queues.
+// mbufs the port keeps for itself, in queues, before its profile is known.
 uint32_t port_mbufs(const struct port_spec *spec, uint32_t workers);
+// How many more by its profile.
+uint32_t port_more_mbufs(const struct port *p, uint32_t workers);
 
-// After EAL: make the device, set up its queues, start it. 0; 1 as port_check(); negative errno with ret_diag.
+// After EAL: make the device, take its profile out of the folder dir ("": built-in values; NICs only), set up its
+// queues, start it. 0; 1 as port_check(); negative errno with ret_diag.
 int port_open(struct port *p, const struct port_spec *spec, uint16_t index, struct diag *ret_diag);
+int port_profile(struct port *p, const char *dir, struct diag *ret_diag);
 int port_start(struct port *p, uint32_t workers, enum config_mode mode, struct rte_mempool *pool,
 	       struct diag *ret_diag);
 void port_close(struct port *p);

@@ -15,6 +15,18 @@ const char ruleload_help[] =
 	"(repeatable)\n"
 	"  --var NAME=VALUE  set a rule variable, e.g. HOME_NET=192.0.2.0/24 (repeatable)\n";
 
+__attribute__((format(printf, 3, 4))) static int say(struct ruleload *rl, int err, const char *fmt,
+						     ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(rl->error, sizeof(rl->error), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "wireglass: %s\n", rl->error);
+	return err;
+}
+
 int ruleload_option(struct ruleload *rl, int opt, char *arg)
 {
 	struct diag d = {0};
@@ -23,10 +35,8 @@ int ruleload_option(struct ruleload *rl, int opt, char *arg)
 
 	switch (opt) {
 	case RULELOAD_RULES:
-		if (rl->n_files == RULELOAD_FILES_MAX) {
-			fprintf(stderr, "wireglass: more than %d rule files\n", RULELOAD_FILES_MAX);
-			return -EINVAL;
-		}
+		if (rl->n_files == RULELOAD_FILES_MAX)
+			return say(rl, -EINVAL, "more than %d rule files", RULELOAD_FILES_MAX);
 		rl->files[rl->n_files++] = arg;
 		return 0;
 	case RULELOAD_BUNDLE:
@@ -35,15 +45,12 @@ int ruleload_option(struct ruleload *rl, int opt, char *arg)
 	case RULELOAD_KEY:
 		if (sig_trust_add(&rl->trust, arg, &d) == 0)
 			return 0;
-		fprintf(stderr, "wireglass: %s\n", diag_format(&d, text, sizeof(text)));
-		return -EINVAL;
+		return say(rl, -EINVAL, "%s", diag_format(&d, text, sizeof(text)));
 	case RULELOAD_VAR:
 		eq = strchr(arg, '=');
-		if (eq == NULL || eq == arg || rl->n_vars == RULELOAD_VARS_MAX) {
-			fprintf(stderr, "wireglass: --var %s: expected NAME=VALUE, at most %d\n",
-				arg, RULELOAD_VARS_MAX);
-			return -EINVAL;
-		}
+		if (eq == NULL || eq == arg || rl->n_vars == RULELOAD_VARS_MAX)
+			return say(rl, -EINVAL, "--var %s: expected NAME=VALUE, at most %d", arg,
+				   RULELOAD_VARS_MAX);
 		*eq = '\0';
 		rl->vars[rl->n_vars++] = (struct rule_var){.name = arg, .value = eq + 1};
 		return 0;
@@ -101,8 +108,8 @@ int ruleload_run(struct ruleload *rl, unsigned int workers, struct ruleset **ret
 	if (err >= 0)
 		err = ruleset_load(image, len, NULL, 1, workers, ret_rs, &d);
 	if (err < 0)
-		fprintf(stderr, "wireglass: %s\n",
-			d.text[0] != '\0' ? diag_format(&d, text, sizeof(text)) : strerror(-err));
+		say(rl, err, "%s",
+		    d.text[0] != '\0' ? diag_format(&d, text, sizeof(text)) : strerror(-err));
 	free(image);
 	rules_done(&rs);
 	return err < 0 ? err : 0;

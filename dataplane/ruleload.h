@@ -26,6 +26,7 @@ struct ruleload {
 	// Filled by ruleload_run():
 	struct compile_stats stats;
 	size_t refused, skipped;
+	char error[1024]; // the error that was printed, without the name of the program
 };
 
 enum ruleload_opt {
@@ -47,7 +48,7 @@ enum ruleload_opt {
 // Their part of a help text.
 extern const char ruleload_help[];
 
-// Take one of these options. 0, or -EINVAL after saying on stderr what is wrong with it.
+// Take one of these options. 0, or -EINVAL after saying on stderr and in rl->error what is wrong with it.
 int ruleload_option(struct ruleload *rl, int opt, char *arg);
 
 // Parse, compile, load. Refused rules are named on stderr, unless quiet; so is an error. Without rules and bundle *ret_rs is an

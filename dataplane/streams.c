@@ -47,8 +47,10 @@ int streams_new(const char *dir, bool verify_checksums, struct streams **ret_str
 	struct stat st;
 	struct streams *s;
 
+	mkdir(dir, 0700); // whether it was there, or could be made, shows now
 	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
-		diag_set(ret_diag, dir, 0, 0, "not a folder; make it first (mkdir -p)");
+		diag_set(ret_diag, dir, 0, 0, "is no folder and cannot be made one: %s",
+			 strerror(errno));
 		return -ENOTDIR;
 	}
 	s = calloc(1, sizeof(*s));

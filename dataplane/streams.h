@@ -11,7 +11,7 @@
 
 struct streams;
 
-// Write into the folder dir, which must exist. 0, -ENOTDIR, -ENOMEM with ret_diag.
+// Write into the folder dir, which is made if its parent exists. 0, -ENOTDIR, -ENOMEM with ret_diag.
 int streams_new(const char *dir, bool verify_checksums, struct streams **ret_streams,
 		struct diag *ret_diag);
 

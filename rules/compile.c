@@ -228,13 +228,70 @@ static uint16_t number_doubts(const struct rule_match *rm)
 	return flags;
 }
 
-static void add_match(struct maker *m, const struct rule_match *rm)
+// Matches behind a base64_decode: how many, and does their verdict depend on where the decoded bytes end?
+static uint32_t decoded_count(const struct rule *r, const struct plan_cond *c, bool *ret_at_end)
+{
+	uint32_t n = 0;
+
+	*ret_at_end = false;
+	for (uint32_t i = 0; i < c->n_matches; i++) {
+		const struct rule_match *rm = &r->matches[c->matches[i]];
+
+		if ((rm->flags & RULE_DECODED) == 0)
+			continue;
+		n++;
+		*ret_at_end |= rm->type != RULE_CONTENT || (rm->flags & RULE_NEGATED) != 0;
+	}
+	return n;
+}
+
+// A match on the size that always holds: it makes a stream condition wait for the whole buffer.
+static void add_whole(struct maker *m)
+{
+	const struct number any = {.op = NUMBER_GE};
+	struct image_match im = {
+		.type = IMAGE_SIZE,
+		.flags = IMAGE_OFFSET | IMAGE_ENDSWITH,
+		.blob_off = count_of(m, IMAGE_NUMBERS, sizeof(any)),
+	};
+
+	bytes_add(&m->sec[IMAGE_NUMBERS], &any, sizeof(any));
+	bytes_add(&m->sec[IMAGE_MATCHES], &im, sizeof(im));
+}
+
+// Returns how many matches were added for them.
+static uint32_t add_transforms(struct maker *m, const struct plan_cond *c, struct image_cond *ic)
+{
+	bool local = true;
+
+	ic->transform = count_of(m, IMAGE_TRANSFORMS, sizeof(struct image_transform));
+	ic->n_transforms = c->n_transforms;
+	for (int i = 0; i < c->n_transforms; i++) {
+		const struct rule_transform *t = &c->transforms[i];
+		struct image_transform it = {.type = t->type, .len = t->len};
+
+		local &= transform_is_local(t->type);
+		if (t->len > 0) {
+			it.blob_off = (uint32_t)m->sec[IMAGE_BLOBS].len;
+			bytes_add(&m->sec[IMAGE_BLOBS], t->data, t->len);
+		}
+		bytes_add(&m->sec[IMAGE_TRANSFORMS], &it, sizeof(it));
+	}
+	if (local || c->mode == IMAGE_COND_HEAD)
+		return 0;
+	add_whole(m);
+	return 1;
+}
+
+static void add_match(struct maker *m, const struct rule_match *rm, uint32_t n_decoded,
+		      bool decoded_at_end)
 {
 	static const uint8_t types[] = {
 		[RULE_CONTENT] = IMAGE_CONTENT,     [RULE_PCRE] = IMAGE_PCRE,
 		[RULE_SIZE] = IMAGE_SIZE,           [RULE_DATA_AT] = IMAGE_DATA_AT,
 		[RULE_BYTE_TEST] = IMAGE_BYTE_TEST, [RULE_BYTE_JUMP] = IMAGE_BYTE_JUMP,
 		[RULE_BYTE_EXTRACT] = IMAGE_BYTE_EXTRACT, [RULE_BYTE_MATH] = IMAGE_BYTE_MATH,
+		[RULE_BASE64] = IMAGE_BASE64,
 	};
 	struct image_match im = {
 		.type = types[rm->type],
@@ -262,8 +319,13 @@ static void add_match(struct maker *m, const struct rule_match *rm)
 			im.flags |= map[i].to;
 	if (rm->number != NULL) {
 		im.blob_off = count_of(m, IMAGE_NUMBERS, sizeof(*rm->number));
+		struct number *n = bytes_add(&m->sec[IMAGE_NUMBERS], rm->number, sizeof(*rm->number));
+
 		im.flags |= number_doubts(rm);
-		bytes_add(&m->sec[IMAGE_NUMBERS], rm->number, sizeof(*rm->number));
+		if (rm->type == RULE_BASE64 && n != NULL)
+			n->value = n_decoded;
+		if (rm->type == RULE_BASE64 && decoded_at_end)
+			im.flags |= IMAGE_ENDSWITH;
 		bytes_add(&m->sec[IMAGE_MATCHES], &im, sizeof(im));
 		return;
 	}
@@ -287,9 +349,12 @@ static int add_cond(struct maker *m, const struct plan *p, const struct plan_con
 		.term = count_of(m, IMAGE_TERMS, sizeof(struct image_term)),
 	};
 	if (c->mode == IMAGE_COND_HEAD || c->buffered) {
-		ic->n_matches = (uint16_t)c->n_matches;
+		bool at_end;
+		uint32_t n_decoded = decoded_count(p->rule, c, &at_end);
+
+		ic->n_matches = (uint16_t)(add_transforms(m, c, ic) + c->n_matches);
 		for (uint32_t i = 0; i < c->n_matches; i++)
-			add_match(m, &p->rule->matches[c->matches[i]]);
+			add_match(m, &p->rule->matches[c->matches[i]], n_decoded, at_end);
 		return 0;
 	}
 	ic->n_terms = c->n_terms;

@@ -156,7 +156,7 @@ static struct plan_literal pcre_literal(struct rules *rs, const struct rule_matc
 static int refuse(const struct rule *r, const struct rule_match *m, struct diag *d, const char *why)
 {
 	diag_set(d, r->file, r->line, m->column, "%s on %s: %s",
-		 m->number != NULL ? "a number" : m->type == RULE_PCRE ? "pcre" : "content", buffer_info(m->buffer)->keyword, why);
+		 m->n_transforms > 0 ? "a transform" : m->number != NULL ? "a number" : m->type == RULE_PCRE ? "pcre" : "content", buffer_info(m->buffer)->keyword, why);
 	return -EINVAL;
 }
 
@@ -282,7 +282,7 @@ int fold_cond(struct rules *rs, const struct rule *r, struct plan_cond *c, struc
 	for (uint32_t i = 0; i < c->n_matches; i++) {
 		const struct rule_match *m = &r->matches[c->matches[i]];
 
-		if (m->number != NULL || (m->flags & RULE_VARS) != 0)
+		if (m->number != NULL || (m->flags & RULE_VARS) != 0 || c->n_transforms > 0)
 			return refuse(r, m, d, "no literal before it can wake it in a stream");
 	}
 	c->terms = rules_alloc(rs, c->n_matches * sizeof(*c->terms));

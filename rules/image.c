@@ -49,6 +49,7 @@ static const uint32_t record_bytes[IMAGE_SECTION_N] = {
 	[IMAGE_MATCHES] = sizeof(struct image_match), [IMAGE_TERMS] = sizeof(struct image_term),
 	[IMAGE_SIGS] = sizeof(struct image_sig),     [IMAGE_OWNERS] = sizeof(struct image_owner),
 	[IMAGE_BITS] = sizeof(struct image_bit),     [IMAGE_NUMBERS] = sizeof(struct number),
+	[IMAGE_TRANSFORMS] = sizeof(struct image_transform),
 	[IMAGE_ADDRS] = sizeof(struct image_addr),   [IMAGE_PORTS] = sizeof(struct image_port),
 	[IMAGE_DBS] = sizeof(struct image_db),       [IMAGE_STRINGS] = 1,
 	[IMAGE_BLOBS] = 1,
@@ -144,7 +145,8 @@ static bool match_vars_ok(const struct image_match *m)
 
 static bool number_ok(const struct number *n, unsigned int type)
 {
-	const uint32_t most = n->base == 0 ? NUMBER_BINARY_MAX : NUMBER_STRING_MAX;
+	const uint32_t most = type == IMAGE_BASE64 ? NUMBER_OFFSET_MAX :
+			      n->base == 0 ? NUMBER_BINARY_MAX : NUMBER_STRING_MAX;
 	const bool var_bytes = (n->flags & NUMBER_VAR_BYTES) != 0;
 	const bool var_value = (n->flags & NUMBER_VAR_VALUE) != 0;
 
@@ -179,6 +181,50 @@ static int matches_check(const struct image_header *h, struct diag *d)
 			return bad(d, "a number");
 		}
 	}
+	return 0;
+}
+
+// What base64 decodes is looked at by matches of the same condition.
+static int decoded_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_cond *c = IMAGE_AT(h, struct image_cond, IMAGE_CONDS);
+	const struct image_match *m = IMAGE_AT(h, struct image_match, IMAGE_MATCHES);
+	const struct number *numbers = IMAGE_AT(h, struct number, IMAGE_NUMBERS);
+	uint32_t n = IMAGE_COUNT(h, struct image_cond, IMAGE_CONDS);
+
+	for (uint32_t i = 0; i < n; i++, c++) {
+		uint64_t end = 0; // of the matches that look at decoded bytes
+
+		for (uint32_t k = 0; k < c->n_matches; k++) {
+			const struct image_match *mk = &m[c->match + k];
+
+			if (mk->type != IMAGE_BASE64)
+				continue;
+			if (k < end || numbers[mk->blob_off].value > c->n_matches - k - 1u)
+				return bad(d, "decoded bytes");
+			end = k + 1 + numbers[mk->blob_off].value;
+		}
+	}
+	return 0;
+}
+
+static int transforms_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_transform *t = IMAGE_AT(h, struct image_transform, IMAGE_TRANSFORMS);
+	const struct image_cond *c = IMAGE_AT(h, struct image_cond, IMAGE_CONDS);
+	uint32_t n = IMAGE_COUNT(h, struct image_transform, IMAGE_TRANSFORMS);
+	uint32_t n_conds = IMAGE_COUNT(h, struct image_cond, IMAGE_CONDS);
+
+	for (uint32_t i = 0; i < n_conds; i++)
+		if (c[i].n_transforms > TRANSFORMS_MAX ||
+		    !range_ok(c[i].transform, c[i].n_transforms, n) ||
+		    (c[i].n_transforms > 0 && c[i].n_matches == 0))
+			return bad(d, "transforms of a condition");
+	for (uint32_t i = 0; i < n; i++)
+		if (t[i].type >= TRANSFORM_N || t[i].len > 65535 ||
+		    (t[i].type == TRANSFORM_PCREXFORM) != (t[i].len > 0) ||
+		    !range_ok(t[i].blob_off, t[i].len, h->section[IMAGE_BLOBS].bytes))
+			return bad(d, "a transform");
 	return 0;
 }
 
@@ -300,6 +346,10 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 		err = conds_check(h, d);
 	if (err == 0)
 		err = matches_check(h, d);
+	if (err == 0)
+		err = decoded_check(h, d);
+	if (err == 0)
+		err = transforms_check(h, d);
 	if (err == 0)
 		err = bits_check(h, d);
 	if (err == 0)

@@ -19,6 +19,7 @@
 #include "common/diag.h"
 #include "common/threshold.h"
 #include "rules/number.h"
+#include "rules/transform.h"
 
 enum {
 	IMAGE_MAGIC = 0x31494757, // "WGI1"
@@ -42,6 +43,7 @@ enum image_section_id {
 	IMAGE_OWNERS,
 	IMAGE_BITS,
 	IMAGE_NUMBERS, // struct number
+	IMAGE_TRANSFORMS,
 	IMAGE_ADDRS,
 	IMAGE_PORTS,
 	IMAGE_DBS,
@@ -102,6 +104,7 @@ struct image_cond {
 	uint32_t db;        // STREAM: this condition's own streaming database (pattern id = term), or IMAGE_NONE
 			    // when the always-on signature is the whole condition, or the window is evaluated
 	uint32_t mode;      // enum image_cond_mode
+	uint32_t transform, n_transforms; // done to a copy of the buffer before the matches are evaluated
 };
 
 // How a stream condition wakes up (see rules/plan.c).
@@ -123,6 +126,7 @@ enum image_match_type {
 	IMAGE_BYTE_JUMP,
 	IMAGE_BYTE_EXTRACT,
 	IMAGE_BYTE_MATH,
+	IMAGE_BASE64, // number.value matches behind it look at what it decodes
 	IMAGE_MATCH_TYPE_N,
 };
 
@@ -182,6 +186,12 @@ struct image_port {
 	uint32_t negated;
 };
 
+struct image_transform {
+	uint8_t type; // enum transform
+	uint8_t pad[3];
+	uint32_t blob_off, len; // expression of pcrexform
+};
+
 struct image_term {
 	uint32_t negated; // must not match by the end of the buffer
 };
@@ -213,7 +223,8 @@ struct image_db {
 };
 
 static_assert(sizeof(struct image_rule) == 88, "image format");
-static_assert(sizeof(struct image_cond) == 20, "image format");
+static_assert(sizeof(struct image_cond) == 28, "image format");
+static_assert(sizeof(struct image_transform) == 12, "image format");
 static_assert(sizeof(struct image_match) == 32, "image format");
 static_assert(sizeof(struct image_db) == 32, "image format");
 

@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 enum {
-	NUMBER_VARS_MAX = 16,    // of one rule; public ones have up to three
-	NUMBER_BINARY_MAX = 8,   // bytes of a binary number
-	NUMBER_STRING_MAX = 23,  // characters of a number in text: 64 bits in octal and a zero before them
+	NUMBER_VARS_MAX = 16,  // of one rule; public ones have up to three
+	NUMBER_BINARY_MAX = 8, // bytes of a binary number
+	NUMBER_STRING_MAX =
+		23, // characters of a number in text: 64 bits in octal and a zero before them
 	NUMBER_OFFSET_MAX = 65535,
 };
 
@@ -50,12 +51,12 @@ enum number_flag {
 };
 
 struct number {
-	uint8_t op;      // enum number_op
-	uint8_t flags;   // enum number_flag
-	uint8_t base;    // 0: binary; 8, 10, 16: digits in text
-	uint8_t result;  // variable that takes it
-	int32_t offset;  // where it stands; isdataat: which byte there must be
-	uint32_t bytes;  // how many to read; in text 0: all digits there are
+	uint8_t op;       // enum number_op
+	uint8_t flags;    // enum number_flag
+	uint8_t base;     // 0: binary; 8, 10, 16: digits in text
+	uint8_t result;   // variable that takes it
+	int32_t offset;   // where it stands; isdataat: which byte there must be
+	uint32_t bytes;   // how many to read; in text 0: all digits there are
 	uint32_t bitmask; // 0: none; the result is shifted down by the mask's trailing zeros
 	uint32_t multiplier;
 	uint32_t align; // round up to a multiple of this; 0 or 1: no

@@ -177,6 +177,10 @@ static void rule_reset(struct parser *p)
 	p->sticky_at = NULL;
 	p->seen = 0;
 	p->n_vars = 0;
+	p->transforms = NULL;
+	p->n_transforms = 0;
+	p->decoded = false;
+	p->base64 = -1;
 }
 
 static int rule_parse(struct file_parser *f)

@@ -218,11 +218,12 @@ static int options_read(struct parser *p, const struct option *o, struct bytes_o
 
 static int read_bytes(struct parser *p, struct bytes_option *b, struct text t)
 {
-	int64_t min = b->string || (b->n.flags & (NUMBER_FROM_BEGINNING | NUMBER_FROM_END)) != 0 ? 0 : 1;
-	int64_t max = b->n.base == 16 ? 16 :
-		      b->n.base == 10 ? 20 :
-		      b->n.base == 8  ? NUMBER_STRING_MAX :
-					NUMBER_BINARY_MAX;
+	int64_t min =
+		b->string || (b->n.flags & (NUMBER_FROM_BEGINNING | NUMBER_FROM_END)) != 0 ? 0 : 1;
+	int64_t max = b->n.base == 16   ? 16
+		      : b->n.base == 10 ? 20
+		      : b->n.base == 8  ? NUMBER_STRING_MAX
+					: NUMBER_BINARY_MAX;
 	int64_t v;
 	int var = parse_number_or_var(p, t, min, max, &v);
 
@@ -408,9 +409,11 @@ int parse_byte_math(struct parser *p, const struct option *o, int arg)
 
 	if (ret != 0)
 		return ret;
-	if (b.bytes.n == 0 || b.offset.n == 0 || b.oper.n == 0 || b.rvalue.n == 0 || b.result.n == 0)
-		return parse_fail(p, o->value.s,
-				  "write byte_math:bytes N, offset N, oper +, rvalue N, result NAME...");
+	if (b.bytes.n == 0 || b.offset.n == 0 || b.oper.n == 0 || b.rvalue.n == 0 ||
+	    b.result.n == 0)
+		return parse_fail(
+			p, o->value.s,
+			"write byte_math:bytes N, offset N, oper +, rvalue N, result NAME...");
 	ret = read_bytes(p, &b, b.bytes);
 	if (ret == 0)
 		ret = read_offset(p, &b, b.offset);

@@ -83,7 +83,8 @@ static int check_direction(struct parser *p)
 
 static bool same_buffer(const struct rule_match *a, const struct rule_match *b)
 {
-	return a->buffer == b->buffer;
+	return a->buffer == b->buffer && a->transforms == b->transforms &&
+	       ((a->flags ^ b->flags) & RULE_DECODED) == 0;
 }
 
 static int check_var(struct parser *p, uint32_t i, bool used, int64_t var)
@@ -156,6 +157,69 @@ static int check_size(struct parser *p, uint32_t i, uint32_t k)
 			  (unsigned long long)need);
 }
 
+static bool is_white(uint8_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+// Is there a byte in the content that the last transform leaves in no buffer?
+static bool transform_excludes(const struct rule_match *m, unsigned int transform)
+{
+	for (uint32_t i = 0; i < m->len; i++) {
+		uint8_t c = m->data[i];
+
+		switch (transform) {
+		case TRANSFORM_STRIP_WHITESPACE:
+			if (is_white(c))
+				return true;
+			break;
+		case TRANSFORM_COMPRESS_WHITESPACE:
+			if (is_white(c) && (c != ' ' || (i > 0 && m->data[i - 1] == ' ')))
+				return true;
+			break;
+		case TRANSFORM_TO_LOWERCASE:
+			if (c >= 'A' && c <= 'Z' && (m->flags & RULE_NOCASE) == 0)
+				return true;
+			break;
+		case TRANSFORM_TO_UPPERCASE:
+			if (c >= 'a' && c <= 'z' && (m->flags & RULE_NOCASE) == 0)
+				return true;
+			break;
+		}
+	}
+	return false;
+}
+
+static int check_transforms(struct parser *p)
+{
+	for (uint32_t i = 0; i < p->r.n_matches; i++) {
+		const struct rule_match *m = &p->match[i];
+
+		if (m->type == RULE_CONTENT && m->n_transforms > 0 &&
+		    (m->flags & (RULE_NEGATED | RULE_DECODED)) == 0 &&
+		    transform_excludes(m, m->transforms[m->n_transforms - 1].type))
+			return parse_fail(p, p->match_at[i],
+					  "the transform before it leaves no such bytes: the content "
+					  "can never match");
+	}
+	return 0;
+}
+
+static int check_base64(struct parser *p)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < p->r.n_matches; i++)
+		any |= (p->match[i].flags & RULE_DECODED) != 0;
+	if (p->base64 >= 0 && !any)
+		return parse_fail(p, p->match_at[p->base64],
+				  "base64_decode without base64_data and a content behind it");
+	if (p->fast_pattern >= 0 && (p->match[p->fast_pattern].flags & RULE_DECODED) != 0)
+		return parse_fail(p, p->match_at[p->fast_pattern],
+				  "fast_pattern in base64_data: it cannot be searched for");
+	return 0;
+}
+
 static int check_numbers(struct parser *p)
 {
 	int ret = 0;
@@ -180,7 +244,8 @@ int parse_check(struct parser *p)
 		return parse_fail(p, p->sticky_at, "%s is not followed by a content or pcre",
 				  buffer_info((unsigned int)p->sticky)->keyword);
 	for (uint32_t i = 0; i < p->r.n_matches && ret == 0; i++) {
-		if (p->match[i].type != RULE_CONTENT)
+		if (p->match[i].type != RULE_CONTENT || p->match[i].n_transforms > 0 ||
+		    (p->match[i].flags & RULE_DECODED) != 0)
 			continue;
 		if (p->match[i].buffer == BUF_HOST)
 			ret = check_host(p, i);
@@ -191,6 +256,10 @@ int parse_check(struct parser *p)
 		ret = check_fast_pattern(p);
 	if (ret == 0)
 		ret = check_numbers(p);
+	if (ret == 0)
+		ret = check_transforms(p);
+	if (ret == 0)
+		ret = check_base64(p);
 	if (ret == 0)
 		ret = check_direction(p);
 	return ret;

@@ -30,6 +30,11 @@ int parse_match_new(struct parser *p, const struct option *o, enum rule_match_ty
 		.buffer = (uint8_t)buffer,
 		.column = parse_column(p, o->name.s),
 	};
+	if (p->sticky == (int)buffer) {
+		p->match[i].transforms = p->transforms;
+		p->match[i].n_transforms = p->n_transforms;
+		p->match[i].flags = p->decoded ? RULE_DECODED : 0;
+	}
 	p->match_at[i] = o->name.s;
 	p->moved[i] = false;
 	p->r.n_matches++;
@@ -160,7 +165,7 @@ int parse_content(struct parser *p, const struct option *o, int arg)
 				  (long long)n, PARSE_CONTENT_MAX);
 	p->match[i].data = out;
 	p->match[i].len = (uint16_t)n;
-	p->match[i].flags = negated ? RULE_NEGATED : 0;
+	p->match[i].flags |= negated ? RULE_NEGATED : 0;
 	p->moved[i] = arg != BUF_N;
 	p->content = i;
 	return 0;
@@ -174,6 +179,9 @@ int parse_sticky(struct parser *p, const struct option *o, int buffer)
 	p->sticky = buffer;
 	p->sticky_at = buffer >= 0 ? o->name.s : NULL;
 	p->content = -1;
+	p->transforms = NULL;
+	p->n_transforms = 0;
+	p->decoded = false;
 	return 0;
 }
 

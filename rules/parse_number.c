@@ -95,8 +95,8 @@ int parse_var_new(struct parser *p, struct text name, uint32_t match)
 
 	parse_quote(word, name);
 	if (!is_name(name))
-		return parse_fail(p, name.s, "\"%s\" is not a name for a variable: letters, digits, _",
-				  word);
+		return parse_fail(p, name.s,
+				  "\"%s\" is not a name for a variable: letters, digits, _", word);
 	if (parse_var_find(p, name) >= 0)
 		return parse_fail(p, name.s, "variable \"%s\" is made twice", word);
 	if (p->n_vars == NUMBER_VARS_MAX)
@@ -195,16 +195,17 @@ static int size_value(struct text t, uint64_t max, struct number *n)
 	if (size_number(text_trim((struct text){t.s, at}), max, &n->value) != 0 ||
 	    size_number(text_skip(t, at + skip), max, &n->value2) != 0)
 		return -EINVAL;
-	return n->value2 > n->value && (n->op == NUMBER_OUTSIDE || n->value2 - n->value > 1) ?
-		       0 :
-		       -EINVAL;
+	return n->value2 > n->value && (n->op == NUMBER_OUTSIDE || n->value2 - n->value > 1)
+		       ? 0
+		       : -EINVAL;
 }
 
 static int size_fail(struct parser *p, const struct option *o, const char *at)
 {
 	char word[PARSE_QUOTE_BYTES], value[PARSE_QUOTE_BYTES];
 
-	return parse_fail(p, at, "%s:%s is not a size: write N, <N, >N, <=N, >=N, !N or N<>M (between)",
+	return parse_fail(p, at,
+			  "%s:%s is not a size: write N, <N, >N, <=N, >=N, !N or N<>M (between)",
 			  parse_quote(word, o->name), parse_quote(value, o->value));
 }
 
@@ -214,7 +215,8 @@ int parse_bsize(struct parser *p, const struct option *o, int arg)
 	int i;
 
 	if (p->sticky < 0)
-		return parse_fail(p, o->name.s, "bsize needs a buffer before it: http.uri; bsize:10;");
+		return parse_fail(p, o->name.s,
+				  "bsize needs a buffer before it: http.uri; bsize:10;");
 	i = parse_number_match(p, o, RULE_SIZE, false, &n);
 	if (i < 0)
 		return i;
@@ -236,6 +238,9 @@ int parse_urilen(struct parser *p, const struct option *o, int arg)
 		return i;
 	p->sticky_at = sticky_at; // it is no content of the buffer before it
 	p->match[i].buffer = BUF_URI;
+	p->match[i].flags = 0;
+	p->match[i].transforms = NULL;
+	p->match[i].n_transforms = 0;
 	if (text_is(kind, "raw"))
 		p->match[i].buffer = BUF_URI_RAW;
 	else if (kind.n > 0 && !text_is(kind, "norm"))
@@ -266,7 +271,8 @@ int parse_isdataat(struct parser *p, const struct option *o, int arg)
 		if (text_is(t, "relative"))
 			relative = true;
 		else if (!text_is(t, "rawbytes")) // without effect, as for contents
-			return parse_fail(p, t.s, "isdataat: \"%s\" is neither relative nor rawbytes",
+			return parse_fail(p, t.s,
+					  "isdataat: \"%s\" is neither relative nor rawbytes",
 					  parse_quote(word, t));
 	}
 	var = parse_number_or_var(p, at, 0, ISDATAAT_MAX, &value);

@@ -284,6 +284,19 @@ static const struct {
 	{"byte_jump", parse_byte_jump, 0, VALUE_REQUIRED},
 	{"byte_extract", parse_byte_extract, 0, VALUE_REQUIRED},
 	{"byte_math", parse_byte_math, 0, VALUE_REQUIRED},
+	{"base64_decode", parse_base64_decode, 0, VALUE_OPTIONAL},
+	{"base64_data", parse_base64_data, 0, VALUE_NONE},
+	{"dotprefix", parse_transform, TRANSFORM_DOTPREFIX, VALUE_NONE},
+	{"to_lowercase", parse_transform, TRANSFORM_TO_LOWERCASE, VALUE_NONE},
+	{"to_uppercase", parse_transform, TRANSFORM_TO_UPPERCASE, VALUE_NONE},
+	{"strip_whitespace", parse_transform, TRANSFORM_STRIP_WHITESPACE, VALUE_NONE},
+	{"compress_whitespace", parse_transform, TRANSFORM_COMPRESS_WHITESPACE, VALUE_NONE},
+	{"url_decode", parse_transform, TRANSFORM_URL_DECODE, VALUE_NONE},
+	{"to_md5", parse_transform, TRANSFORM_TO_MD5, VALUE_NONE},
+	{"to_sha1", parse_transform, TRANSFORM_TO_SHA1, VALUE_NONE},
+	{"to_sha256", parse_transform, TRANSFORM_TO_SHA256, VALUE_NONE},
+	{"header_lowercase", parse_transform, TRANSFORM_HEADER_LOWERCASE, VALUE_NONE},
+	{"pcrexform", parse_transform, TRANSFORM_PCREXFORM, VALUE_REQUIRED},
 };
 
 static int option_unknown(struct parser *p, const struct option *o)
@@ -292,6 +305,9 @@ static int option_unknown(struct parser *p, const struct option *o)
 	const char *closest = NULL;
 
 	parse_quote(word, o->name);
+	if (words_refusal(o->name) != NULL)
+		return parse_fail(p, o->name.s, "keyword \"%s\" is not supported: %s", word,
+				  words_refusal(o->name));
 	if (words_is_keyword(o->name, &closest))
 		return parse_fail(p, o->name.s, "keyword \"%s\" is not supported yet", word);
 	if (closest != NULL)

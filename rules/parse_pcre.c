@@ -215,7 +215,7 @@ int parse_pcre(struct parser *p, const struct option *o, int arg)
 	out = parse_bytes(p, expression.n);
 	assert(out != NULL);
 	memcpy(out, expression.s, expression.n);
-	p->match[i].flags = m.flags | (negated ? RULE_NEGATED : 0);
+	p->match[i].flags |= m.flags | (negated ? RULE_NEGATED : 0);
 	p->match[i].pcre_flags = m.pcre_flags;
 	p->match[i].data = out;
 	p->match[i].len = (uint16_t)expression.n;

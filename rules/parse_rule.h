@@ -10,6 +10,7 @@
 //   parse_pcre.c    pcre
 //   parse_number.c  bsize, urilen, isdataat; numbers and variables
 //   parse_bytes.c   byte_test, byte_jump, byte_extract, byte_math
+//   parse_transform.c  transforms of a buffer, base64
 //   parse_state.c   what a rule leaves behind for others: flowbits, noalert
 //   parse_threshold.c  threshold, detection_filter
 //   parse_check.c   what can only be said of the whole rule
@@ -20,6 +21,7 @@
 
 #include "rules/number.h"
 #include "rules/parse.h"
+#include "rules/transform.h"
 
 enum {
 	PARSE_RULE_BYTES_MAX = 64 << 10, // Suricata's own limit is 8 KiB
@@ -76,6 +78,11 @@ struct parser {
 	const char *sticky_at; // that keyword while no match has followed it, else NULL
 	int content;           // the content that modifiers apply to, -1 for none
 	int fast_pattern;      // match with fast_pattern, -1 for none
+	// Of the sticky buffer: what is done to it, and whether it is what base64_decode made.
+	const struct rule_transform *transforms;
+	uint8_t n_transforms;
+	bool decoded;
+	int base64; // match with base64_decode, -1 for none
 	struct parse_var var[NUMBER_VARS_MAX];
 	uint32_t n_vars;
 	uint32_t seen;         // bit per keyword that may occur once, see parse_options.c
@@ -122,6 +129,8 @@ enum proto_kind words_proto(struct text name, const char **ret_closest);
 bool words_is_action(struct text name, const char **ret_closest);
 // Is it a keyword of Suricata's? If not, the closest that is, or NULL.
 bool words_is_keyword(struct text name, const char **ret_closest);
+// Why a keyword is refused for good, NULL if it is not.
+const char *words_refusal(struct text name);
 // Default priority of a classtype, 3 for unknown ones.
 uint8_t words_classtype_priority(struct text name);
 
@@ -172,6 +181,9 @@ int parse_byte_test(struct parser *p, const struct option *o, int arg);
 int parse_byte_jump(struct parser *p, const struct option *o, int arg);
 int parse_byte_extract(struct parser *p, const struct option *o, int arg);
 int parse_byte_math(struct parser *p, const struct option *o, int arg);
+int parse_transform(struct parser *p, const struct option *o, int type);
+int parse_base64_decode(struct parser *p, const struct option *o, int arg);
+int parse_base64_data(struct parser *p, const struct option *o, int arg);
 // All of t, decimal or 0x hex. 0 or -EINVAL.
 int parse_unsigned(struct text t, uint64_t max, uint64_t *ret_n);
 // Append a match on a number, in the buffer that o looks at. Its index, -EINVAL or -ENOMEM.

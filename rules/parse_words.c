@@ -91,16 +91,16 @@ static const char *const keywords[] = {
 	"http_content_type", "http_header_names", "http_protocol", "http_raw_header",
 	"http_raw_host", "http_referer", "http_request_line", "http_response_line",
 	"http_start", "http_stat_msg", "bsize", "urilen", "isdataat", "byte_test", "byte_jump",
-	"byte_extract", "byte_math",
+	"byte_extract", "byte_math", "base64_decode", "base64_data", "dotprefix", "to_lowercase",
+	"to_uppercase", "strip_whitespace", "compress_whitespace", "url_decode", "to_md5",
+	"to_sha1", "to_sha256", "header_lowercase", "pcrexform",
 	// http and files, not supported yet
 	"http.request_header", "http.response_header", "file.magic", "file.name",
 	"fileext", "filemagic", "filemd5", "filename", "filesha1", "filesha256", "filesize",
 	"filestore",
 	// payload, transforms, state
-	"absent", "base64_data", "base64_decode", "compress_whitespace", "dataset", "datarep", "dotprefix",
-	"dsize", "entropy", "from_base64", "gunzip", "header_lowercase", "pcrexform",
-	"replace", "rpc", "strip_pseudo_headers", "strip_whitespace", "subslice", "to_lowercase",
-	"to_md5", "to_sha1", "to_sha256", "to_uppercase", "url_decode", "xor", "zlib_deflate",
+	"absent", "dataset", "datarep", "dsize", "entropy", "from_base64", "gunzip", "replace",
+	"rpc", "strip_pseudo_headers", "subslice", "xor", "zlib_deflate",
 	"flowint", "hostbits", "xbits", "iprep", "lua", "luajit", "luaxform", "alert",
 	"app-layer-event", "app-layer-protocol", "app-layer-state", "asn1", "bypass", "config",
 	"count", "decode-event", "domain", "engine-event", "frame", "geoip",
@@ -239,6 +239,24 @@ enum proto_kind words_proto(struct text name, const char **ret_closest)
 	}
 	*ret_closest = closest(name, names, N(names));
 	return PROTO_UNKNOWN;
+}
+
+const char *words_refusal(struct text name)
+{
+	static const struct {
+		const char *name, *why;
+	} table[] = {
+		{"dsize", "it is the size of a packet: streams and messages are matched, not packets "
+			  "(bsize is the size of a buffer)"},
+		{"stream_size", "it is the size of a stream so far: what hits would depend on how the "
+				"bytes are cut into packets"},
+		{"tag", "it logs the packets that follow: payload is never stored"},
+	};
+
+	for (size_t i = 0; i < N(table); i++)
+		if (text_is(name, table[i].name))
+			return table[i].why;
+	return NULL;
 }
 
 bool words_is_keyword(struct text name, const char **ret_closest)

@@ -135,11 +135,42 @@ static void sizes_first(const struct rule *r, struct plan_cond *c)
 	for (uint32_t i = 0; i < c->n_matches; i++) {
 		uint32_t m = c->matches[i];
 
-		if (r->matches[m].type != RULE_SIZE)
+		if (r->matches[m].type != RULE_SIZE || (r->matches[m].flags & RULE_DECODED) != 0)
 			continue;
 		memmove(c->matches + n + 1, c->matches + n, (i - n) * sizeof(*c->matches));
 		c->matches[n++] = m;
 	}
+}
+
+// What looks at decoded bytes stands right behind what decodes them.
+static void decoded_together(const struct rule *r, struct plan_cond *c)
+{
+	uint32_t to = UINT32_MAX;
+
+	for (uint32_t i = 0; i < c->n_matches; i++) {
+		uint32_t m = c->matches[i];
+
+		if (r->matches[m].type == RULE_BASE64)
+			to = i + 1;
+		if ((r->matches[m].flags & RULE_DECODED) == 0 || to > i)
+			continue;
+		memmove(c->matches + to + 1, c->matches + to, (i - to) * sizeof(*c->matches));
+		c->matches[to++] = m;
+	}
+}
+
+static bool same_transforms(const struct plan_cond *c, const struct rule_match *m)
+{
+	if (c->n_transforms != m->n_transforms)
+		return false;
+	for (int i = 0; i < c->n_transforms; i++) {
+		const struct rule_transform *a = &c->transforms[i], *b = &m->transforms[i];
+
+		if (a->type != b->type ||
+		    !span_eq(span_of(a->data, a->len), span_of(b->data, b->len)))
+			return false;
+	}
+	return true;
 }
 
 // Group the rule's matches by database slot, head buffers first.
@@ -154,7 +185,7 @@ static int group(struct rules *rs, const struct rule *r, struct plan *p, struct 
 			if (buffer_info(m->buffer)->stage != stage)
 				continue;
 			for (int j = 0; j < p->n_conds; j++)
-				if (p->conds[j].slot == slot)
+				if (p->conds[j].slot == slot && same_transforms(&p->conds[j], m))
 					c = &p->conds[j];
 			if (c == NULL) {
 				if (p->n_conds == IMAGE_CONDS_PER_RULE_MAX) {
@@ -165,6 +196,8 @@ static int group(struct rules *rs, const struct rule *r, struct plan *p, struct 
 				c = &p->conds[p->n_conds++];
 				c->buffer = m->buffer;
 				c->slot = (uint8_t)slot;
+				c->transforms = m->transforms;
+				c->n_transforms = m->n_transforms;
 				c->mode = stage == BUFFER_HEAD ? IMAGE_COND_HEAD : IMAGE_COND_GATED;
 				c->sig_max_end = UINT64_MAX;
 				c->matches = rules_alloc(rs, r->n_matches * sizeof(uint32_t));
@@ -174,15 +207,17 @@ static int group(struct rules *rs, const struct rule *r, struct plan *p, struct 
 			c->matches[c->n_matches++] = i;
 		}
 	}
-	for (int i = 0; i < p->n_conds; i++)
+	for (int i = 0; i < p->n_conds; i++) {
 		sizes_first(r, &p->conds[i]);
+		decoded_together(r, &p->conds[i]);
+	}
 	return 0;
 }
 
 // Matches that are evaluated directly: check them, find the best literal.
 static int plan_evaluated(const struct rule *r, struct plan_cond *c, struct diag *d)
 {
-	if (c->n_matches > IMAGE_MATCHES_PER_COND_MAX) {
+	if (c->n_matches + (c->n_transforms > 0) > IMAGE_MATCHES_PER_COND_MAX) {
 		diag_set(d, r->file, r->line, 0, "more than %d matches on %s",
 			 IMAGE_MATCHES_PER_COND_MAX, buffer_info(c->buffer)->keyword);
 		return -EINVAL;
@@ -198,7 +233,8 @@ static int plan_evaluated(const struct rule *r, struct plan_cond *c, struct diag
 				return err;
 			continue;
 		}
-		if (m->type != RULE_CONTENT || (m->flags & RULE_NEGATED) != 0)
+		if (m->type != RULE_CONTENT || (m->flags & (RULE_NEGATED | RULE_DECODED)) != 0 ||
+		    c->n_transforms > 0)
 			continue;
 		l.nocase = (m->flags & RULE_NOCASE) != 0;
 		l.bits = plan_literal_bits(l.bytes, l.nocase);
@@ -290,7 +326,7 @@ static void represent(struct plan *p)
 				head = i;
 		} else if (c->slot == BUF_RAW) {
 			raw = i;
-		} else {
+		} else if (body < 0 || c->n_transforms == 0) {
 			body = i;
 		}
 	}
@@ -311,14 +347,14 @@ static bool is_woken(const struct plan *p)
 	return p->represented_by >= 0;
 }
 
-// Bodies may be evaluated without anything that wakes them if the rule counts bytes: no literal could say that. Raw bytes
+// Bodies may be evaluated without anything that wakes them if the rule counts or transforms bytes: no literal could say that. Raw bytes
 // pass before the head, on which such a rule wakes.
 static bool may_always(const struct rule *r, const struct plan_cond *c)
 {
 	for (uint32_t i = 0; i < c->n_matches && c->slot != BUF_RAW; i++)
 		if (r->matches[c->matches[i]].number != NULL)
 			return true;
-	return false;
+	return c->n_transforms > 0;
 }
 
 // Can the window hold what the match counts?

@@ -50,6 +50,8 @@ struct plan_cond {
 	uint8_t mode;   // enum image_cond_mode
 	uint8_t n_terms;
 	bool buffered; // evaluated on the window: no terms
+	uint8_t n_transforms; // then there is no literal: the scanned bytes are other ones
+	const struct rule_transform *transforms;
 	struct plan_term *terms;
 	uint32_t *matches; // indices in rule->matches, in order
 	uint32_t n_matches;

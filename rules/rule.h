@@ -22,6 +22,7 @@ enum rule_match_type {
 	RULE_BYTE_JUMP,
 	RULE_BYTE_EXTRACT,
 	RULE_BYTE_MATH,
+	RULE_BASE64, // base64_decode
 };
 
 enum rule_match_flag {
@@ -41,6 +42,7 @@ enum rule_match_flag {
 	RULE_VAR_DEPTH = 1 << 12,
 	RULE_VAR_DISTANCE = 1 << 13,
 	RULE_VAR_WITHIN = 1 << 14,
+	RULE_DECODED = 1 << 15, // looks at what base64_decode made of its buffer
 	RULE_VARS = RULE_VAR_OFFSET | RULE_VAR_DEPTH | RULE_VAR_DISTANCE | RULE_VAR_WITHIN,
 };
 
@@ -56,6 +58,13 @@ enum rule_pcre_flag { // the letters i s m x A E G of /pattern/flags
 
 struct number;
 
+// What is done to the buffer first.
+struct rule_transform {
+	uint8_t type; // enum transform, rules/transform.h
+	uint16_t len;
+	const uint8_t *data; // expression of pcrexform
+};
+
 // One content, pcre or test of a number, in the order in which the rule lists them.
 struct rule_match {
 	uint8_t type;   // enum rule_match_type
@@ -64,6 +73,8 @@ struct rule_match {
 	uint16_t pcre_flags;
 	uint16_t len;        // of data, 1 or more; 0 if type has none
 	const struct number *number; // rules/number.h; NULL for contents and pcres
+	const struct rule_transform *transforms; // of the buffer, in order
+	uint8_t n_transforms;
 	const uint8_t *data; // content bytes with |hex| and escapes resolved; for pcre the pattern between the slashes
 	int32_t offset, depth, distance, within; // meaningful with their flag
 	uint32_t column;                         // in the rule's line, for messages

@@ -3,6 +3,8 @@
 #ifndef CONTROL_CLI_CLI_H
 #define CONTROL_CLI_CLI_H
 
+#include <getopt.h>
+#include <jansson.h>
 #include <stdbool.h>
 
 // Exit codes, the same for every command; scripts rely on them.
@@ -39,6 +41,18 @@ __attribute__((format(printf, 4, 5))) int cli_error(const struct cli *cli, enum 
 // Returns CLI_USAGE.
 int cli_unknown(const struct cli *cli, const char *command, const char *what, const char *word,
 		const char *const *words, unsigned int n);
+
+// The next option of a command, -1 at the end, or CLI_BAD_OPTION after saying what is wrong. command: "rules check";
+// shorts starts with ':'.
+#define CLI_BAD_OPTION '?'
+int cli_option(const struct cli *cli, const char *command, int argc, char **argv,
+	       const char *shorts, const struct option *options);
+
+// The arguments lack something: the command's help on stderr, an error object with --json. Returns CLI_USAGE.
+int cli_usage(const struct cli *cli, const char *command, const char *help);
+
+// Any bytes as a JSON string: what is not UTF-8 becomes the code point of the same number. NULL: out of memory.
+json_t *cli_json_text(const char *text);
 
 // A whole number within min..max. false: text is not one.
 bool cli_number(const char *text, unsigned long long min, unsigned long long max,

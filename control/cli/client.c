@@ -55,8 +55,8 @@ static enum cli_exit call_begin(struct call *c, const struct cli *cli,
 	*c = (struct call){.fd = ipc_connect(cli->socket), .id = 1};
 	if (c->fd == -ENOENT || c->fd == -ECONNREFUSED) {
 		snprintf(ret_error, size,
-			 "wireglassd does not run on %s: start it (systemctl start wireglassd, or "
-			 "wireglassd --socket PATH), or name its socket with --socket",
+			 "wireglassd does not run on %s: start it (wireglassd --config FILE), or "
+			 "name its socket with --socket",
 			 cli->socket);
 		return CLI_UNREACHABLE;
 	}

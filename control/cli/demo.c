@@ -6,7 +6,6 @@
 // is printed is what wireglassd answers.
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,10 +42,14 @@ static const char help[] =
 	"                in the source tree of a build (the folder above this program's), in\n"
 	"                ../share/wireglass beside it, in /usr/share/wireglass and in the current "
 	"folder,\n"
-	"                as rules/examples/demo.rules and tests/demo/demo.pcap or demo/demo.pcap\n"
+	"                as rules/examples/demo.rules or examples/demo.rules, and "
+	"tests/demo/demo.pcap\n"
+	"                or demo/demo.pcap\n"
 	"\n"
 	"Exit codes: 0 hits arrived, 1 something failed or no rule hit, 2 usage, 4 no hits in "
 	"time.\n";
+
+#define NO_HITS "no rule hit in this capture"
 
 struct demo {
 	struct cli *cli;
@@ -105,16 +108,12 @@ static bool find_data(const struct demo *d, char *buf, const char *const *names)
 	snprintf(source, sizeof(source), "%s/..", own);
 	snprintf(share, sizeof(share), "%s/../share/wireglass", own);
 	const char *const bases[] = {source, share, "/usr/share/wireglass", "."};
-	for (int n = 0; names[n] != NULL; n++) {
-		if (d->data != NULL) {
-			if (try_file(buf, d->data, names[n]))
+	const size_t n_bases = d->data != NULL ? 1 : sizeof(bases) / sizeof(bases[0]);
+
+	for (size_t i = 0; i < n_bases; i++)
+		for (int n = 0; names[n] != NULL; n++)
+			if (try_file(buf, d->data != NULL ? d->data : bases[i], names[n]))
 				return true;
-			continue;
-		}
-		for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
-			if (try_file(buf, bases[i], names[n]))
-				return true;
-	}
 	return false;
 }
 
@@ -432,6 +431,11 @@ static int print_json(const struct demo *d)
 	json_t *all = json_pack("{s:O, s:O, s:O, s:O?, s:s?}", "rules", d->loaded, "hits", d->hits,
 				"stats", d->stats, "bench", d->bench, "kept",
 				d->run.keep ? d->run.dir : NULL);
+
+	if (json_array_size(d->hits) == 0) {
+		json_object_set_new(all, "error", json_string(NO_HITS));
+		json_object_set_new(all, "code", json_string("no_hits"));
+	}
 	int code = all != NULL ? client_print_json(all) : CLI_FAILED;
 
 	json_decref(all);
@@ -456,7 +460,7 @@ static int print_result(struct demo *d)
 	}
 	fflush(stdout);
 	if (code == CLI_OK && n == 0) {
-		fputs("wireglass: no rule hit in this capture\n", stderr);
+		fputs("wireglass: " NO_HITS "\n", stderr);
 		code = CLI_FAILED;
 	}
 	return code;
@@ -498,7 +502,7 @@ int cmd_demo(struct cli *cli, int argc, char **argv)
 	int opt;
 
 	d.own.socket = d.socket;
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = cli_option(cli, "demo", argc, argv, ":", options)) != -1) {
 		char *path = opt == 'p' ? d.pcap : d.rules;
 
 		if (opt == 'h') {

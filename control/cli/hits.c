@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // "wireglass hits ...": what the rules found. Everything printed for people goes through the table's filter, because host,
 // URL and file names are the words of whoever sent them.
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -203,7 +202,7 @@ static int parse_options(struct cli *cli, int argc, char **argv, struct ipc_admi
 	unsigned long long v = 0;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = cli_option(cli, "hits", argc, argv, ":", options)) != -1) {
 		bool good = true;
 
 		if (opt == OPT_HELP)
@@ -255,9 +254,7 @@ int cmd_hits(struct cli *cli, int argc, char **argv)
 	if (strcmp(word, "follow") == 0 && left == 0)
 		return follow(cli, &req);
 	for (int i = 0; i < 3; i++)
-		if (strcmp(word, words[i]) == 0 || word[0] == '\0') {
-			fputs(help, stderr);
-			return CLI_USAGE;
-		}
+		if (strcmp(word, words[i]) == 0 || word[0] == '\0')
+			return cli_usage(cli, "hits", help);
 	return cli_unknown(cli, "hits", "command", word, words, 3);
 }

@@ -99,8 +99,8 @@ static int print_key(const struct cli *cli, const char *secret_path, const char 
 	sig_id_text(id, key->id);
 	if (cli->json) {
 		reply = json_pack("{s:s, s:o, s:o, s:b}", "id", id, "secret",
-				  rules_json_text(secret_path), "public",
-				  rules_json_text(public_path), "encrypted", encrypted);
+				  cli_json_text(secret_path), "public",
+				  cli_json_text(public_path), "encrypted", encrypted);
 		ret = reply != NULL ? client_print_json(reply) : CLI_FAILED;
 		json_decref(reply);
 		return ret;
@@ -126,7 +126,7 @@ int cmd_keygen(struct cli *cli, int argc, char **argv)
 	struct diag diag = {""};
 	int c, ret;
 
-	while ((c = rules_option(cli, "keygen", argc, argv, ":h", options)) != -1) {
+	while ((c = cli_option(cli, "keygen", argc, argv, ":h", options)) != -1) {
 		if (c == 'h') {
 			fputs(help, stdout);
 			return CLI_OK;

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The wireglass program: global options, the table of commands, help.
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "common/log.h"
-#include "common/suggest.h"
 #include "control/cli/cli.h"
 #include "control/settings.h"
 #include "dataplane/replay.h"
@@ -75,54 +70,6 @@ static void print_help(FILE *f)
 	      "time, 5 signature or verification failed, 6 done in part.\n"
 	      "\"wireglass help COMMAND\" explains a command.\n",
 	      f);
-}
-
-int cli_error(const struct cli *cli, enum cli_exit exit_code, const char *code, const char *fmt,
-	      ...)
-{
-	char text[2048];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "wireglass: %s\n", text);
-	if (cli->json) {
-		json_t *json = json_pack("{s:s, s:s}", "error", text, "code", code);
-		if (json != NULL) {
-			json_dumpf(json, stdout, JSON_COMPACT);
-			putchar('\n');
-		}
-		json_decref(json);
-	}
-	return exit_code;
-}
-
-int cli_unknown(const struct cli *cli, const char *command, const char *what, const char *word,
-		const char *const *words, unsigned int n)
-{
-	const char *near = suggest_closest(word, words, n);
-
-	return cli_error(cli, CLI_USAGE, "usage",
-			 "unknown %s \"%s\"%s%s%s (see wireglass help%s%s)", what, word,
-			 near != NULL ? ", did you mean \"" : "", near != NULL ? near : "",
-			 near != NULL ? "\"?" : "", command != NULL ? " " : "",
-			 command != NULL ? command : "");
-}
-
-bool cli_number(const char *text, unsigned long long min, unsigned long long max,
-		unsigned long long *ret_value)
-{
-	char *end;
-
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	unsigned long long v = strtoull(text, &end, 10);
-	if (errno != 0 || *end != '\0' || v < min || v > max)
-		return false;
-	*ret_value = v;
-	return true;
 }
 
 static const struct command *find(const char *name)
@@ -214,6 +161,8 @@ int main(int argc, char **argv)
 	argc = take_global_options(&cli, argc, argv);
 	if (argc < 0)
 		return CLI_USAGE;
+	if (argc < 2 && cli.json)
+		return cli_error(&cli, CLI_USAGE, "usage", "name a command (see wireglass --help)");
 	if (argc < 2) {
 		print_help(stderr);
 		return CLI_USAGE;

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/eve.h"
 #include "control/cli/client.h"
 #include "rules/bundle.h"
 
@@ -65,7 +64,12 @@ static const char load_help[] =
 static const char list_help[] =
 	"usage: wireglass rules list\n"
 	"\n"
-	"The bundles that wireglassd accepted and keeps, the live one marked with '*'.\n"
+	"The bundles that wireglassd accepted and keeps, the live one marked with '*'. None is "
+	"marked while\n"
+	"no dataplane runs it.\n"
+	"\n"
+	"Exit codes: 0 done, 1 refused, 2 usage, 3 wireglassd not reachable, 4 no answer in "
+	"time.\n"
 	"\n"
 	"  wireglass rules list\n"
 	"  wireglass --json rules list | jq '.bundles[] | select(.live)'\n";
@@ -83,31 +87,6 @@ static const char rollback_help[] = "usage: wireglass rules rollback [SERIAL]\n"
 				    "  wireglass rules rollback\n"
 				    "  wireglass rules rollback 41\n";
 
-int rules_option(const struct cli *cli, const char *command, int argc, char **argv,
-		 const char *shorts, const struct option *options)
-{
-	const char *names[32];
-	unsigned int n = 0;
-	int c;
-
-	opterr = 0;
-	c = getopt_long(argc, argv, shorts, options, NULL);
-	if (c == ':') {
-		cli_error(cli, CLI_USAGE, "usage", "%s needs a value (see wireglass help %s)",
-			  argv[optind - 1], command);
-		return RULES_BAD_OPTION;
-	}
-	for (; c == '?' && options[n].name != NULL && n < 32; n++)
-		names[n] = options[n].name;
-	if (c == '?') {
-		const char *word = argv[optind - 1];
-
-		cli_unknown(cli, command, "option", word + (strncmp(word, "--", 2) == 0 ? 2 : 0),
-			    names, n);
-	}
-	return c;
-}
-
 int rules_failed(const struct cli *cli, int error, const struct diag *diag)
 {
 	char text[1024];
@@ -118,21 +97,6 @@ int rules_failed(const struct cli *cli, int error, const struct diag *diag)
 	if (error == -EKEYEXPIRED)
 		return cli_error(cli, CLI_FAILED, "expired", "%s", text);
 	return cli_error(cli, CLI_FAILED, "failed", "%s", text);
-}
-
-json_t *rules_json_text(const char *text)
-{
-	size_t len = strlen(text), size = 6 * len + 2; // every byte at its longest
-	char *buf = calloc(1, size), *end;
-	json_t *json = NULL;
-
-	if (buf == NULL)
-		return NULL;
-	end = eve_string(buf, buf + size, text, len);
-	if (end != NULL)
-		json = json_loadb(buf, (size_t)(end - buf), JSON_DECODE_ANY, NULL);
-	free(buf);
-	return json;
 }
 
 void rules_print_text(const char *text)
@@ -240,7 +204,7 @@ static int rules_load(struct cli *cli, int argc, char **argv)
 	char *data;
 	int c, fd, ret;
 
-	while ((c = rules_option(cli, "rules load", argc, argv, ":h", options)) != -1) {
+	while ((c = cli_option(cli, "rules load", argc, argv, ":h", options)) != -1) {
 		if (c == 'h') {
 			fputs(load_help, stdout);
 			return CLI_OK;
@@ -280,7 +244,7 @@ static int rules_list(struct cli *cli, int argc, char **argv)
 	size_t i;
 	int c, ret;
 
-	while ((c = rules_option(cli, "rules list", argc, argv, ":h", options)) != -1) {
+	while ((c = cli_option(cli, "rules list", argc, argv, ":h", options)) != -1) {
 		if (c == 'h')
 			fputs(list_help, stdout);
 		return c == 'h' ? CLI_OK : CLI_USAGE;
@@ -324,7 +288,7 @@ static int rules_rollback(struct cli *cli, int argc, char **argv)
 	json_t *reply;
 	int c, ret;
 
-	while ((c = rules_option(cli, "rules rollback", argc, argv, ":h", options)) != -1) {
+	while ((c = cli_option(cli, "rules rollback", argc, argv, ":h", options)) != -1) {
 		if (c == 'h')
 			fputs(rollback_help, stdout);
 		return c == 'h' ? CLI_OK : CLI_USAGE;
@@ -354,10 +318,8 @@ int cmd_rules(struct cli *cli, int argc, char **argv)
 	enum { N = sizeof(table) / sizeof(table[0]) };
 	const char *names[N];
 
-	if (argc < 2) {
-		fputs(help, stderr);
-		return CLI_USAGE;
-	}
+	if (argc < 2)
+		return cli_usage(cli, "rules", help);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		fputs(help, stdout);
 		return CLI_OK;

@@ -4,8 +4,6 @@
 #define CONTROL_CLI_RULES_H
 
 #include <errno.h>
-#include <getopt.h>
-#include <jansson.h>
 
 #include "common/diag.h"
 #include "control/cli/cli.h"
@@ -17,19 +15,8 @@ int rules_pack(struct cli *cli, int argc, char **argv);
 int rules_sign(struct cli *cli, int argc, char **argv);
 int rules_verify(struct cli *cli, int argc, char **argv);
 
-// Returned for a wrong option.
-#define RULES_BAD_OPTION '?'
-
-// The next option of a command, -1 at the end, or RULES_BAD_OPTION after saying what is wrong. command: "rules check";
-// shorts starts with ':'.
-int rules_option(const struct cli *cli, const char *command, int argc, char **argv,
-		 const char *shorts, const struct option *options);
-
 // Print a failure and turn it into an exit code: 5 for signatures, 1 for the rest.
 int rules_failed(const struct cli *cli, int error, const struct diag *diag);
-
-// Any bytes as a JSON string: what is not UTF-8 becomes the code point of the same number.
-json_t *rules_json_text(const char *text);
 
 // Print text; control characters become '?', so that a file cannot drive the terminal.
 void rules_print_text(const char *text);

@@ -61,10 +61,10 @@ static void on_rule(void *ctx, enum rules_verdict verdict, uint32_t sid, const s
 	if (c->rules != NULL) {
 		json_t *rule =
 			json_pack("{s:I, s:o, s:I, s:I, s:s, s:o}", "sid", (json_int_t)sid, "file",
-				  rules_json_text(diag->file), "line", (json_int_t)diag->line,
+				  cli_json_text(diag->file), "line", (json_int_t)diag->line,
 				  "column", (json_int_t)diag->column, "verdict",
 				  verdict == RULES_SKIPPED ? "skipped" : "refused", "reason",
-				  rules_json_text(diag->text));
+				  cli_json_text(diag->text));
 
 		if (rule == NULL || json_array_append_new(c->rules, rule) < 0)
 			c->oom = true;
@@ -179,7 +179,7 @@ int rules_check(struct cli *cli, int argc, char **argv)
 	struct check check = {.cli = cli};
 	int c, ret, n = 0;
 
-	while ((c = rules_option(cli, "rules check", argc, argv, ":h", options)) != -1) {
+	while ((c = cli_option(cli, "rules check", argc, argv, ":h", options)) != -1) {
 		switch (c) {
 		case 'h':
 			fputs(help, stdout);

@@ -201,7 +201,7 @@ static int pack_print(const struct cli *cli, const struct pack *p, size_t len)
 
 	if (cli->json) {
 		reply = json_pack("{s:o, s:s, s:I, s:s, s:s, s:I, s:I, s:b}", "file",
-				  rules_json_text(p->output), "id", p->manifest.id, "serial",
+				  cli_json_text(p->output), "id", p->manifest.id, "serial",
 				  (json_int_t)p->manifest.serial, "created", p->manifest.created,
 				  "expires", p->manifest.expires, "files", (json_int_t)p->n,
 				  "bytes", (json_int_t)len, "signed", p->key != NULL);
@@ -267,7 +267,7 @@ int rules_pack(struct cli *cli, int argc, char **argv)
 	if (p == NULL)
 		return cli_error(cli, CLI_FAILED, "memory", "out of memory");
 	while (ret == 0 &&
-	       (c = rules_option(cli, "rules pack", argc, argv, ":ho:", options)) != -1) {
+	       (c = cli_option(cli, "rules pack", argc, argv, ":ho:", options)) != -1) {
 		if (c == 'h') {
 			fputs(pack_help, stdout);
 			pack_free(p);

@@ -122,10 +122,10 @@ int rules_sign(struct cli *cli, int argc, char **argv)
 	size_t len;
 	int c, ret;
 
-	while ((c = rules_option(cli, "rules sign", argc, argv, ":hk:", options)) != -1) {
+	while ((c = cli_option(cli, "rules sign", argc, argv, ":hk:", options)) != -1) {
 		if (c == 'h')
 			fputs(sign_help, stdout);
-		if (c == 'h' || c == RULES_BAD_OPTION)
+		if (c == 'h' || c == CLI_BAD_OPTION)
 			return c == 'h' ? CLI_OK : CLI_USAGE;
 		if (c == 'k')
 			key_path = optarg;
@@ -177,10 +177,10 @@ static int verify_print(const struct cli *cli, const char *path, const struct bu
 							"bytes", (json_int_t)b->files[i].len));
 		reply = json_pack("{s:s, s:I, s:s, s:o, s:s, s:o}", "id", m->id, "serial",
 				  (json_int_t)m->serial, "key", id, "key_file",
-				  rules_json_text(b->signer.key.file), "digest", digest, "files",
+				  cli_json_text(b->signer.key.file), "digest", digest, "files",
 				  files);
 		for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-			json_object_set_new(reply, texts[i][0], rules_json_text(texts[i][1]));
+			json_object_set_new(reply, texts[i][0], cli_json_text(texts[i][1]));
 		ret = reply != NULL ? client_print_json(reply) : CLI_FAILED;
 		json_decref(reply);
 		return ret;
@@ -230,7 +230,7 @@ int rules_verify(struct cli *cli, int argc, char **argv)
 	if (trust == NULL)
 		return cli_error(cli, CLI_FAILED, "memory", "out of memory");
 	while (ret == 0 &&
-	       (c = rules_option(cli, "rules verify", argc, argv, ":hk:", options)) != -1) {
+	       (c = cli_option(cli, "rules verify", argc, argv, ":hk:", options)) != -1) {
 		if (c == 'h')
 			fputs(verify_help, stdout);
 		if (c != 'k') {

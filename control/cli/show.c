@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // "wireglass show ...": what the daemon and the dataplane are doing, as tables or as JSON.
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -259,7 +258,7 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 	struct show_options o = {0};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = cli_option(cli, "show", argc, argv, ":", options)) != -1) {
 		if (opt == 'h') {
 			fputs(help, stdout);
 			return CLI_OK;
@@ -268,10 +267,8 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 			return CLI_USAGE;
 		o.all = true;
 	}
-	if (argc - optind != 1) {
-		fputs(help, stderr);
-		return CLI_USAGE;
-	}
+	if (argc - optind != 1)
+		return cli_usage(cli, "show", help);
 	for (int i = 0; i < TOPIC_N; i++) {
 		if (strcmp(argv[optind], topics[i].word) == 0)
 			return show(cli, i, &o);

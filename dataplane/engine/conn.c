@@ -460,6 +460,11 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 	struct http_event ev;
 	enum http_answers answers;
 
+	// A tripwire: nobody hands bytes of a released flow on, and should somebody ever do, this shows it.
+	if (f->app != APP_HTTP && f->app != APP_FAILED) {
+		x->counters->v[CNT_APP_READ_AFTER_RELEASE] += run->data.len;
+		return false;
+	}
 	if (run->gap_bytes > 0)
 		on_gap(x, f, dir, run->gap_bytes);
 	for (;;) {

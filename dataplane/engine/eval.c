@@ -5,6 +5,11 @@
 #include <string.h>
 
 #include "dataplane/engine/number.h"
+#include "dataplane/engine/transform.h"
+
+enum {
+	DECODED_PER_STEP = 16, // bytes that are decoded again on every try cost their share of the budget
+};
 
 struct eval {
 	const struct ruleset *rs;
@@ -53,7 +58,7 @@ static bool is_relative(const struct image_match *m)
 static bool has_end(const struct image_match *m)
 {
 	return (m->flags & IMAGE_NEGATED) == 0 && m->type != IMAGE_SIZE &&
-	       m->type != IMAGE_DATA_AT && m->type != IMAGE_BYTE_TEST;
+	       m->type != IMAGE_DATA_AT && m->type != IMAGE_BYTE_TEST && m->type != IMAGE_BASE64;
 }
 
 // Does a later match count from the end of match i?
@@ -64,6 +69,8 @@ static bool is_anchor(const struct eval *e, uint32_t i)
 			return true;
 		if (has_end(&e->m[i]))
 			return false;
+		if (e->m[i].type == IMAGE_BASE64) // what follows counts in decoded bytes
+			i += (uint32_t)e->rs->numbers[e->m[i].blob_off].value;
 	}
 	return false;
 }
@@ -247,6 +254,29 @@ static bool eval_number(struct eval *e, uint32_t i, size_t prev_end)
 	return eval_from(e, i + 1, end);
 }
 
+// Decode, evaluate the matches behind on that, go on with those after them.
+static bool eval_base64(struct eval *e, uint32_t i, size_t prev_end)
+{
+	const struct image_match *m = &e->m[i];
+	const struct number *n = &e->rs->numbers[m->blob_off];
+	size_t at = (size_t)n->offset + ((m->flags & IMAGE_RELATIVE) != 0 ? prev_end : 0);
+	struct span s = span_from(e->buf, at);
+	struct eval inner = *e;
+	bool holds;
+
+	if (n->bytes > 0)
+		s = span_first(s, n->bytes);
+	inner.buf = transform_base64(e->w, s);
+	inner.m = m + 1;
+	inner.first = e->first + i + 1;
+	inner.n = (uint32_t)n->value;
+	inner.steps += (uint32_t)inner.buf.len / DECODED_PER_STEP;
+	holds = inner.buf.len > 0 && eval_from(&inner, 0, 0);
+	e->steps = inner.steps;
+	e->over |= inner.over;
+	return holds && eval_from(e, i + 1 + inner.n, prev_end);
+}
+
 static bool eval_from(struct eval *e, uint32_t i, size_t prev_end)
 {
 	if (i == e->n)
@@ -267,6 +297,8 @@ static bool eval_from(struct eval *e, uint32_t i, size_t prev_end)
 	}
 	case IMAGE_DATA_AT:
 		return eval_data_at(e, i, prev_end);
+	case IMAGE_BASE64:
+		return eval_base64(e, i, prev_end);
 	}
 	return eval_number(e, i, prev_end);
 }
@@ -285,7 +317,12 @@ bool eval_cond(const struct ruleset *rs, struct ruleset_worker *w, const struct 
 	};
 	bool holds;
 
-	if (buffer.len == 0)
+	if (buffer.len > 0 && cond->n_transforms > 0 &&
+	    !transform_apply(rs, w, cond, buffer, counters, &e.buf)) {
+		counters->v[CNT_EVAL_LIMIT]++;
+		return false;
+	}
+	if (e.buf.len == 0)
 		return false;
 	holds = eval_from(&e, 0, 0);
 	if (e.over)

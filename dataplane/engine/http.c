@@ -356,12 +356,31 @@ static int body_next(struct http_half *h, struct span *in, struct http_event *ev
 	return event(ev, HTTP_EV_BODY);
 }
 
+// The stream ends within a head: what is there is a head, if its start line is; otherwise it is raw.
+static int head_unfinished(struct http_half *h, struct http_parser *ps, enum dir dir,
+			   enum http_answers answers, struct http_event *ev)
+{
+	struct span raw = span_of(h->gather, h->gathered);
+
+	if (memchr(raw.data, '\n', raw.len) == NULL ||
+	    http_head_parse(raw, dir, answers, ps->counters, &ps->head) < 0)
+		return go_raw(h, ps, CNT_HTTP_TRUNCATED, ev);
+	ps->counters->v[CNT_HTTP_TRUNCATED]++;
+	h->drop_gather = 1;
+	h->chunked = 0;
+	h->upgraded = 0;
+	message_end(h, true);
+	ev->head = &ps->head;
+	return event(ev, HTTP_EV_HEAD);
+}
+
 // The stream ends: say what that means for the message in progress.
-static int finish(struct http_half *h, struct http_parser *ps, struct http_event *ev)
+static int finish(struct http_half *h, struct http_parser *ps, enum dir dir,
+		  enum http_answers answers, struct http_event *ev)
 {
 	switch ((enum http_state)h->state) {
-	case HTTP_HEAD: // an unfinished head is scanned raw
-		return go_raw(h, ps, CNT_HTTP_TRUNCATED, ev);
+	case HTTP_HEAD:
+		return head_unfinished(h, ps, dir, answers, ev);
 	case HTTP_BODY_CLOSE:
 		h->state = HTTP_START;
 		return event(ev, HTTP_EV_END);
@@ -403,7 +422,7 @@ int http_next(struct http_half *h, struct http_parser *ps, enum dir dir,
 			return event(ev, HTTP_EV_UPGRADED);
 		}
 		if (io_in->len == 0)
-			return fin ? finish(h, ps, ev) : 0;
+			return fin ? finish(h, ps, dir, answers, ev) : 0;
 		switch ((enum http_state)h->state) {
 		case HTTP_START:
 		case HTTP_HEAD:

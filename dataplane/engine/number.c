@@ -41,8 +41,8 @@ static bool read_text(const struct number *n, struct span s, uint64_t *ret_value
 		i++;
 	if (i < s.len && (s.data[i] == '-' || s.data[i] == '+'))
 		negative = s.data[i++] == '-';
-	if (n->base == 16 && i + 2 < s.len && s.data[i] == '0' && span_lower(s.data[i + 1]) == 'x' &&
-	    digit_of(s.data[i + 2]) < 16)
+	if (n->base == 16 && i + 2 < s.len && s.data[i] == '0' &&
+	    span_lower(s.data[i + 1]) == 'x' && digit_of(s.data[i + 2]) < 16)
 		i += 2;
 	for (; i < s.len && digit_of(s.data[i]) < n->base; i++, any = true)
 		if (__builtin_mul_overflow(v, n->base, &v) ||

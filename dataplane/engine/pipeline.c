@@ -224,6 +224,9 @@ static void flow_release(struct pipeline *p, struct flow *f, enum app_proto app)
 
 		p->counters.v[CNT_TCP_RELEASED] += held;
 		f->released_bytes += held;
+		if (f->half[d].prefix != POOL_NONE && f->http == NULL)
+			p->counters.v[CNT_APP_PREFIX_BYTES] +=
+				((struct tcp_seg *)pool_at(&p->cells, f->half[d].prefix))->len;
 		prefix_drop(p, &f->half[d]);
 	}
 	if (f->http != NULL)
@@ -389,10 +392,17 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 		}
 		app = APP_OPAQUE;
 	}
-	p->counters.v[CNT_APP_PREFIX_BYTES] += first.len < APP_PREFIX_MAX ? first.len : APP_PREFIX_MAX;
+	// What stands in a cell is counted when the cell goes.
+	if (cell == NULL)
+		p->counters.v[CNT_APP_PREFIX_BYTES] +=
+			first.len < APP_PREFIX_MAX ? first.len : APP_PREFIX_MAX;
+	else
+		cell->len = (uint16_t)first.len;
 	// Picked up in the middle of a body: the next message may come.
 	if (app == APP_OPAQUE && (f->flags & FLOW_MIDSTREAM) != 0 &&
 	    ++f->probes < MIDSTREAM_PROBES) {
+		if (cell != NULL)
+			p->counters.v[CNT_APP_PREFIX_BYTES] += cell->len;
 		prefix_drop(p, h);
 		return false;
 	}

@@ -5,6 +5,7 @@
 // grows by hs_open_stream(), which allocates, up to the number of bodies it may have open; after that it never does.
 #include "dataplane/engine/ruleset_impl.h"
 #include "dataplane/engine/selftest.h"
+#include "dataplane/engine/transform.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@ static void views_set(struct ruleset *rs)
 	rs->owners = IMAGE_AT(h, struct image_owner, IMAGE_OWNERS);
 	rs->bits = IMAGE_AT(h, struct image_bit, IMAGE_BITS);
 	rs->numbers = IMAGE_AT(h, struct number, IMAGE_NUMBERS);
+	rs->transforms = IMAGE_AT(h, struct image_transform, IMAGE_TRANSFORMS);
+	rs->n_transforms = IMAGE_COUNT(h, struct image_transform, IMAGE_TRANSFORMS);
 	rs->addrs = IMAGE_AT(h, struct image_addr, IMAGE_ADDRS);
 	rs->ports = IMAGE_AT(h, struct image_port, IMAGE_PORTS);
 	rs->dbs = IMAGE_AT(h, struct image_db, IMAGE_DBS);
@@ -88,6 +91,32 @@ static int pcre_load(struct ruleset *rs, struct diag *d)
 	return 0;
 }
 
+static int transforms_load(struct ruleset *rs, struct diag *d)
+{
+	rs->transform_pcre = calloc(rs->n_transforms + 1, sizeof(*rs->transform_pcre));
+	if (rs->transform_pcre == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rs->n_transforms; i++) {
+		const struct image_transform *t = &rs->transforms[i];
+		uint32_t groups = 0;
+		PCRE2_SIZE at;
+		int err;
+
+		if (t->type != TRANSFORM_PCREXFORM)
+			continue;
+		rs->transform_pcre[i] = pcre2_compile(rs->blobs + t->blob_off, t->len,
+						      TRANSFORM_PCRE_OPTIONS, &err, &at, NULL);
+		if (rs->transform_pcre[i] != NULL)
+			pcre2_pattern_info(rs->transform_pcre[i], PCRE2_INFO_CAPTURECOUNT, &groups);
+		if (groups == 0) {
+			diag_set(d, NULL, 0, 0, "rule set image holds a pcrexform that does not compile");
+			return -EBADMSG;
+		}
+		pcre2_jit_compile(rs->transform_pcre[i], PCRE2_JIT_COMPLETE);
+	}
+	return 0;
+}
+
 static int worker_load(struct ruleset *rs, struct ruleset_worker *w)
 {
 	uint32_t max_sigs = 1;
@@ -100,12 +129,14 @@ static int worker_load(struct ruleset *rs, struct ruleset_worker *w)
 	}
 	w->fired = calloc(max_sigs, sizeof(*w->fired));
 	w->pools = calloc(rs->n_dbs + 1, sizeof(*w->pools));
-	w->match = pcre2_match_data_create(1, NULL);
+	w->match = pcre2_match_data_create(2, NULL); // the match, and what pcrexform captures
 	w->match_ctx = pcre2_match_context_create(NULL);
 	if (w->fired == NULL || w->pools == NULL || w->match == NULL || w->match_ctx == NULL)
 		return -ENOMEM;
 	w->jit_stack = pcre2_jit_stack_create(32 << 10, PCRE_JIT_STACK, NULL);
 	if (w->jit_stack == NULL)
+		return -ENOMEM;
+	if (transform_worker_init(w) < 0)
 		return -ENOMEM;
 	pcre2_jit_stack_assign(w->match_ctx, NULL, w->jit_stack);
 	pcre2_set_match_limit(w->match_ctx, PCRE_MATCH_LIMIT * 100);
@@ -183,6 +214,7 @@ static void worker_free(struct ruleset *rs, struct ruleset_worker *w)
 	free(w->pools);
 	free(w->fired);
 	hs_free_scratch(w->scratch);
+	transform_worker_done(w);
 	pcre2_match_data_free(w->match);
 	pcre2_match_context_free(w->match_ctx);
 	pcre2_jit_stack_free(w->jit_stack);
@@ -217,6 +249,8 @@ int ruleset_load(const void *image, uint64_t len, const uint8_t want_digest[32],
 	err = dbs_load(rs, ret_diag);
 	if (err == 0)
 		err = pcre_load(rs, ret_diag);
+	if (err == 0)
+		err = transforms_load(rs, ret_diag);
 	if (err < 0)
 		goto fail;
 	err = -ENOMEM;
@@ -257,6 +291,9 @@ void ruleset_free(struct ruleset *rs)
 	for (uint32_t i = 0; rs->pcre != NULL && i < rs->n_matches; i++)
 		pcre2_code_free(rs->pcre[i]);
 	free(rs->pcre);
+	for (uint32_t i = 0; rs->transform_pcre != NULL && i < rs->n_transforms; i++)
+		pcre2_code_free(rs->transform_pcre[i]);
+	free(rs->transform_pcre);
 	free(rs->img);
 	free(rs);
 }

@@ -11,6 +11,12 @@
 
 #include "dataplane/engine/ruleset.h"
 
+typedef struct evp_md_ctx_st EVP_MD_CTX;
+
+enum {
+	TRANSFORM_DIGESTS = TRANSFORM_TO_SHA256 - TRANSFORM_TO_MD5 + 1,
+};
+
 // A signature that matched in the last scan.
 struct fired {
 	uint32_t sig; // index in its database, from db.sig
@@ -34,6 +40,9 @@ struct ruleset_worker {
 	pcre2_match_data *match;
 	pcre2_match_context *match_ctx;
 	pcre2_jit_stack *jit_stack;
+	// For conditions that look at other bytes than the buffer's: engine/transform.c.
+	uint8_t *copy, *decoded;
+	EVP_MD_CTX *digest[TRANSFORM_DIGESTS];
 };
 
 struct ruleset {
@@ -49,6 +58,7 @@ struct ruleset {
 	const struct image_owner *owners;
 	const struct image_bit *bits;
 	const struct number *numbers;
+	const struct image_transform *transforms;
 	const struct image_addr *addrs;
 	const struct image_port *ports;
 	const struct image_db *dbs;
@@ -56,6 +66,8 @@ struct ruleset {
 	uint32_t n_rules, n_dbs, n_matches;
 	hs_database_t **db;
 	pcre2_code **pcre; // per match, NULL for contents
+	pcre2_code **transform_pcre; // per transform, NULL for all but pcrexform
+	uint32_t n_transforms;
 	struct ruleset_worker *w;
 };
 

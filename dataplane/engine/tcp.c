@@ -2,7 +2,7 @@
 // Sequence numbers are compared as signed differences; stream offsets are 64 bits and never wrap.
 //
 // Accounting: every payload byte of a tracked flow ends in exactly one of delivered, released, duplicate,
-// out_of_window, ignored, after_fin, queue_dropped, or is held.
+// out_of_window, ignored, after_fin, or is held.
 #include "dataplane/engine/tcp.h"
 
 #include <string.h>
@@ -178,7 +178,7 @@ static bool queue_piece(struct tcp_half *h, struct pool *pool, uint32_t seq, str
 		c->v[CNT_TCP_DUPLICATE] += data.len;
 		return true;
 	}
-	if (h->ooo_count >= TCP_OOO_SEGS_MAX || h->ooo_bytes + data.len > TCP_OOO_BYTES_MAX)
+	if (h->ooo_count >= TCP_OOO_SEGS_MAX)
 		return false;
 	s = pool_get(pool);
 	if (s == NULL)

@@ -16,8 +16,7 @@
 enum {
 	TCP_SEG_BYTES = 2048,
 	TCP_SEG_DATA = TCP_SEG_BYTES - 12,
-	TCP_OOO_SEGS_MAX = 256,       // per direction: bounds the walk of an insert (SegmentSmack)
-	TCP_OOO_BYTES_MAX = 1 << 20,  // per direction
+	TCP_OOO_SEGS_MAX = 256,      // per direction, 512 KiB at most: bounds the walk of an insert (SegmentSmack)
 	TCP_ACKED_SEGS = 32,          // wait for so many segments behind an acknowledged hole: captures reorder
 };
 

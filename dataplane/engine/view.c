@@ -143,7 +143,6 @@ static struct span field_make(struct view *v, struct span name)
 	return n > 0 ? span_of(out, n) : one;
 }
 
-// The head without its empty line, from behind the start line or from its beginning.
 static struct span start_line(const struct http_head *h)
 {
 	const uint8_t *lf = memchr(h->raw.data, '\n', h->raw.len);
@@ -159,14 +158,8 @@ static struct span start_line(const struct http_head *h)
 static struct span header_raw(const struct http_head *h)
 {
 	const uint8_t *lf = memchr(h->raw.data, '\n', h->raw.len);
-	struct span s = lf != NULL ? span_from(h->raw, (size_t)(lf - h->raw.data) + 1) : SPAN_NONE;
 
-	// The empty line that ends the head is no header.
-	if (s.len >= 2 && s.data[s.len - 2] == '\r')
-		s.len -= 2;
-	else if (s.len >= 1)
-		s.len -= 1;
-	return s;
+	return lf != NULL ? span_from(h->raw, (size_t)(lf - h->raw.data) + 1) : SPAN_NONE;
 }
 
 // "HTTP/1.1": the last word of a request line, the first of a status line.

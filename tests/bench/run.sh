@@ -6,22 +6,24 @@ set -u
 
 usage() {
     cat <<'TEXT'
-usage: tests/bench/run.sh [-b BUILD] [-r RULES]... [-s SECONDS] [-n RUNS] [PCAP]...
+usage: tests/bench/run.sh [-b BUILD] [-r RULES]... [-v NAME=VALUE]... [-s SECONDS] [-n RUNS] [PCAP]...
   -b  build folder (default build)         -r  rule file, repeat for more (default the demo's)
   -s  seconds of a run (default 1)         -n  runs (default 5)
+  -v  rule variable, e.g. HOME_NET=any, repeat for more
   PCAP defaults to tests/demo/demo.pcap
 TEXT
 }
 
 cd "$(dirname "$0")/../.." || exit 1
 build=build seconds=1 runs=5
-rules=()
-while getopts b:r:s:n:h option; do
+rules=() variables=()
+while getopts b:r:s:n:v:h option; do
     case $option in
     b) build=$OPTARG ;;
     r) rules+=("$OPTARG") ;;
     s) seconds=$OPTARG ;;
     n) runs=$OPTARG ;;
+    v) variables+=(--var "$OPTARG") ;;
     h) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
     esac
@@ -37,7 +39,7 @@ for pcap in "$@"; do
         name=none
         [ -z "$rule" ] || name=$(basename "$rule")
         if ! json=$("$build/wireglass" bench --json --seconds "$seconds" --runs "$runs" \
-            ${rule:+--rules "$rule"} "$pcap"); then
+            ${rule:+--rules "$rule" "${variables[@]}"} "$pcap"); then
             status=1
             continue
         fi

@@ -37,6 +37,11 @@ prints() {
     check "$1" jq -e "$2" "$WORK/out"
 }
 
+# has_lines FILE NUMBER : for wait_for
+has_lines() {
+    [ "$(wc -l <"$1")" -ge "$2" ]
+}
+
 # --- help
 for command in show hits rules keygen replay bench demo; do
     exits "help $command" 0 wg help $command
@@ -80,9 +85,8 @@ exits 'sign' 0 wg rules sign --key publisher.key unsigned.wgb
 exits 'verify what was signed' 0 wg rules verify --key publisher.pub unsigned.wgb
 
 # --- replay and bench
-exits 'replay into a folder that is missing' 1 wg replay --rules "$RULES" --streams streams "$PCAP"
-says 'the missing folder: what to do' 'mkdir -p'
-mkdir streams
+exits 'replay into a folder that cannot be made' 1 wg replay --rules "$RULES" --streams none/streams "$PCAP"
+says 'that folder: its name' 'none/streams'
 exits 'replay' 0 wg replay --rules "$RULES" --events alert,http,fileinfo,flow,anomaly --streams streams "$PCAP"
 check 'replay: every line is JSON' jq -es 'length > 50' "$WORK/out"
 is 'replay: the last line has the counters' "$(tail -n 1 out | jq -r .event_type)" stats
@@ -130,8 +134,11 @@ exits 'hits show' 0 wg hits show 1
 exits 'hits show of none' 1 wg hits show 99999
 exits 'hits show of nonsense' 2 wg hits show abc
 exits 'hits list with a nonsense limit' 2 wg hits list --limit x
-timeout 2 "$BUILD/wireglass" --socket "$CTL_SOCKET" --json hits follow --since 14 >follow.out 2>follow.err
-is 'hits follow: what came after' "$(jq -c .id follow.out | wc -l)" 3
+"$BUILD/wireglass" --socket "$CTL_SOCKET" --json hits follow --since 14 >follow.out 2>follow.err &
+follower=$!
+check 'hits follow prints' wait_for "$PATIENCE" has_lines follow.out 3
+stop "$follower"
+is 'hits follow: what came after' "$(jq -c .id follow.out | xargs)" '15 16 17'
 exits 'rules list' 0 wg --json rules list
 prints 'rules list: the live one' '[.bundles[] | select(.live)] | length == 1 and .[0].serial == 7'
 exits 'rollback without an older one' 1 wg rules rollback

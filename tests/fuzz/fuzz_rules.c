@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/number.h"
 #include "rules/parse.h"
+#include "rules/transform.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,16 +17,58 @@ static void require(int condition)
 		abort();
 }
 
+static void check_var(bool is_var, int64_t index)
+{
+	require(!is_var || (index >= 0 && index < NUMBER_VARS_MAX));
+}
+
+static void check_number(const struct rule_match *m)
+{
+	const struct number *n = m->number;
+
+	require(m->type > RULE_PCRE && m->type <= RULE_BASE64 && m->len == 0);
+	require((m->flags & ~(RULE_NEGATED | RULE_PCRE_RELATIVE | RULE_DECODED)) == 0);
+	require(n->op < NUMBER_OP_N && (n->flags & ~NUMBER_FLAGS) == 0);
+	require((m->type == RULE_BYTE_MATH) == (n->op >= NUMBER_TEST_N));
+	require(n->result < NUMBER_VARS_MAX && n->align <= 4);
+	check_var((n->flags & NUMBER_VAR_BYTES) != 0, n->bytes);
+	check_var((n->flags & NUMBER_VAR_OFFSET) != 0, n->offset);
+	check_var((n->flags & NUMBER_VAR_VALUE) != 0, (int64_t)n->value);
+}
+
+static void check_transforms(const struct rule_match *m)
+{
+	require(m->n_transforms <= TRANSFORMS_MAX);
+	for (unsigned int i = 0; i < m->n_transforms; i++) {
+		const struct rule_transform *t = &m->transforms[i];
+
+		require(t->type < TRANSFORM_N);
+		require((t->type == TRANSFORM_PCREXFORM) == (t->len > 0 && t->data != NULL));
+	}
+}
+
 static void check_match(const struct rule_match *m)
 {
 	const unsigned int absolute = RULE_OFFSET | RULE_DEPTH,
 			   relative = RULE_DISTANCE | RULE_WITHIN;
 
-	require(m->buffer < BUF_N && m->len > 0 && m->data != NULL && m->column > 0);
+	require(m->buffer < BUF_N && m->column > 0);
+	check_transforms(m);
+	if (m->number != NULL) {
+		check_number(m);
+		return;
+	}
 	require(m->type == RULE_CONTENT || m->type == RULE_PCRE);
+	require(m->len > 0 && m->data != NULL);
+	check_var((m->flags & RULE_VAR_OFFSET) != 0, m->offset);
+	check_var((m->flags & RULE_VAR_DEPTH) != 0, m->depth);
+	check_var((m->flags & RULE_VAR_DISTANCE) != 0, m->distance);
+	check_var((m->flags & RULE_VAR_WITHIN) != 0, m->within);
 	require((m->flags & absolute) == 0 || (m->flags & relative) == 0);
-	require((m->flags & RULE_DEPTH) == 0 || m->depth >= m->len);
-	require((m->flags & RULE_WITHIN) == 0 || m->within >= m->len);
+	require((m->flags & RULE_DEPTH) == 0 || (m->flags & RULE_VAR_DEPTH) != 0 ||
+		m->depth >= m->len);
+	require((m->flags & RULE_WITHIN) == 0 || (m->flags & RULE_VAR_WITHIN) != 0 ||
+		m->within >= m->len);
 	require((m->flags & RULE_OFFSET) == 0 || m->offset >= 0);
 	if ((m->flags & RULE_STARTSWITH) != 0)
 		require((m->flags & absolute) == absolute && m->offset == 0 && m->depth == m->len);

@@ -211,7 +211,7 @@ static const struct conv convs[] = {
 	 "3:0:0 7:0:0"},
 	{"head cut short",
 	 {{0, AS_IS, 0, "GET /needle-uri HTTP/1.1\r\nX: RAW-NEEDLE\r\n"}},
-	 "11:0:0"},
+	 "1:0:0 11:0:0"},
 	{"raw over head and body",
 	 {{0, LENGTH, 0, "POST / HTTP/1.1\r\n" UA, "BODYSTART"},
 	  {1, LENGTH, 0, CONV_OK, "BODYSTART expected-phrase"}},

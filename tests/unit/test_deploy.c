@@ -231,6 +231,50 @@ static void test_pending_without_dataplane(void **state)
 	expect_load(bundle(3, RULE(101, "/one")), 0, NULL, "stale"); // recorded when it went live
 }
 
+static bool listed_live(uint64_t serial)
+{
+	int error;
+	json_t *list = request(IPC_ADMIN_RULES_LIST, 0, &error);
+	const json_t *b;
+	bool live = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(list, "bundles"), i, b)
+		if (number_of(b, "serial") == (long long)serial)
+			live = json_is_true(json_object_get(b, "live"));
+	json_decref(list);
+	return live;
+}
+
+// A bundle that waits for a dataplane was accepted: an older one does not take its place.
+static void test_older_than_the_pending_one(void **state)
+{
+	fixture_start();
+	expect_load(bundle(5, RULE(101, "/five")), 0, "pending", NULL);
+	assert_false(listed_live(5));
+	expect_load(bundle(3, RULE(101, "/three")), 0, NULL, "stale");
+	expect_load(bundle(5, RULE(101, "/other")), 0, NULL, "stale");
+	expect_live(5);
+	fixture_stop(); // a restart forgets nothing
+	fixture_start();
+	UNTIL(!deploy_running(&fx.d->deploy));
+	expect_load(bundle(3, RULE(101, "/three")), 0, NULL, "stale");
+	expect_live(5);
+	// On demand it goes, but what was accepted stays the mark.
+	expect_load(bundle(3, RULE(101, "/three")), IPC_ADMIN_ALLOW_OLDER, "pending", NULL);
+	expect_live(3);
+	expect_load(bundle(4, RULE(101, "/four")), 0, NULL, "stale");
+	expect_load(bundle(6, RULE(101, "/six")), 0, "pending", NULL);
+	// Another publisher counts by itself, and does not make us forget.
+	expect_load(make_bundle("rival", 2, RULE(101, "/two"), "", NULL, &len), 0, "pending", NULL);
+	expect_load(bundle(4, RULE(101, "/four")), 0, NULL, "stale");
+	expect_load(bundle(7, RULE(101, "/seven")), 0, "pending", NULL);
+	fake_start();
+	UNTIL(fx.fake.live.serial == 7 && fx.d->deploy.confirmed);
+	assert_true(listed_live(7));
+	assert_false(listed_live(6));
+}
+
 static void test_dataplane_dies_during_the_offer(void **state)
 {
 	struct ipc_admin_req req = {.command = IPC_ADMIN_RULES_LOAD};
@@ -272,6 +316,8 @@ static void test_pending_bundle_refused_later(void **state)
 	fx.fake.refuse = NULL;
 	fake_hang_up(); // a new connection is a new chance
 	UNTIL(fx.fake.live.serial == 1 && fx.d->deploy.confirmed);
+	assert_false(exists("bundles/2.wgb"));
+	expect_load(bundle(2, RULE(101, "/two")), 0, "live", NULL); // its serial was not used up
 }
 
 static void test_restart_of_the_dataplane(void **state)
@@ -468,6 +514,7 @@ int main(void)
 		TEST(test_one_at_a_time),
 		TEST(test_asker_leaves),
 		TEST(test_pending_without_dataplane),
+		TEST(test_older_than_the_pending_one),
 		TEST(test_dataplane_dies_during_the_offer),
 		TEST(test_pending_bundle_refused_later),
 		TEST(test_restart_of_the_dataplane),

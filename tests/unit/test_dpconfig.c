@@ -123,7 +123,7 @@ static void test_options(void **state)
 	assert_int_equal(READ(&c, &diag, "--mode", "inline", "--port", "af_packet:a", "--port",
 			      "net_pcap:b", "--workers", "3", "--socket", "s", "--memory", "100",
 			      "--events", "flow,http", "--wait-rules", "--exit-when-done",
-			      "--control-uid", "33", "--image", "i", "--check"),
+			      "--control-uid", "33", "--image", "i", "--profiles", "p", "--check"),
 			 0);
 	assert_int_equal(c.mode, MODE_INLINE);
 	assert_int_equal(c.n_ports, 2);
@@ -133,6 +133,7 @@ static void test_options(void **state)
 	assert_int_equal(c.pipeline.event_mask, 1u << EVENT_HTTP | 1u << EVENT_FLOW);
 	assert_int_equal(c.control_uid, 33);
 	assert_string_equal(c.image, "i");
+	assert_string_equal(c.profiles, "p");
 	assert_true(c.wait_rules && c.exit_when_done && c.check);
 	assert_int_equal(READ(&c, &diag, "--port", "pcap:x", "--events", "none"), 0);
 	assert_int_equal(c.pipeline.event_mask, 0);
@@ -156,6 +157,7 @@ static void test_refused(void **state)
 		{{"--port", "pcap:x", "--events", "htp"}, "did you mean http"},
 		{{"--port", "pcap:x", "--events", ""}, "unknown event"},
 		{{"--port", "pcap:x", "--socket", ""}, "--socket"},
+		{{"--port", "pcap:x", "--profiles", ""}, "--profiles"},
 		{{"--port", "pcap:x", "--control-uid", "-5"}, "--control-uid"},
 		{{"--port", "pcap:x", "--port", "af_packet:a"}, "cannot be mixed"},
 		{{"--port", "af_packet:a", "--port", "net_pcap:a"}, "named twice"},
@@ -193,6 +195,7 @@ static void test_file(void **state)
 	static const char text[] = "socket = \"/run/x.sock\";\n"
 				   "mode = \"inline\";\n"
 				   "workers = 2;\n"
+				   "profiles = \"/x/y\";\n"
 				   "ports = [ \"af_packet:a\", \"af_packet:b\" ];\n"
 				   "events = [ \"flow\" ];\n"
 				   "verify_checksums = false;\n"
@@ -204,6 +207,7 @@ static void test_file(void **state)
 	assert_string_equal(c.socket, "/run/x.sock");
 	assert_int_equal(c.mode, MODE_INLINE);
 	assert_int_equal(c.workers, 2);
+	assert_string_equal(c.profiles, "/x/y");
 	assert_int_equal(c.n_ports, 2);
 	assert_string_equal(c.ports[1].arg, "b");
 	assert_int_equal(c.pipeline.event_mask, 1u << EVENT_FLOW);

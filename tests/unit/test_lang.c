@@ -29,7 +29,10 @@ struct buffer_case {
 	bool holds;
 };
 
-#define B(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define B(text)                                                                                    \
+	{                                                                                          \
+		(const uint8_t *)(text), sizeof(text) - 1                                          \
+	}
 
 static const struct buffer_case buffers[] = {
 	// bsize
@@ -57,7 +60,8 @@ static const struct buffer_case buffers[] = {
 	{"bsize:>1KB;", B("abc"), false},
 	{"content:\"a\"; bsize:1;", B("a"), true},
 	{"content:\"a\"; bsize:1;", B("ba"), false},
-	{"content:\"a\"; bsize:>2; content:\"b\"; distance:0;", B("bab"), true}, // a size has no position
+	{"content:\"a\"; bsize:>2; content:\"b\"; distance:0;", B("bab"),
+	 true}, // a size has no position
 	{"content:\"a\"; bsize:>2; content:\"b\"; distance:1; within:1;", B("ab.a.b"), true},
 	// urilen
 	{"urilen:3; content:\"a\";", B("/ab"), true},
@@ -77,8 +81,10 @@ static const struct buffer_case buffers[] = {
 	{"content:\"c\"; isdataat:!1,relative;", B("abc"), true},
 	{"content:\"c\"; isdataat:!1,relative;", B("abcd"), false},
 	{"content:\"c\"; isdataat:!1,relative;", B("cabc"), true}, // a later one is the last
-	{"content:\"c\"; isdataat:2,relative; content:\"d\"; distance:0; within:1;", B("c.cd."), true},
-	{"content:\"c\"; isdataat:3,relative; content:\"d\"; distance:0; within:1;", B("c.cd."), false},
+	{"content:\"c\"; isdataat:2,relative; content:\"d\"; distance:0; within:1;", B("c.cd."),
+	 true},
+	{"content:\"c\"; isdataat:3,relative; content:\"d\"; distance:0; within:1;", B("c.cd."),
+	 false},
 	{"pcre:\"/c+/\"; isdataat:!1,relative;", B("ccabcc"), true},
 	// byte_test
 	{"byte_test:1,=,0x41,0;", B("ABC"), true},
@@ -111,7 +117,8 @@ static const struct buffer_case buffers[] = {
 	{"content:\"A\"; byte_test:1,=,0x41,-1,relative;", B("xAB"), true},
 	{"content:\"A\"; byte_test:1,=,0x41,-3,relative;", B("xAB"), false},
 	{"content:\"A\"; byte_test:1,=,0x43,0,relative;", B("ABAC"), true}, // a later one
-	{"content:\"A\"; byte_test:1,=,0x43,0,relative; content:\"D\"; distance:1; within:1;", B("ABACD"), true},
+	{"content:\"A\"; byte_test:1,=,0x43,0,relative; content:\"D\"; distance:1; within:1;",
+	 B("ABACD"), true},
 	// ...in text
 	{"byte_test:4,=,1337,0,string,dec;", B("1337"), true},
 	{"byte_test:3,=,133,0,string,dec;", B("1337"), true},
@@ -134,25 +141,29 @@ static const struct buffer_case buffers[] = {
 	{"byte_jump:1,0; content:\"X\"; distance:0; within:1;", B("\x02..X"), true},
 	{"byte_jump:1,0; content:\"X\"; distance:0; within:1;", B("\x02.X."), false},
 	{"byte_jump:1,0; isdataat:!1,relative;", B("\x02.."), true}, // to the end
-	{"byte_jump:1,0;", B("\x03.."), false},			   // beyond
+	{"byte_jump:1,0;", B("\x03.."), false},                      // beyond
 	{"byte_jump:1,1; content:\"X\"; within:1;", B(".\x01.X"), true},
 	{"byte_jump:2,0,little; content:\"X\"; within:1;", B("\x01\x00.X"), true},
 	{"byte_jump:2,0,big; content:\"X\"; within:1;", B("\x01\x00.X"), false},
-	{"byte_jump:1,0; byte_jump:1,0,relative; content:\"X\"; within:1;", B("\x01.\x02..X"), true},
+	{"byte_jump:1,0; byte_jump:1,0,relative; content:\"X\"; within:1;", B("\x01.\x02..X"),
+	 true},
 	{"byte_jump:1,0,multiplier 2; content:\"X\"; within:1;", B("\x02....X"), true},
 	{"byte_jump:1,0,align; content:\"X\"; within:1;", B("\x01....X"), true},
 	{"byte_jump:1,0,align; content:\"X\"; within:1;", B("\x04....X"), true},
 	{"byte_jump:1,0,post_offset 1; content:\"X\"; within:1;", B("\x01..X"), true},
 	{"byte_jump:1,0,post_offset -1; content:\"X\"; within:1;", B("\x02.X"), true},
-	{"byte_jump:1,0,post_offset -9; content:\"\x01\"; within:1;", B("\x01.X"), true}, // to the start
+	{"byte_jump:1,0,post_offset -9; content:\"\x01\"; within:1;", B("\x01.X"),
+	 true}, // to the start
 	{"byte_jump:1,2,from_beginning; content:\"X\"; within:1;", B(".X\x01"), true},
 	{"byte_jump:0,0,from_end,post_offset -2; content:\"X\"; within:1;", B("...X."), true},
 	{"byte_jump:0,0,from_end,post_offset -2; content:\"X\"; within:1;", B("..X.."), false},
 	{"byte_jump:1,0,bitmask 0xf0; content:\"X\"; within:1;", B("\x1f.X"), true},
 	{"byte_jump:2,0,string,dec; content:\"X\"; within:1;", B("02..X"), true},
-	{"byte_jump:2,0,string,dec; content:\"X\"; within:1;", B("2...X"), false}, // one digit: counted from behind it
+	{"byte_jump:2,0,string,dec; content:\"X\"; within:1;", B("2...X"),
+	 false}, // one digit: counted from behind it
 	{"byte_jump:2,0,string,dec; content:\"X\"; within:1;", B("2..X"), true},
-	{"content:\"n\"; byte_jump:1,0,relative; content:\"X\"; within:1;", B("n\x01.on\x01.X"), true},
+	{"content:\"n\"; byte_jump:1,0,relative; content:\"X\"; within:1;", B("n\x01.on\x01.X"),
+	 true},
 	{"byte_jump:8,0;", B("\xff\xff\xff\xff\xff\xff\xff\xff"), true}, // -1
 	{"byte_jump:8,0;", B("\x7f\xff\xff\xff\xff\xff\xff\xff"), false},
 	// byte_extract and where its variable stands
@@ -169,31 +180,135 @@ static const struct buffer_case buffers[] = {
 	{"byte_extract:1,0,v; byte_test:1,=,v,1;", B("\x03\x03"), true},
 	{"byte_extract:1,0,v; byte_test:1,=,3,v;", B("\x02.\x03"), true},
 	{"byte_extract:1,0,v; byte_test:v,=,0x0304,1;", B("\x02\x03\x04"), true},
-	{"byte_extract:1,0,v; byte_test:v,=,3,1;", B("\x09.........."), false}, // nine bytes are no number
+	{"byte_extract:1,0,v; byte_test:v,=,3,1;", B("\x09.........."),
+	 false}, // nine bytes are no number
 	{"byte_extract:1,0,v; byte_jump:1,v; content:\"X\"; within:1;", B("\x02.\x01.X"), true},
 	{"byte_extract:1,0,v,multiplier 2; content:\"X\"; offset:v; depth:1;", B("\x02...X"), true},
 	{"byte_extract:1,0,v,align 4; content:\"X\"; offset:v; depth:1;", B("\x02...X"), true},
 	{"byte_extract:1,0,v,align 2; content:\"X\"; offset:v; depth:1;", B("\x03...X"), true},
 	{"byte_extract:2,0,v,string,dec; content:\"X\"; offset:v; depth:1;", B("05...X"), true},
-	{"byte_extract:8,0,v; content:\"X\"; offset:v;", B("\xff\xff\xff\xff\xff\xff\xff\xffX"), false},
+	{"byte_extract:8,0,v; content:\"X\"; offset:v;", B("\xff\xff\xff\xff\xff\xff\xff\xffX"),
+	 false},
 	{"byte_extract:8,0,v; isdataat:!v;", B("\xff\xff\xff\xff\xff\xff\xff\xffX"), true},
-	{"content:\"n\"; byte_extract:1,0,v,relative; content:\"X\"; distance:v; within:1;", B("n\x09n\x01.X"), true},
-	{"content:\"n\"; byte_extract:1,0,v,relative; content:\"X\"; offset:v; depth:1;", B("n\x09n\x05.X"), true},
-	{"byte_extract:1,0,a; byte_extract:1,0,b,relative; byte_test:1,=,a,2; byte_test:1,=,b,3;", B("\x01\x02\x01\x02"), true},
+	{"content:\"n\"; byte_extract:1,0,v,relative; content:\"X\"; distance:v; within:1;",
+	 B("n\x09n\x01.X"), true},
+	{"content:\"n\"; byte_extract:1,0,v,relative; content:\"X\"; offset:v; depth:1;",
+	 B("n\x09n\x05.X"), true},
+	{"byte_extract:1,0,a; byte_extract:1,0,b,relative; byte_test:1,=,a,2; byte_test:1,=,b,3;",
+	 B("\x01\x02\x01\x02"), true},
 	// byte_math
-	{"byte_math:bytes 1, offset 0, oper +, rvalue 2, result r; content:\"X\"; offset:r; depth:1;", B("\x01..X"), true},
-	{"byte_math:bytes 1, offset 0, oper -, rvalue 2, result r; content:\"X\"; offset:r; depth:1;", B("\x05..X"), true},
-	{"byte_math:bytes 1, offset 0, oper *, rvalue 2, result r; content:\"X\"; offset:r; depth:1;", B("\x02...X"), true},
-	{"byte_math:bytes 1, offset 0, oper /, rvalue 2, result r; content:\"X\"; offset:r; depth:1;", B("\x06..X"), true},
-	{"byte_math:bytes 1, offset 0, oper <<, rvalue 1, result r; content:\"X\"; offset:r; depth:1;", B("\x02...X"), true},
-	{"byte_math:bytes 1, offset 0, oper >>, rvalue 1, result r; content:\"X\"; offset:r; depth:1;", B("\x04.X"), true},
-	{"byte_math:bytes 1, offset 0, oper <<, rvalue 64, result r; byte_test:1,=,r,1;", B("\xff\x00"), true},
-	{"byte_extract:1,0,v; byte_math:bytes 1, offset 1, oper /, rvalue v, result r;", B("\x00\x01"), false},
-	{"byte_extract:1,0,v; byte_math:bytes 1, offset 1, oper +, rvalue v, result r; byte_test:1,=,r,2;", B("\x02\x03\x05"), true},
-	{"content:\"n\"; byte_math:bytes 1, offset 0, oper +, rvalue 1, result r, relative; content:\"X\"; distance:r; within:1;", B("n\x01..X"), true},
-	{"byte_math:bytes 2, offset 0, oper +, rvalue 0, result r, endian little; byte_test:1,=,r,2;", B("\x02\x00\x02"), true},
-	{"byte_math:bytes 2, offset 0, oper +, rvalue 1, result r, string hex; byte_test:1,=,r,2;", B("1f\x20"), true},
-	{"byte_math:bytes 1, offset 0, oper +, rvalue 0, result r, bitmask 0xf0; byte_test:1,=,r,1;", B("\x23\x02"), true},
+	{"byte_math:bytes 1, offset 0, oper +, rvalue 2, result r; content:\"X\"; offset:r; "
+	 "depth:1;",
+	 B("\x01..X"), true},
+	{"byte_math:bytes 1, offset 0, oper -, rvalue 2, result r; content:\"X\"; offset:r; "
+	 "depth:1;",
+	 B("\x05..X"), true},
+	{"byte_math:bytes 1, offset 0, oper *, rvalue 2, result r; content:\"X\"; offset:r; "
+	 "depth:1;",
+	 B("\x02...X"), true},
+	{"byte_math:bytes 1, offset 0, oper /, rvalue 2, result r; content:\"X\"; offset:r; "
+	 "depth:1;",
+	 B("\x06..X"), true},
+	{"byte_math:bytes 1, offset 0, oper <<, rvalue 1, result r; content:\"X\"; offset:r; "
+	 "depth:1;",
+	 B("\x02...X"), true},
+	{"byte_math:bytes 1, offset 0, oper >>, rvalue 1, result r; content:\"X\"; offset:r; "
+	 "depth:1;",
+	 B("\x04.X"), true},
+	{"byte_math:bytes 1, offset 0, oper <<, rvalue 64, result r; byte_test:1,=,r,1;",
+	 B("\xff\x00"), true},
+	{"byte_extract:1,0,v; byte_math:bytes 1, offset 1, oper /, rvalue v, result r;",
+	 B("\x00\x01"), false},
+	{"byte_extract:1,0,v; byte_math:bytes 1, offset 1, oper +, rvalue v, result r; "
+	 "byte_test:1,=,r,2;",
+	 B("\x02\x03\x05"), true},
+	{"content:\"n\"; byte_math:bytes 1, offset 0, oper +, rvalue 1, result r, relative; "
+	 "content:\"X\"; distance:r; within:1;",
+	 B("n\x01..X"), true},
+	{"byte_math:bytes 2, offset 0, oper +, rvalue 0, result r, endian little; "
+	 "byte_test:1,=,r,2;",
+	 B("\x02\x00\x02"), true},
+	{"byte_math:bytes 2, offset 0, oper +, rvalue 1, result r, string hex; byte_test:1,=,r,2;",
+	 B("1f\x20"), true},
+	{"byte_math:bytes 1, offset 0, oper +, rvalue 0, result r, bitmask 0xf0; "
+	 "byte_test:1,=,r,1;",
+	 B("\x23\x02"), true},
+	// transforms
+	{"dotprefix; content:\".abc\"; startswith;", B("abc"), true},
+	{"dotprefix; content:\".abc\"; endswith;", B("x.abc"), true},
+	{"dotprefix; content:\".abc\"; endswith;", B("xabc"), false},
+	{"dotprefix; bsize:4;", B("abc"), true},
+	{"to_lowercase; content:\"abc[\";", B("ABC["), true},
+	{"to_lowercase; content:\"abc{\";", B("ABC["), false},
+	{"to_lowercase; content:!\"abc\";", B("ABC"), false},
+	{"to_uppercase; content:\"ABC{\";", B("abc{"), true},
+	{"to_uppercase; content:\"ABC[\";", B("abc{"), false},
+	{"strip_whitespace; content:\"abc\"; bsize:3;", B(" a\t\rb\n\v\f c "), true},
+	{"strip_whitespace; content:\"a|00|c\";", B("a \0 c"), true},
+	{"strip_whitespace; content:\"a\";", B("  "), false}, // nothing left
+	{"strip_whitespace; content:!\"a\";", B("  "), false},
+	{"compress_whitespace; content:\"a b c\"; bsize:5;", B("a \t b\r\nc"), true},
+	{"compress_whitespace; content:\" a \"; bsize:3;", B("\t\ta\n "), true},
+	{"url_decode; content:\"a b/c\"; bsize:5;", B("a+b%2fc"), true},
+	{"url_decode; content:\"a b/c\"; bsize:5;", B("a%20b%2Fc"), true},
+	{"url_decode; content:\"%2\"; endswith;", B("a%2"), true},
+	{"url_decode; content:\"%zz%\"; startswith; endswith;", B("%zz%"), true},
+	{"url_decode; content:\"%u0041\";", B("%u0041"), true},
+	{"url_decode; content:\"%41\"; bsize:3;", B("%2541"), true}, // once
+	{"url_decode; url_decode; content:\"A\"; bsize:1;", B("%2541"), true},
+	{"to_md5; content:\"|90 01 50 98 3c d2 4f b0 d6 96 3f 7d 28 e1 7f 72|\"; bsize:16;",
+	 B("abc"), true},
+	{"to_sha1; content:\"|a9 99 3e 36 47 06 81 6a ba 3e 25 71 78 50 c2 6c 9c d0 d8 9d|\"; "
+	 "bsize:20;",
+	 B("abc"), true},
+	{"to_sha256; content:\"|ba 78 16 bf 8f 01 cf ea|\"; startswith; bsize:32;", B("abc"), true},
+	{"to_sha256; content:\"|ba 78 16 bf|\"; startswith;", B("abd"), false},
+	{"to_lowercase; to_md5; content:\"|90 01 50 98|\"; startswith;", B("ABC"), true},
+	{"to_md5; to_lowercase; content:\"|90 01 70 98|\"; startswith;", B("abc"),
+	 true}, // |50| is a "P"
+	{"header_lowercase; content:\"host: ABC|0d 0a|accept: X:Y\";",
+	 B("Host: ABC\r\nACCEPT: X:Y"), true},
+	{"header_lowercase; content:\"host: abc\";", B("Host: ABC\r\n"), false},
+	{"pcrexform:\"id=([0-9]+)\"; content:\"12\"; startswith; endswith;", B("/?id=12&x=3"),
+	 true},
+	{"pcrexform:\"id=([0-9]+)\"; content:\"2\"; startswith;", B("/?id=12&x=3"), false},
+	{"pcrexform:\"(a)|(b)|(c)\"; content:\"a\"; bsize:1;", B("xa"), true},
+	{"pcrexform:\"(a)|(b)|(c)\"; content:!\"a\";", B("xc"),
+	 false}, // another group: nothing left
+	{"pcrexform:\"id=([0-9]+)\"; content:!\"x\";", B("/"), false},
+	{"pcrexform:\"^(.*)$\"; dotprefix; content:\".x\"; startswith;", B("x"), true},
+	// base64
+	{"content:\"somestring\"; base64_decode:bytes 8, offset 1, relative; base64_data; "
+	 "content:\"test\";",
+	 B("/en/somestring&dGVzdAo=&not_base64"), true},
+	{"content:\"somestring\"; base64_decode:bytes 4, offset 1, relative; base64_data; "
+	 "content:\"test\";",
+	 B("/en/somestring&dGVzdAo=&not_base64"), false},
+	{"base64_decode; base64_data; content:\"test|0a|\"; startswith; endswith;", B("dGVzdAo="),
+	 true},
+	{"base64_decode:offset 2; base64_data; content:\"test\"; startswith;", B("xxdGVzdAo="),
+	 true},
+	{"base64_decode; base64_data; content:\"tes\"; bsize:3;", B("dGVz-dAo="),
+	 true}, // up to what is not base64
+	{"base64_decode; base64_data; content:\"t\"; bsize:1;", B("dA"), true}, // without padding
+	{"base64_decode; base64_data; content:\"t\";", B("-dA"), false},
+	{"base64_decode; base64_data; content:!\"t\";", B("----"), false}, // nothing decoded
+	{"base64_decode; base64_data; content:!\"x\";", B("dGVz"), true},
+	{"base64_decode; base64_data; content:\"t\"; content:\"s\"; distance:1; within:1;",
+	 B("dGVz"), true},
+	{"base64_decode; base64_data; pcre:\"/^t.s$/\";", B("dGVz"), true},
+	{"base64_decode; base64_data; pcre:\"/^t.s$/\"; content:\"s\"; isdataat:!1,relative;",
+	 B("dGVz"), true},
+	{"base64_decode; base64_data; byte_extract:1,0,v; byte_test:1,=,v,1;", B("dHR0"), true},
+	{"content:\"=\"; base64_decode:relative; base64_data; content:\"tes\";", B("a=b=dGVz"),
+	 true}, // a later one
+	{"content:\"d\"; base64_decode:relative; content:\"z\"; distance:3; within:1; base64_data; "
+	 "content:\"!\";",
+	 B("dISEz"), true},
+	{"content:\"dG\"; startswith; base64_decode; base64_data; content:\"dG\";", B("dGVz"),
+	 false},
+	{"to_lowercase; content:\"x\"; base64_decode:offset 1; base64_data; content:\"|69|\";",
+	 B("XAAAA"), true},
 };
 
 static void test_buffers(void **state)
@@ -208,11 +323,13 @@ static void test_buffers(void **state)
 		const uint8_t *at;
 		bool holds;
 
-		snprintf(rule, sizeof(rule), "alert http any any -> any any (http.uri; %s sid:1;)", c->options);
+		snprintf(rule, sizeof(rule), "alert http any any -> any any (http.uri; %s sid:1;)",
+			 c->options);
 		rs = kit_ruleset(rule, 1, NULL);
 		at = guard_put(&guard, c->buffer.data, c->buffer.len, 0);
 		assert_int_equal(rs->rules[0].n_conds, 1);
-		holds = eval_cond(rs, &rs->w[0], &rs->conds[0], span_of(at, c->buffer.len), &counters);
+		holds = eval_cond(rs, &rs->w[0], &rs->conds[0], span_of(at, c->buffer.len),
+				  &counters);
 		if (holds != c->holds) {
 			print_error("%s: %s\n", c->options, holds ? "holds" : "does not hold");
 			failures++;
@@ -231,7 +348,7 @@ struct body_case {
 	const char *name;
 	const char *rules; // sids 1...
 	const char *body;
-	size_t before; // so many dots before the body
+	size_t before;    // so many dots before the body
 	const char *want; // sids that hit
 };
 
@@ -239,27 +356,85 @@ struct body_case {
 #define BODY(n, options) RULE(n, "http.request_body; " options)
 
 static const struct body_case bodies[] = {
-	{"bsize", BODY(1, "content:\"ab\"; bsize:4;") BODY(2, "content:\"ab\"; bsize:3;") BODY(3, "content:\"ab\"; bsize:>3;")
-	 BODY(4, "content:\"ab\"; bsize:<5;"), ".ab.", 0, "1 3 4"},
-	{"bsize of a body without a content", BODY(1, "bsize:4;") BODY(2, "bsize:>4;") BODY(3, "bsize:>0;"), "abcd", 0, "1 3"},
-	{"bsize of a body and a head", RULE(1, "http.method; content:\"POST\"; http.request_body; bsize:4;")
-	 RULE(2, "http.method; content:\"GET\"; http.request_body; bsize:4;"), "abcd", 0, "1"},
-	{"urilen and a body", RULE(1, "urilen:2; http.request_body; content:\"abcd\";")
-	 RULE(2, "urilen:3; http.request_body; content:\"abcd\";") RULE(3, "urilen:2;") RULE(4, "urilen:<2;"), "abcd", 0, "1 3"},
-	{"urilen does not end the buffer before it", RULE(1, "http.method; urilen:2; content:\"POST\";"), "abcd", 0, "1"},
-	{"normalized and raw", RULE(1, "http.uri; content:\"/p\"; urilen:2;") RULE(2, "urilen:2,raw;") RULE(3, "urilen:3,norm;"), "x", 0, "1 2"},
-	{"isdataat", BODY(1, "content:\"ab\"; isdataat:2,relative;") BODY(2, "content:\"ab\"; isdataat:3,relative;")
-	 BODY(3, "content:\"ab\"; isdataat:!1,relative;") BODY(4, "content:\"ab\"; isdataat:!3,relative;"), "..ab..", 0, "1 4"},
+	{"bsize",
+	 BODY(1, "content:\"ab\"; bsize:4;") BODY(2, "content:\"ab\"; bsize:3;")
+		 BODY(3, "content:\"ab\"; bsize:>3;") BODY(4, "content:\"ab\"; bsize:<5;"),
+	 ".ab.", 0, "1 3 4"},
+	{"bsize of a body without a content",
+	 BODY(1, "bsize:4;") BODY(2, "bsize:>4;") BODY(3, "bsize:>0;"), "abcd", 0, "1 3"},
+	{"bsize of a body and a head",
+	 RULE(1, "http.method; content:\"POST\"; http.request_body; bsize:4;")
+		 RULE(2, "http.method; content:\"GET\"; http.request_body; bsize:4;"),
+	 "abcd", 0, "1"},
+	{"urilen and a body",
+	 RULE(1, "urilen:2; http.request_body; content:\"abcd\";")
+		 RULE(2, "urilen:3; http.request_body; content:\"abcd\";") RULE(3, "urilen:2;")
+			 RULE(4, "urilen:<2;"),
+	 "abcd", 0, "1 3"},
+	{"urilen does not end the buffer before it",
+	 RULE(1, "http.method; urilen:2; content:\"POST\";"), "abcd", 0, "1"},
+	{"normalized and raw",
+	 RULE(1, "http.uri; content:\"/p\"; urilen:2;") RULE(2, "urilen:2,raw;")
+		 RULE(3, "urilen:3,norm;"),
+	 "x", 0, "1 2"},
+	{"isdataat",
+	 BODY(1, "content:\"ab\"; isdataat:2,relative;")
+		 BODY(2, "content:\"ab\"; isdataat:3,relative;")
+			 BODY(3, "content:\"ab\"; isdataat:!1,relative;")
+				 BODY(4, "content:\"ab\"; isdataat:!3,relative;"),
+	 "..ab..", 0, "1 4"},
 	{"isdataat at the end", BODY(1, "content:\"ab\"; isdataat:!1,relative;"), "ab..ab", 0, "1"},
-	{"a number in a body", BODY(1, "content:\"n=\"; byte_test:0,>,100,0,relative,string,dec;")
-	 BODY(2, "content:\"n=\"; byte_test:0,>,200,0,relative,string,dec;") BODY(3, "content:\"n=\"; byte_test:1,=,0x31,0,relative;")
-	 BODY(4, "byte_test:1,=,0x2e,0;") BODY(5, "byte_test:1,=,0x2e,1;"), ".n=123;", 0, "1 3 4"},
-	{"a jump in a body", BODY(1, "content:\"n=\"; byte_jump:1,0,relative,string,dec; content:\"X\"; within:1;"), ".n=3...X", 0, "1"},
-	{"a variable in a body", BODY(1, "content:\"n=\"; byte_extract:1,0,v,relative,string,dec; content:\"X\"; distance:v; within:1;")
-	 BODY(2, "content:\"n=\"; byte_extract:1,0,v,relative,string,dec; content:\"Y\"; distance:v; within:1;"), ".n=3...X", 0, "1"},
-	{"far in a body", BODY(1, "content:\"ab\"; isdataat:2,relative;") BODY(2, "content:\"ab\"; byte_test:1,=,0x31,0,relative;")
-	 BODY(3, "content:\"ab\"; isdataat:!3,relative;") BODY(4, "bsize:>60000;") BODY(5, "bsize:<60000;")
-	 BODY(6, "content:\"ab\"; byte_test:1,=,0x32,0,relative;"), "ab12", 300000, "1 2 3 4"},
+	{"a number in a body",
+	 BODY(1, "content:\"n=\"; byte_test:0,>,100,0,relative,string,dec;")
+		 BODY(2, "content:\"n=\"; byte_test:0,>,200,0,relative,string,dec;")
+			 BODY(3, "content:\"n=\"; byte_test:1,=,0x31,0,relative;")
+				 BODY(4, "byte_test:1,=,0x2e,0;") BODY(5, "byte_test:1,=,0x2e,1;"),
+	 ".n=123;", 0, "1 3 4"},
+	{"a jump in a body",
+	 BODY(1, "content:\"n=\"; byte_jump:1,0,relative,string,dec; content:\"X\"; within:1;"),
+	 ".n=3...X", 0, "1"},
+	{"a variable in a body",
+	 BODY(1, "content:\"n=\"; byte_extract:1,0,v,relative,string,dec; content:\"X\"; "
+		 "distance:v; within:1;")
+		 BODY(2, "content:\"n=\"; byte_extract:1,0,v,relative,string,dec; content:\"Y\"; "
+			 "distance:v; within:1;"),
+	 ".n=3...X", 0, "1"},
+	{"transforms in a body",
+	 BODY(1, "url_decode; content:\"/etc/passwd\";") BODY(2, "content:\"/etc/passwd\";")
+		 BODY(3, "strip_whitespace; content:\"/etc/passwdX\";")
+			 RULE(4, "http.uri; content:\"/p\"; http.request_body; url_decode; "
+				 "to_uppercase; content:\"/ETC\";") RULE(
+				 5, "http.uri; content:\"/q\"; http.request_body; url_decode; "
+				    "content:\"/etc\";")
+				 BODY(6, "to_sha1; content:\"|00|\"; startswith; content:\"|00|\"; "
+					 "distance:0; within:1;") BODY(7, "to_sha256; bsize:32;")
+					 BODY(8, "content:\"%2fetc\"; http.request_body; "
+						 "url_decode; content:\"/etc\";"),
+	 "a=%2fetc%2Fpasswd", 0, "1 4 7 8"},
+	{"base64 in a body",
+	 BODY(1, "content:\"k=\"; base64_decode:relative; base64_data; content:\"test\";")
+		 BODY(2, "content:\"k=\"; base64_decode:relative; base64_data; content:\"tesx\";")
+			 BODY(3, "content:\"k=\"; base64_decode:relative; base64_data; "
+				 "content:!\"x\"; http.uri; content:\"/p\";"),
+	 "..k=dGVzdAo=..", 0, "1 3"},
+	{"the head, transformed",
+	 RULE(1, "http.uri; to_uppercase; content:\"/P\";") RULE(2, "http.uri; content:\"/P\";")
+		 RULE(3, "http.uri; to_uppercase; content:\"/P\"; http.uri; content:\"/p\"; "
+			 "http.request_body; content:\"x\";")
+			 RULE(4, "http.host; dotprefix; content:\".h\"; endswith;"),
+	 "x", 0, "1 3 4"},
+	{"transforms far in a body",
+	 BODY(1, "to_uppercase; content:\"AB12\";") BODY(
+		 2, "strip_whitespace; content:\"ab1\"; content:\"2\"; distance:0; within:1;")
+		 BODY(3, "content:\"ab\"; base64_decode:relative; base64_data; content:\"|d7|\";"),
+	 "ab12", 300000, "1 2 3"},
+	{"far in a body",
+	 BODY(1, "content:\"ab\"; isdataat:2,relative;")
+		 BODY(2, "content:\"ab\"; byte_test:1,=,0x31,0,relative;")
+			 BODY(3, "content:\"ab\"; isdataat:!3,relative;") BODY(4, "bsize:>60000;")
+				 BODY(5, "bsize:<60000;")
+					 BODY(6, "content:\"ab\"; byte_test:1,=,0x32,0,relative;"),
+	 "ab12", 300000, "1 2 3 4"},
 };
 
 static void hits_of(struct kit *k, char *ret_text, size_t size)
@@ -311,7 +486,8 @@ static void test_bodies(void **state)
 		size_t n, step = c->before > 0 ? 50021 : 1;
 
 		assert_non_null(text);
-		n = (size_t)sprintf(text, "POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n",
+		n = (size_t)sprintf(text,
+				    "POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n",
 				    c->before + strlen(c->body));
 		memset(text + n, '.', c->before);
 		n += c->before;
@@ -353,7 +529,8 @@ static const struct {
 	{"http.uri; isdataat:1,relativ;", "neither relative nor rawbytes"},
 	{"http.uri; isdataat:65536;", "not a number"},
 	{"http.uri; isdataat:!;", "not a number"},
-	{"content:\"a\"; isdataat:1,relative; http_uri;", "write it before the keyword that counts"},
+	{"content:\"a\"; isdataat:1,relative; http_uri;",
+	 "write it before the keyword that counts"},
 	{"http.uri; byte_test:1,=,1;", "write byte_test:BYTES"},
 	{"http.uri; byte_test:9,=,1,0;", "from 1 to 8"},
 	{"http.uri; byte_test:0,=,1,0;", "from 1 to 8"},
@@ -383,13 +560,43 @@ static const struct {
 	{"http.uri; byte_extract:1,0,v; byte_extract:1,1,v;", "made twice"},
 	{"http.uri; byte_extract:1,0,v,align 3;", "use 2 or 4"},
 	{"http.uri; byte_extract:1,0,v; http.host; content:\"a\"; offset:v;", "known only there"},
-	{"http.uri; byte_extract:1,0,v; http.host; content:\"a\"; isdataat:v,relative;", "known only there"},
+	{"http.uri; byte_extract:1,0,v; http.host; content:\"a\"; isdataat:v,relative;",
+	 "known only there"},
 	{"http.uri; content:\"a\"; offset:v; byte_extract:1,0,v;", "nor a variable made before"},
 	{"http.uri; byte_math:bytes 1, offset 0, oper +, rvalue 1;", "write byte_math:bytes"},
 	{"http.uri; byte_math:bytes 1, offset 0, oper %, rvalue 1, result r;", "not a calculation"},
 	{"http.uri; byte_math:bytes 1, offset 0, oper /, rvalue 0, result r;", "division by 0"},
-	{"http.uri; byte_math:bytes 1, offset 0, oper +, rvalue 1, result r, endian dce;", "not a byte order"},
-	{"http.uri; byte_math:bytes 1, offset 0, oper +, rvalue 1, result r, string x;", "not a kind of number"},
+	{"http.uri; byte_math:bytes 1, offset 0, oper +, rvalue 1, result r, endian dce;",
+	 "not a byte order"},
+	{"http.uri; byte_math:bytes 1, offset 0, oper +, rvalue 1, result r, string x;",
+	 "not a kind of number"},
+	{"to_lowercase; content:\"a\";", "stands behind a buffer and before its first content"},
+	{"http.uri; content:\"a\"; to_lowercase; content:\"b\";", "stands behind a buffer"},
+	{"http.uri; to_lowercase;", "not followed by"},
+	{"http.uri; to_lowercase; content:\"A\";", "leaves no such bytes"},
+	{"http.uri; to_uppercase; content:\"a\";", "leaves no such bytes"},
+	{"http.uri; strip_whitespace; content:\" a\";", "leaves no such bytes"},
+	{"http.uri; compress_whitespace; content:\"a  b\";", "leaves no such bytes"},
+	{"http.uri; to_md5; to_md5; to_md5; to_md5; to_md5; to_md5; to_md5; to_md5; to_md5; "
+	 "content:\"a\";",
+	 "more than 8 transforms"},
+	{"http.uri; pcrexform:\"abc\"; content:\"a\";", "no group"},
+	{"http.uri; pcrexform:\"a(b\"; content:\"a\";", "broken"},
+	{"http.uri; pcrexform:abc; content:\"a\";", "write pcrexform"},
+	{"http.uri; xor:\"0d0a\"; content:\"a\";", "not supported yet"},
+	{"http.uri; base64_data; content:\"a\";", "needs a base64_decode before it"},
+	{"http.uri; base64_decode;", "without base64_data"},
+	{"http.uri; base64_decode; base64_data;", "not followed by"},
+	{"http.uri; base64_decode; base64_decode; base64_data; content:\"a\";", "given twice"},
+	{"http.uri; base64_decode:bytes 0; base64_data; content:\"a\";", "none of bytes N"},
+	{"http.uri; base64_decode:bytes 65536; base64_data; content:\"a\";", "none of bytes N"},
+	{"http.uri; base64_decode:length 3; base64_data; content:\"a\";", "\"length\" is none of"},
+	{"http.uri; base64_decode; base64_data; to_lowercase; content:\"a\";",
+	 "stands behind a buffer"},
+	{"http.uri; base64_decode; base64_data; content:\"a\"; fast_pattern;",
+	 "cannot be searched for"},
+	{"http.uri; byte_extract:1,0,v; base64_decode; base64_data; content:\"a\"; offset:v;",
+	 "known only there"},
 	{"http.request_body; bsize:70000;", "no more than 65536 bytes can be counted"},
 	{"content:!\"a\"; isdataat:3;", "no literal before it can wake it"},
 };
@@ -409,16 +616,80 @@ static void test_refused(void **state)
 		uint64_t len;
 		char rule[600];
 
-		snprintf(rule, sizeof(rule), "alert http any any -> any any (%s sid:1;)", refused[i].options);
+		snprintf(rule, sizeof(rule), "alert http any any -> any any (%s sid:1;)",
+			 refused[i].options);
 		rules_parse(&rules, "t", rule, strlen(rule), NULL, on_refused, &why);
-		assert_int_equal(compile_image(&rules, 1, &image, &len, &stats, on_refused, &why, &d), 0);
+		assert_int_equal(
+			compile_image(&rules, 1, &image, &len, &stats, on_refused, &why, &d), 0);
 		if (stats.rules != 0 || strstr(why.text, refused[i].why) == NULL)
-			fail_msg("%s\n  wants \"%s\"\n  has \"%s\"", refused[i].options, refused[i].why, why.text);
+			fail_msg("%s\n  wants \"%s\"\n  has \"%s\"", refused[i].options,
+				 refused[i].why, why.text);
 		assert_string_equal(why.file, "t");
 		assert_int_equal(why.line, 1);
 		free(image);
 		rules_done(&rules);
 	}
+}
+
+// ---- damaged images ----
+
+static const char damaged[] =
+	"alert http any any -> any any (http.uri; bsize:1<>99; content:\"n\"; "
+	"byte_extract:1,0,v,relative,string,dec; "
+	"content:\"x\"; distance:v; byte_test:2,>,v,0,string,hex; isdataat:!v; sid:1;)\n"
+	"alert http any any -> any any (http.uri; byte_jump:1,0,string,dec,multiplier 2,align; "
+	"byte_math:bytes 1, offset 0, "
+	"oper +, rvalue 3, result r, relative; content:\"x\"; offset:r; sid:2;)\n"
+	"alert http any any -> any any (http.uri; to_lowercase; pcrexform:\"n(.*)\"; url_decode; "
+	"to_md5; content:\"|00|\"; sid:3;)\n"
+	"alert http any any -> any any (http.uri; content:\"n\"; base64_decode:bytes 9,relative; "
+	"base64_data; content:\"a\"; "
+	"content:\"b\"; distance:0; http.uri; content:\"x\"; sid:4;)\n";
+
+// Bits in the records are flipped and the digest made right: refused, or good enough to evaluate with.
+static void test_damaged(void **state)
+{
+	static const enum image_section_id sections[] = {IMAGE_CONDS, IMAGE_MATCHES, IMAGE_NUMBERS,
+							 IMAGE_TRANSFORMS};
+	static const char text[] = "/1n2abxYWJj%41dGVz";
+	uint64_t len, seed = 77;
+	uint8_t *good = kit_image(damaged, NULL, &len);
+	unsigned int loaded = 0, refusals = 0;
+
+	for (int round = 0; round < 6000; round++) {
+		const struct image_header *h = (const struct image_header *)(const void *)good;
+		const struct image_section *s =
+			&h->section[sections[kit_below(&seed, KIT_N(sections))]];
+		uint8_t *copy = malloc(len);
+		struct ruleset *rs = NULL;
+		struct diag d = {0};
+
+		assert_non_null(copy);
+		assert_true(s->bytes > 0);
+		memcpy(copy, good, len);
+		for (uint32_t n = 1 + kit_below(&seed, 2); n > 0; n--)
+			copy[s->off + kit_below(&seed, (uint32_t)s->bytes)] ^=
+				(uint8_t)(1 << kit_below(&seed, 8));
+		image_seal(copy, len);
+		if (image_check(copy, len, NULL, &d) != 0) {
+			assert_string_not_equal(d.text, "");
+			refusals++;
+		} else if (round % 4 == 0 && ruleset_load(copy, len, NULL, 1, 1, &rs, &d) == 0) {
+			const uint8_t *at = guard_put(&guard, text, sizeof(text) - 1, 0);
+			struct counters counters = {0};
+
+			for (uint32_t i = 0;
+			     i < IMAGE_COUNT(rs->img, struct image_cond, IMAGE_CONDS); i++)
+				if (rs->conds[i].n_matches > 0)
+					eval_cond(rs, &rs->w[0], &rs->conds[i],
+						  span_of(at, sizeof(text) - 1), &counters);
+			loaded++;
+		}
+		ruleset_free(rs);
+		free(copy);
+	}
+	assert_true(loaded > 100 && refusals > 1000);
+	free(good);
 }
 
 int main(void)
@@ -427,6 +698,7 @@ int main(void)
 		cmocka_unit_test(test_buffers),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

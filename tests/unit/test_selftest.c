@@ -80,7 +80,7 @@ static void test_liars(void **state)
 		{MISSES_AT_EDGE, "offset 7 of 320 was found 0 times"},
 		{FINDS_TWICE, "offset 0 of 320 was found 2 times"},
 		{FINDS_WHERE_NOTHING_IS, "offset 0 of 320 was found 2 times"},
-		{FAILS, "offset 0 of 320"},
+		{FAILS, "libhs failed on a test scan of 320 bytes"},
 	};
 
 	for (size_t i = 0; i < sizeof(liars) / sizeof(liars[0]); i++) {
@@ -90,7 +90,9 @@ static void test_liars(void **state)
 		assert_int_equal(selftest_run(fake_scan, &f, &d), -ENOTSUP);
 		if (strstr(d.text, liars[i].says) == NULL)
 			fail_msg("lie %d: \"%s\"", (int)liars[i].lie, d.text);
-		assert_non_null(strstr(d.text, "libhyperscan5")); // what to do next
+		// What to do next: another library, unless the scan itself failed.
+		if (liars[i].lie != FAILS)
+			assert_non_null(strstr(d.text, "libhyperscan5"));
 		// Nobody has to ask for the reason.
 		assert_int_equal(selftest_run(fake_scan, &f, NULL), -ENOTSUP);
 	}

@@ -86,7 +86,7 @@ static void rig_check(const struct rig *r)
 		}
 		assert_int_equal(n, h->ooo_count);
 		assert_int_equal(sum, h->ooo_bytes);
-		assert_true(n <= TCP_OOO_SEGS_MAX && sum <= TCP_OOO_BYTES_MAX);
+		assert_true(n <= TCP_OOO_SEGS_MAX);
 		count += n;
 		bytes += sum;
 		assert_int_equal(h->delivered, r->n[d]);
@@ -96,7 +96,7 @@ static void rig_check(const struct rig *r)
 	assert_int_equal(v[CNT_TCP_PAYLOAD], v[CNT_TCP_DELIVERED] + v[CNT_TCP_RELEASED] +
 						     v[CNT_TCP_DUPLICATE] +
 						     v[CNT_TCP_OUT_OF_WINDOW] + v[CNT_TCP_IGNORED] +
-						     v[CNT_TCP_AFTER_FIN] + v[CNT_TCP_OOO_DROPPED] +
+						     v[CNT_TCP_AFTER_FIN] +
 						     v[CNT_TCP_OOO_HELD]);
 }
 
