@@ -222,8 +222,8 @@ json_t *admin_show_rules(struct daemon *d)
 	for (uint32_t i = 0; live != NULL && i < live->rules; i++)
 		json_array_append_new(
 			rules,
-			show_rule(live,
-				  &IMAGE_AT(live->image, struct image_rule, IMAGE_RULES)[i], &l));
+			show_rule(live, &IMAGE_AT(live->image, struct image_rule, IMAGE_RULES)[i],
+				  &l));
 	free(l.v);
 	json_object_set_new(reply, "list", rules);
 	return reply;
@@ -239,12 +239,12 @@ static void add_bundle(void *ctx, const struct store_bundle *b)
 	struct bundle_list *l = ctx;
 	const struct deploy *d = &l->d->deploy;
 
-	json_array_append_new(l->list,
-			      json_pack("{s:I, s:o, s:o, s:I, s:I, s:b}", "serial", INT(b->serial),
-					"bundle", text_json(b->id), "stored", time_of(b->stored_ns),
-					"bytes", INT(b->bytes), "rules", INT(b->rules), "live",
-					d->confirmed && d->live != NULL &&
-						d->live->serial == b->serial));
+	json_array_append_new(
+		l->list,
+		json_pack("{s:I, s:o, s:o, s:I, s:I, s:b}", "serial", INT(b->serial), "bundle",
+			  text_json(b->id), "stored", time_of(b->stored_ns), "bytes", INT(b->bytes),
+			  "rules", INT(b->rules), "live",
+			  d->confirmed && d->live != NULL && d->live->serial == b->serial));
 }
 
 json_t *admin_rules_list(struct daemon *d)

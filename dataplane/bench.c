@@ -116,7 +116,7 @@ static int fail(const struct bench *b, const struct diag *diag)
 }
 
 __attribute__((format(printf, 2, 3))) static int usage_error(const struct bench *b, const char *fmt,
-							      ...)
+							     ...)
 {
 	char text[1024];
 	va_list ap;

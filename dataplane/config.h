@@ -41,11 +41,11 @@ struct port_spec {
 };
 
 struct config {
-	char socket[104]; // sun_path is 108
-	char image[256];  // a compiled rule set to start with, "" if none
+	char socket[104];   // sun_path is 108
+	char image[256];    // a compiled rule set to start with, "" if none
 	char profiles[256]; // folder of the card profiles, "": where they were installed
-	int mode;         // enum config_mode
-	int idle;         // enum config_idle
+	int mode;           // enum config_mode
+	int idle;           // enum config_idle
 	int64_t workers;
 	int64_t memory_mb;   // packet memory without hugepages, 0: computed
 	int64_t control_uid; // may connect besides root and our own user, -1: nobody

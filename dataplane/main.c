@@ -90,9 +90,8 @@ static int make_pool(struct dataplane *dp, const struct eal_plan *plan, struct d
 
 	for (uint32_t i = 0; i < dp->n_ports; i++)
 		mbufs += port_more_mbufs(&dp->ports[i], dp->n_workers);
-	dp->pool = rte_pktmbuf_pool_create("frames", mbufs, MBUF_CACHE,
-					   sizeof(struct frame_meta), (uint16_t)plan->data_room,
-					   SOCKET_ID_ANY);
+	dp->pool = rte_pktmbuf_pool_create("frames", mbufs, MBUF_CACHE, sizeof(struct frame_meta),
+					   (uint16_t)plan->data_room, SOCKET_ID_ANY);
 	if (dp->pool != NULL)
 		return 0;
 	if (plan->huge)

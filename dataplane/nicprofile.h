@@ -9,8 +9,9 @@
 #include "common/diag.h"
 
 struct nicprofile {
-	char name[32];        // "": built-in values
-	const char *evidence; // how far they can be trusted: "validated", "emulated", "documented"; "" if built in
+	char name[32]; // "": built-in values
+	const char *
+		evidence; // how far they can be trusted: "validated", "emulated", "documented"; "" if built in
 	uint16_t rx_desc, tx_desc; // per queue
 	uint16_t burst;            // frames asked for at a time, at most
 };

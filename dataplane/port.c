@@ -120,7 +120,8 @@ int port_check(const struct port_spec *spec, enum config_mode mode, struct diag 
 		if (rc != 0 || mode != MODE_INLINE || spec->type != PORT_AF_PACKET)
 			return rc;
 		diag_set(ret_diag, spec->arg, 0, 0,
-			 "inline on af_packet: DPDK's driver has the kernel reassemble IP fragments and turns an "
+			 "inline on af_packet: DPDK's driver has the kernel reassemble IP "
+			 "fragments and turns an "
 			 "802.1ad tag into 802.1Q; net_pcap:%s forwards both unchanged",
 			 spec->arg);
 		return 1;

@@ -77,7 +77,8 @@ static void text_pcre(struct text *t, const struct rule_match *m, bool chained)
 	static const struct {
 		uint16_t flag;
 		char letter;
-	} modes[] = {{RULE_PCRE_I, 'i'}, {RULE_PCRE_S, 's'}, {RULE_PCRE_M, 'm'}, {RULE_PCRE_X, 'x'}};
+	} modes[] = {
+		{RULE_PCRE_I, 'i'}, {RULE_PCRE_S, 's'}, {RULE_PCRE_M, 'm'}, {RULE_PCRE_X, 'x'}};
 	const uint8_t *data = m->data;
 	int len = m->len;
 
@@ -120,7 +121,8 @@ static struct plan_literal pcre_literal(struct rules *rs, const struct rule_matc
 		uint32_t from = i;
 		uint8_t c = m->data[i++];
 
-		if (c == '\\' && i < m->len && !((m->data[i] | 0x20) >= 'a' && (m->data[i] | 0x20) <= 'z') &&
+		if (c == '\\' && i < m->len &&
+		    !((m->data[i] | 0x20) >= 'a' && (m->data[i] | 0x20) <= 'z') &&
 		    !(m->data[i] >= '0' && m->data[i] <= '9'))
 			c = m->data[i++];
 		else if (c == '\\' && i + 2 < m->len && m->data[i] == 'x') {
@@ -156,7 +158,11 @@ static struct plan_literal pcre_literal(struct rules *rs, const struct rule_matc
 static int refuse(const struct rule *r, const struct rule_match *m, struct diag *d, const char *why)
 {
 	diag_set(d, r->file, r->line, m->column, "%s on %s: %s",
-		 m->n_transforms > 0 ? "a transform" : m->number != NULL ? "a number" : m->type == RULE_PCRE ? "pcre" : "content", buffer_info(m->buffer)->keyword, why);
+		 m->n_transforms > 0    ? "a transform"
+		 : m->number != NULL    ? "a number"
+		 : m->type == RULE_PCRE ? "pcre"
+					: "content",
+		 buffer_info(m->buffer)->keyword, why);
 	return -EINVAL;
 }
 
@@ -166,8 +172,9 @@ static bool is_relative(const struct rule_match *m)
 }
 
 // The first match of a chain: positions count from the start of the buffer.
-static int fold_first(struct rules *rs, const struct rule *r, const struct rule_match *m, bool alone,
-		      struct text *t, struct plan_term *term, uint32_t *io_span, struct diag *d)
+static int fold_first(struct rules *rs, const struct rule *r, const struct rule_match *m,
+		      bool alone, struct text *t, struct plan_term *term, uint32_t *io_span,
+		      struct diag *d)
 {
 	int64_t from = 0, to = -1; // window of the match: [from, to)
 
@@ -222,7 +229,8 @@ static int fold_next(const struct rule *r, const struct rule_match *m, struct te
 	struct plan_literal l = {.bytes = span_of(m->data, m->len)};
 
 	if ((m->flags & RULE_NEGATED) != 0)
-		return refuse(r, m, d, "a negated match relative to another is not supported in a stream");
+		return refuse(r, m, d,
+			      "a negated match relative to another is not supported in a stream");
 	if (m->type == RULE_PCRE) {
 		*io_span = UINT32_MAX;
 		text_pcre(t, m, true);
@@ -235,7 +243,8 @@ static int fold_next(const struct rule *r, const struct rule_match *m, struct te
 	if (min < 0)
 		return refuse(r, m, d, "a negative distance is not supported in a stream");
 	if (min > PLAN_GAP_MAX || max > PLAN_GAP_MAX)
-		return refuse(r, m, d, "a distance or within over 32767 is not supported in a stream");
+		return refuse(r, m, d,
+			      "a distance or within over 32767 is not supported in a stream");
 	if ((m->flags & RULE_WITHIN) != 0 && max < min)
 		return refuse(r, m, d, "it cannot match: longer than its within");
 	text_gap(t, (uint32_t)min, max >= 0 ? (uint32_t)max : UINT32_MAX);
@@ -299,7 +308,8 @@ int fold_cond(struct rules *rs, const struct rule *r, struct plan_cond *c, struc
 			return refuse(r, &r->matches[c->matches[from + 1]], d,
 				      "relative to a negated match");
 		if (c->n_terms == IMAGE_TERMS_PER_COND_MAX)
-			return refuse(r, &r->matches[c->matches[from]], d, "too many separate matches");
+			return refuse(r, &r->matches[c->matches[from]], d,
+				      "too many separate matches");
 		err = fold_chain(rs, r, c, from, to, &c->terms[c->n_terms++], d);
 		if (err < 0)
 			return err;

@@ -45,13 +45,19 @@ static bool range_ok(uint64_t first, uint64_t n, uint64_t count)
 }
 
 static const uint32_t record_bytes[IMAGE_SECTION_N] = {
-	[IMAGE_RULES] = sizeof(struct image_rule),   [IMAGE_CONDS] = sizeof(struct image_cond),
-	[IMAGE_MATCHES] = sizeof(struct image_match), [IMAGE_TERMS] = sizeof(struct image_term),
-	[IMAGE_SIGS] = sizeof(struct image_sig),     [IMAGE_OWNERS] = sizeof(struct image_owner),
-	[IMAGE_BITS] = sizeof(struct image_bit),     [IMAGE_NUMBERS] = sizeof(struct number),
+	[IMAGE_RULES] = sizeof(struct image_rule),
+	[IMAGE_CONDS] = sizeof(struct image_cond),
+	[IMAGE_MATCHES] = sizeof(struct image_match),
+	[IMAGE_TERMS] = sizeof(struct image_term),
+	[IMAGE_SIGS] = sizeof(struct image_sig),
+	[IMAGE_OWNERS] = sizeof(struct image_owner),
+	[IMAGE_BITS] = sizeof(struct image_bit),
+	[IMAGE_NUMBERS] = sizeof(struct number),
 	[IMAGE_TRANSFORMS] = sizeof(struct image_transform),
-	[IMAGE_ADDRS] = sizeof(struct image_addr),   [IMAGE_PORTS] = sizeof(struct image_port),
-	[IMAGE_DBS] = sizeof(struct image_db),       [IMAGE_STRINGS] = 1,
+	[IMAGE_ADDRS] = sizeof(struct image_addr),
+	[IMAGE_PORTS] = sizeof(struct image_port),
+	[IMAGE_DBS] = sizeof(struct image_db),
+	[IMAGE_STRINGS] = 1,
 	[IMAGE_BLOBS] = 1,
 };
 
@@ -66,7 +72,8 @@ static int sections_check(const struct image_header *h, uint64_t len, struct dia
 			return bad(d, "a section has a broken size");
 	}
 	if (h->section[IMAGE_STRINGS].bytes == 0 ||
-	    ((const char *)h)[h->section[IMAGE_STRINGS].off + h->section[IMAGE_STRINGS].bytes - 1] !=
+	    ((const char *)
+		     h)[h->section[IMAGE_STRINGS].off + h->section[IMAGE_STRINGS].bytes - 1] !=
 		    '\0')
 		return bad(d, "texts are not terminated");
 	return 0;
@@ -87,7 +94,8 @@ static int rules_check(const struct image_header *h, struct diag *d)
 		if (r->dirs == 0 || r->dirs > 3)
 			return bad(d, "direction of a rule");
 		if (!range_ok(r->src, r->n_src, addrs) || !range_ok(r->dst, r->n_dst, addrs) ||
-		    !range_ok(r->sport, r->n_sport, ports) || !range_ok(r->dport, r->n_dport, ports))
+		    !range_ok(r->sport, r->n_sport, ports) ||
+		    !range_ok(r->dport, r->n_dport, ports))
 			return bad(d, "addresses of a rule");
 		if (!range_ok(r->bit, r->n_bits, IMAGE_COUNT(h, struct image_bit, IMAGE_BITS)))
 			return bad(d, "flowbits of a rule");
@@ -115,7 +123,8 @@ static int conds_check(const struct image_header *h, struct diag *d)
 		if (b == NULL || c->mode > IMAGE_COND_GATED ||
 		    (b->stage == BUFFER_HEAD) != (c->mode == IMAGE_COND_HEAD))
 			return bad(d, "buffer of a condition");
-		if (!range_ok(c->match, c->n_matches, matches) || !range_ok(c->term, c->n_terms, terms) ||
+		if (!range_ok(c->match, c->n_matches, matches) ||
+		    !range_ok(c->term, c->n_terms, terms) ||
 		    c->n_terms > IMAGE_TERMS_PER_COND_MAX ||
 		    c->n_matches > IMAGE_MATCHES_PER_COND_MAX)
 			return bad(d, "matches of a condition");
@@ -145,8 +154,9 @@ static bool match_vars_ok(const struct image_match *m)
 
 static bool number_ok(const struct number *n, unsigned int type)
 {
-	const uint32_t most = type == IMAGE_BASE64 ? NUMBER_OFFSET_MAX :
-			      n->base == 0 ? NUMBER_BINARY_MAX : NUMBER_STRING_MAX;
+	const uint32_t most = type == IMAGE_BASE64 ? NUMBER_OFFSET_MAX
+			      : n->base == 0       ? NUMBER_BINARY_MAX
+						   : NUMBER_STRING_MAX;
 	const bool var_bytes = (n->flags & NUMBER_VAR_BYTES) != 0;
 	const bool var_value = (n->flags & NUMBER_VAR_VALUE) != 0;
 
@@ -154,8 +164,8 @@ static bool number_ok(const struct number *n, unsigned int type)
 		return false;
 	if ((n->flags & ~NUMBER_FLAGS) != 0 || n->result >= NUMBER_VARS_MAX)
 		return false;
-	if (type == IMAGE_BYTE_MATH ? n->op < NUMBER_TEST_N || n->op >= NUMBER_OP_N :
-				      n->op >= NUMBER_TEST_N)
+	if (type == IMAGE_BYTE_MATH ? n->op < NUMBER_TEST_N || n->op >= NUMBER_OP_N
+				    : n->op >= NUMBER_TEST_N)
 		return false;
 	return var_ok(var_bytes, n->bytes) && (var_bytes || n->bytes <= most) &&
 	       var_ok((n->flags & NUMBER_VAR_OFFSET) != 0, n->offset) &&
@@ -267,7 +277,8 @@ static int sigs_check(const struct image_header *h, struct diag *d)
 }
 
 // What a signature in a stream wakes must be a stream condition that waits for one.
-static int stream_owners_check(const struct image_header *h, const struct image_db *db, struct diag *d)
+static int stream_owners_check(const struct image_header *h, const struct image_db *db,
+			       struct diag *d)
 {
 	const struct image_sig *s = IMAGE_AT(h, struct image_sig, IMAGE_SIGS) + db->sig;
 	const struct image_owner *owners = IMAGE_AT(h, struct image_owner, IMAGE_OWNERS);
@@ -296,8 +307,7 @@ static int dbs_check(const struct image_header *h, struct diag *d)
 		    db[i].bytes == 0 || db[i].blob_off % 8 != 0)
 			return bad(d, "a database lies outside");
 		if ((db[i].flags & ~(uint32_t)(IMAGE_DB_STREAM | IMAGE_DB_OWN)) != 0 ||
-		    ((db[i].flags & IMAGE_DB_OWN) == 0 &&
-		     !range_ok(db[i].sig, db[i].n_sigs, sigs)))
+		    ((db[i].flags & IMAGE_DB_OWN) == 0 && !range_ok(db[i].sig, db[i].n_sigs, sigs)))
 			return bad(d, "signatures of a database");
 	}
 	for (int i = 0; i < 2; i++)
@@ -336,7 +346,8 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 	digest_of(image, len, digest);
 	if (sodium_memcmp(digest, h->digest, sizeof(digest)) != 0 ||
 	    (want_digest != NULL && sodium_memcmp(digest, want_digest, sizeof(digest)) != 0)) {
-		diag_set(d, NULL, 0, 0, "rule set image does not have the digest it was announced with");
+		diag_set(d, NULL, 0, 0,
+			 "rule set image does not have the digest it was announced with");
 		return -EKEYREJECTED;
 	}
 	err = sections_check(h, len, d);

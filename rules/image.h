@@ -30,7 +30,7 @@ enum {
 	IMAGE_CONDS_PER_RULE_MAX = 16,
 	IMAGE_FLOWBITS_MAX = 4096, // distinct names in a rule set; public ones have about 400
 	IMAGE_MATCHES_PER_COND_MAX = 256, // depth of the evaluator's recursion
-	IMAGE_TAIL_MAX = 64 << 10, // largest look-back a database may ask for
+	IMAGE_TAIL_MAX = 64 << 10,        // largest look-back a database may ask for
 };
 #define IMAGE_NONE UINT32_MAX
 
@@ -61,12 +61,16 @@ struct image_header {
 	uint64_t bytes;     // of the whole image
 	uint64_t serial;    // of the bundle, 0 if none
 	uint8_t digest[32]; // SHA-256 of the image with this field zero
-	uint32_t selftest[2]; // databases of the byte '|', block and stream mode: the loader tries libhs on them
+	uint32_t selftest
+		[2]; // databases of the byte '|', block and stream mode: the loader tries libhs on them
 	uint32_t pad0;
-	uint32_t always[DIR_N]; // first owner of the rules that are evaluated on every message head, per direction
+	uint32_t always
+		[DIR_N]; // first owner of the rules that are evaluated on every message head, per direction
 	uint32_t n_always[DIR_N];
 	uint32_t pad;
-	uint32_t db[BUF_N][DIR_N];   // index of the always-on database, IMAGE_NONE if no rule needs that buffer
+	uint32_t db
+		[BUF_N]
+		[DIR_N]; // index of the always-on database, IMAGE_NONE if no rule needs that buffer
 	uint32_t tail[BUF_N][DIR_N]; // bytes of a stream buffer to retain for late activation
 	uint8_t keep_head[DIR_N];    // some rule looks at the head after the head has passed
 	uint8_t pad2[6];
@@ -95,25 +99,28 @@ struct image_rule {
 
 // All matches of a rule on one buffer.
 struct image_cond {
-	uint8_t buffer; // enum buffer
+	uint8_t buffer;  // enum buffer
 	uint8_t n_terms; // STREAM: terms to satisfy; HEAD: 0
-	uint16_t n_matches; // HEAD: evaluated in order on the whole buffer. STREAM: 0, or all of them for a condition that
-			    // no stream expression can say: it is evaluated on the retained window (n_terms 0, no db)
-	uint32_t match;     // first
-	uint32_t term;      // first
-	uint32_t db;        // STREAM: this condition's own streaming database (pattern id = term), or IMAGE_NONE
-			    // when the always-on signature is the whole condition, or the window is evaluated
-	uint32_t mode;      // enum image_cond_mode
-	uint32_t transform, n_transforms; // done to a copy of the buffer before the matches are evaluated
+	uint16_t
+		n_matches; // HEAD: evaluated in order on the whole buffer. STREAM: 0, or all of them for a condition that
+		// no stream expression can say: it is evaluated on the retained window (n_terms 0, no db)
+	uint32_t match; // first
+	uint32_t term;  // first
+	uint32_t
+		db; // STREAM: this condition's own streaming database (pattern id = term), or IMAGE_NONE
+		// when the always-on signature is the whole condition, or the window is evaluated
+	uint32_t mode; // enum image_cond_mode
+	uint32_t transform,
+		n_transforms; // done to a copy of the buffer before the matches are evaluated
 };
 
 // How a stream condition wakes up (see rules/plan.c).
 enum image_cond_mode {
-	IMAGE_COND_HEAD,   // not a stream condition
-	IMAGE_COND_EXACT,  // the always-on signature is the condition
+	IMAGE_COND_HEAD,  // not a stream condition
+	IMAGE_COND_EXACT, // the always-on signature is the condition
 	IMAGE_COND_ANCHOR, // the always-on signature wakes the condition's database, fed from the signature's look-back on
 	IMAGE_COND_WINDOW, // as ANCHOR, fed with the whole retained window
-	IMAGE_COND_GATED,  // no signature: woken at the start of the buffer when the head conditions hold, or by another condition
+	IMAGE_COND_GATED, // no signature: woken at the start of the buffer when the head conditions hold, or by another condition
 };
 
 enum image_match_type {
@@ -153,8 +160,9 @@ struct image_match {
 	uint8_t pad;
 	uint16_t flags;
 	uint32_t pcre_options; // PCRE2_* of pcre2.h 10.42
-	uint32_t blob_off;     // in blobs; a nocase content is stored in lower case. Numbers: index in numbers
-	uint32_t len;          // numbers: 0
+	uint32_t
+		blob_off; // in blobs; a nocase content is stored in lower case. Numbers: index in numbers
+	uint32_t len; // numbers: 0
 	int32_t offset, depth, distance, within;
 };
 
@@ -199,7 +207,8 @@ struct image_term {
 // One pattern of an always-on database: its pattern id is its index from db.sig.
 struct image_sig {
 	uint32_t owner, n_owners; // in owners: who waits for it
-	uint32_t lookback;        // bytes before the match's end that the woken condition needs; UINT32_MAX: all there is
+	uint32_t
+		lookback; // bytes before the match's end that the woken condition needs; UINT32_MAX: all there is
 	uint32_t pad;
 };
 
@@ -218,7 +227,8 @@ struct image_db {
 	uint64_t blob_off;
 	uint64_t bytes;
 	uint32_t flags;
-	uint32_t sig, n_sigs; // always-on: first signature and their number; OWN: 0 and the number of terms
+	uint32_t sig,
+		n_sigs; // always-on: first signature and their number; OWN: 0 and the number of terms
 	uint32_t pad;
 };
 
@@ -229,8 +239,7 @@ static_assert(sizeof(struct image_match) == 32, "image format");
 static_assert(sizeof(struct image_db) == 32, "image format");
 
 // Typed view of a section; valid while the image is mapped, after image_check() said 0.
-#define IMAGE_AT(img, type, sec)                                                                   \
-	((const type *)((const uint8_t *)(img) + (img)->section[sec].off))
+#define IMAGE_AT(img, type, sec)    ((const type *)((const uint8_t *)(img) + (img)->section[sec].off))
 #define IMAGE_COUNT(img, type, sec) ((uint32_t)((img)->section[sec].bytes / sizeof(type)))
 
 // Check every offset, count, index and enum of an image of len bytes, and its digest.

@@ -94,8 +94,9 @@ static int check_var(struct parser *p, uint32_t i, bool used, int64_t var)
 
 	if (!used || same_buffer(&p->match[i], &p->match[v->match]))
 		return 0;
-	return parse_fail(p, p->match_at[i], "variable \"%s\" is read in %s: it is known only there",
-			  parse_quote(word, v->name), buffer_info(p->match[v->match].buffer)->keyword);
+	return parse_fail(
+		p, p->match_at[i], "variable \"%s\" is read in %s: it is known only there",
+		parse_quote(word, v->name), buffer_info(p->match[v->match].buffer)->keyword);
 }
 
 // A value that was read in one buffer means nothing in another: they are looked at on their own.
@@ -110,7 +111,8 @@ static int check_vars(struct parser *p, uint32_t i)
 		if (ret == 0)
 			ret = check_var(p, i, (n->flags & NUMBER_VAR_OFFSET) != 0, n->offset);
 		if (ret == 0)
-			ret = check_var(p, i, (n->flags & NUMBER_VAR_VALUE) != 0, (int64_t)n->value);
+			ret = check_var(p, i, (n->flags & NUMBER_VAR_VALUE) != 0,
+					(int64_t)n->value);
 		return ret;
 	}
 	ret = check_var(p, i, (m->flags & RULE_VAR_OFFSET) != 0, m->offset);
@@ -198,9 +200,10 @@ static int check_transforms(struct parser *p)
 		if (m->type == RULE_CONTENT && m->n_transforms > 0 &&
 		    (m->flags & (RULE_NEGATED | RULE_DECODED)) == 0 &&
 		    transform_excludes(m, m->transforms[m->n_transforms - 1].type))
-			return parse_fail(p, p->match_at[i],
-					  "the transform before it leaves no such bytes: the content "
-					  "can never match");
+			return parse_fail(
+				p, p->match_at[i],
+				"the transform before it leaves no such bytes: the content "
+				"can never match");
 	}
 	return 0;
 }

@@ -219,9 +219,10 @@ int parse_modifier(struct parser *p, const struct option *o, int buffer)
 				  buffer_info(m->buffer)->keyword);
 	for (uint32_t i = (uint32_t)p->content + 1; i < p->r.n_matches; i++)
 		if ((p->match[i].flags & RULE_PCRE_RELATIVE) != 0 && p->match[i].number != NULL)
-			return parse_fail(p, o->name.s,
-					  "%s: write it before the keyword that counts from the content",
-					  word);
+			return parse_fail(
+				p, o->name.s,
+				"%s: write it before the keyword that counts from the content",
+				word);
 	m->buffer = (uint8_t)buffer;
 	p->moved[p->content] = true;
 	return 0;
@@ -302,10 +303,10 @@ int parse_position(struct parser *p, const struct option *o, int flag)
 			word, (long long)n, m->len);
 	m->flags |= (uint16_t)flag;
 	if (var > 0)
-		m->flags |= flag == RULE_OFFSET	  ? RULE_VAR_OFFSET :
-			    flag == RULE_DEPTH	  ? RULE_VAR_DEPTH :
-			    flag == RULE_DISTANCE ? RULE_VAR_DISTANCE :
-						    RULE_VAR_WITHIN;
+		m->flags |= flag == RULE_OFFSET     ? RULE_VAR_OFFSET
+			    : flag == RULE_DEPTH    ? RULE_VAR_DEPTH
+			    : flag == RULE_DISTANCE ? RULE_VAR_DISTANCE
+						    : RULE_VAR_WITHIN;
 	if (flag == RULE_OFFSET)
 		m->offset = (int32_t)n;
 	else if (flag == RULE_DEPTH)

@@ -27,7 +27,7 @@ enum {
 	PARSE_RULE_BYTES_MAX = 64 << 10, // Suricata's own limit is 8 KiB
 	PARSE_RULES_MAX = 100000,
 	PARSE_MATCHES_MAX = 256,
-	PARSE_BITS_MAX = 32,     // flowbits names of a rule
+	PARSE_BITS_MAX = 32, // flowbits names of a rule
 	PARSE_BIT_NAME_MAX = 128,
 	PARSE_CONTENT_MAX = 1024, // the longest in public rules has 660 bytes
 	PARSE_PCRE_MAX = 4096,
@@ -71,7 +71,7 @@ struct parser {
 	struct rule_match match[PARSE_MATCHES_MAX];
 	const char *match_at[PARSE_MATCHES_MAX]; // keyword in rule
 	struct rule_bit bit[PARSE_BITS_MAX];
-	bool moved[PARSE_MATCHES_MAX];           // an old modifier gave it its buffer
+	bool moved[PARSE_MATCHES_MAX]; // an old modifier gave it its buffer
 	uint8_t *bytes; // decoded contents and texts; never longer than the rule plus a few NULs
 	size_t n_bytes;
 	int sticky;            // enum buffer set by a sticky keyword, -1 for none
@@ -85,7 +85,7 @@ struct parser {
 	int base64; // match with base64_decode, -1 for none
 	struct parse_var var[NUMBER_VARS_MAX];
 	uint32_t n_vars;
-	uint32_t seen;         // bit per keyword that may occur once, see parse_options.c
+	uint32_t seen; // bit per keyword that may occur once, see parse_options.c
 	// Lines of struct rule's fields so far, PARSE_RULE_BYTES_MAX each.
 	char *reference, *metadata;
 	size_t n_reference, n_metadata;

@@ -9,7 +9,7 @@ static const struct {
 	const char *word;
 	uint8_t op;
 } ops[] = {
-	{"set", RULE_BIT_SET},           {"unset", RULE_BIT_UNSET},   {"toggle", RULE_BIT_TOGGLE},
+	{"set", RULE_BIT_SET},           {"unset", RULE_BIT_UNSET}, {"toggle", RULE_BIT_TOGGLE},
 	{"isnotset", RULE_BIT_ISNOTSET}, {"isset", RULE_BIT_ISSET},
 };
 
@@ -30,9 +30,10 @@ static int bit_add(struct parser *p, uint8_t op, struct text name, bool or_next)
 				  PARSE_BIT_NAME_MAX);
 	for (size_t i = 0; i < name.n; i++)
 		if (!is_name_char(name.s[i]))
-			return parse_fail(p, name.s + i,
-					  "\"%s\" is no flowbits name: letters, digits and _-.:/ only",
-					  parse_quote(word, name));
+			return parse_fail(
+				p, name.s + i,
+				"\"%s\" is no flowbits name: letters, digits and _-.:/ only",
+				parse_quote(word, name));
 	if (p->r.n_bits == PARSE_BITS_MAX)
 		return parse_fail(p, name.s, "more than %d flowbits in a rule", PARSE_BITS_MAX);
 	copy = parse_bytes(p, name.n + 1);
@@ -64,7 +65,8 @@ int parse_flowbits(struct parser *p, const struct option *o, int arg)
 		if (!text_is(word, ops[i].word))
 			continue;
 		if (rest.n == 0)
-			return parse_fail(p, o->value.s, "flowbits:%s needs a name: flowbits:%s,NAME;",
+			return parse_fail(p, o->value.s,
+					  "flowbits:%s needs a name: flowbits:%s,NAME;",
 					  ops[i].word, ops[i].word);
 		do {
 			struct text name = text_split(&rest, '|');
@@ -77,8 +79,9 @@ int parse_flowbits(struct parser *p, const struct option *o, int arg)
 		} while (rest.n > 0);
 		return 0;
 	}
-	return parse_fail(p, o->value.s,
-			  "unknown flowbits action \"%s\": use set, unset, toggle, isset, isnotset or "
-			  "noalert",
-			  parse_quote(quoted, word));
+	return parse_fail(
+		p, o->value.s,
+		"unknown flowbits action \"%s\": use set, unset, toggle, isset, isnotset or "
+		"noalert",
+		parse_quote(quoted, word));
 }

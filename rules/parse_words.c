@@ -246,10 +246,12 @@ const char *words_refusal(struct text name)
 	static const struct {
 		const char *name, *why;
 	} table[] = {
-		{"dsize", "it is the size of a packet: streams and messages are matched, not packets "
-			  "(bsize is the size of a buffer)"},
-		{"stream_size", "it is the size of a stream so far: what hits would depend on how the "
-				"bytes are cut into packets"},
+		{"dsize",
+		 "it is the size of a packet: streams and messages are matched, not packets "
+		 "(bsize is the size of a buffer)"},
+		{"stream_size",
+		 "it is the size of a stream so far: what hits would depend on how the "
+		 "bytes are cut into packets"},
 		{"tag", "it logs the packets that follow: payload is never stored"},
 	};
 

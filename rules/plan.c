@@ -11,7 +11,7 @@
 #include "rules/fold.h"
 
 enum {
-	HEAD_BITS_MIN = 24,   // a head literal this selective gates a body
+	HEAD_BITS_MIN = 24, // a head literal this selective gates a body
 
 	FAST_PATTERN_BITS = 8, // the author's hint counts like one more rare byte
 	COMMON_BITS = 10,      // of strings that most messages contain
@@ -34,19 +34,75 @@ static uint32_t byte_bits(uint8_t c)
 
 // Found in most messages whatever they are about; a piece of one selects nothing.
 static const char *const common_strings[] = {
-	"<script type=\"text/javascript\"", "</script>", "<html><head><title>", "</title>",
-	"<body>", "</body></html>", "<iframe src=\"", "<object", "<!doctype html", "<img src=\"",
-	"<a href=\"http://www.", "https://www.", ".com/", "document.write(", "document.getelementbyid(",
-	"function()", "function(", "return ", "window.location", "var ", "content-type: text/html",
-	"content-type: application/x-www-form-urlencoded", "content-disposition: form-data; name=\"",
-	"content-length: ", "accept-language: en-us", "accept-encoding: gzip, deflate",
+	"<script type=\"text/javascript\"",
+	"</script>",
+	"<html><head><title>",
+	"</title>",
+	"<body>",
+	"</body></html>",
+	"<iframe src=\"",
+	"<object",
+	"<!doctype html",
+	"<img src=\"",
+	"<a href=\"http://www.",
+	"https://www.",
+	".com/",
+	"document.write(",
+	"document.getelementbyid(",
+	"function()",
+	"function(",
+	"return ",
+	"window.location",
+	"var ",
+	"content-type: text/html",
+	"content-type: application/x-www-form-urlencoded",
+	"content-disposition: form-data; name=\"",
+	"content-length: ",
+	"accept-language: en-us",
+	"accept-encoding: gzip, deflate",
 	"user-agent: mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36",
-	"mozilla/4.0 (compatible; msie ", "connection: keep-alive\r\n", "cache-control: no-cache\r\n",
-	"referer: http://", "host: www.", "cookie: ", "accept: */*\r\n", "http/1.1 200 ok\r\n",
-	"index.php?", "index.html", "/images/", ".php?id=", "?id=", "&id=", ".aspx", ".html", ".jpg",
-	".gif", ".png", ".css", ".js", ".php", ".asp", ".exe", "get", "post", "head", "put", "options",
-	"http/1.1", "http/1.0", "200", "302", "301", "404", "\r\n\r\n", "unescape(", "eval(",
-	"string.fromcharcode(", "classid=\"clsid:", "application/octet-stream", "filename=\"",
+	"mozilla/4.0 (compatible; msie ",
+	"connection: keep-alive\r\n",
+	"cache-control: no-cache\r\n",
+	"referer: http://",
+	"host: www.",
+	"cookie: ",
+	"accept: */*\r\n",
+	"http/1.1 200 ok\r\n",
+	"index.php?",
+	"index.html",
+	"/images/",
+	".php?id=",
+	"?id=",
+	"&id=",
+	".aspx",
+	".html",
+	".jpg",
+	".gif",
+	".png",
+	".css",
+	".js",
+	".php",
+	".asp",
+	".exe",
+	"get",
+	"post",
+	"head",
+	"put",
+	"options",
+	"http/1.1",
+	"http/1.0",
+	"200",
+	"302",
+	"301",
+	"404",
+	"\r\n\r\n",
+	"unescape(",
+	"eval(",
+	"string.fromcharcode(",
+	"classid=\"clsid:",
+	"application/octet-stream",
+	"filename=\"",
 };
 
 static bool is_common(struct span s)
@@ -113,8 +169,7 @@ static int pcre_check(const struct rule *r, const struct rule_match *m, struct d
 {
 	int err;
 	PCRE2_SIZE at;
-	pcre2_code *code =
-		pcre2_compile(m->data, m->len, plan_pcre_options(m), &err, &at, NULL);
+	pcre2_code *code = pcre2_compile(m->data, m->len, plan_pcre_options(m), &err, &at, NULL);
 
 	if (code == NULL) {
 		char text[160];
@@ -240,6 +295,9 @@ static int plan_evaluated(const struct rule *r, struct plan_cond *c, struct diag
 		l.bits = plan_literal_bits(l.bytes, l.nocase);
 		if ((m->flags & (RULE_FAST_PATTERN | RULE_FAST_PATTERN_ONLY)) != 0)
 			l.bits += FAST_PATTERN_BITS;
+		// Field names come in every message, whatever they spell.
+		if (m->buffer == BUF_HEADER_NAMES && l.bits > COMMON_BITS)
+			l.bits = COMMON_BITS;
 		if (l.bits > c->literal.bits)
 			c->literal = l;
 	}
@@ -366,9 +424,9 @@ static int window_holds(const struct rule *r, const struct rule_match *m, struct
 	if (n == NULL || (m->type != RULE_SIZE && m->type != RULE_DATA_AT) ||
 	    (n->flags & NUMBER_VAR_OFFSET) != 0)
 		return 0;
-	need = m->type == RULE_DATA_AT ? (uint64_t)n->offset :
-	       n->value2 > n->value    ? n->value2 :
-					 n->value;
+	need = m->type == RULE_DATA_AT ? (uint64_t)n->offset
+	       : n->value2 > n->value  ? n->value2
+				       : n->value;
 	if (need <= IMAGE_TAIL_MAX)
 		return 0;
 	diag_set(d, r->file, r->line, m->column, "on %s no more than %d bytes can be counted",

@@ -24,19 +24,21 @@
 #include "rules/rule.h"
 
 enum {
-	PLAN_GAP_MAX = 32767,     // largest bounded repeat of Hyperscan
-	PLAN_LOOKBACK_MAX = 960,  // what an anchor may ask to be kept of a body: twice that fits a 2 KiB cell
+	PLAN_GAP_MAX = 32767, // largest bounded repeat of Hyperscan
+	PLAN_LOOKBACK_MAX =
+		960, // what an anchor may ask to be kept of a body: twice that fits a 2 KiB cell
 };
 
 struct plan_literal {
 	struct span bytes;
 	bool nocase;
-	uint32_t bits;     // estimated selectivity: about -log2 of its chance per byte of traffic
-	uint32_t lookback; // bytes from the start of its chain to its own end; UINT32_MAX: unbounded
+	uint32_t bits; // estimated selectivity: about -log2 of its chance per byte of traffic
+	uint32_t
+		lookback; // bytes from the start of its chain to its own end; UINT32_MAX: unbounded
 };
 
 struct plan_term {
-	char *expr; // Hyperscan syntax; modes are inline, no flags needed
+	char *expr;                // Hyperscan syntax; modes are inline, no flags needed
 	uint64_t min_end, max_end; // allowed end offsets of the match, 0 and UINT64_MAX: any
 	bool negated;
 	bool absolute; // its meaning depends on where the buffer starts
@@ -49,7 +51,7 @@ struct plan_cond {
 	uint8_t slot;   // database it is scanned with: the body buffers share one
 	uint8_t mode;   // enum image_cond_mode
 	uint8_t n_terms;
-	bool buffered; // evaluated on the window: no terms
+	bool buffered;        // evaluated on the window: no terms
 	uint8_t n_transforms; // then there is no literal: the scanned bytes are other ones
 	const struct rule_transform *transforms;
 	struct plan_term *terms;

@@ -71,11 +71,12 @@ struct rule_match {
 	uint8_t buffer; // enum buffer
 	uint16_t flags; // enum rule_match_flag
 	uint16_t pcre_flags;
-	uint16_t len;        // of data, 1 or more; 0 if type has none
-	const struct number *number; // rules/number.h; NULL for contents and pcres
+	uint16_t len;                            // of data, 1 or more; 0 if type has none
+	const struct number *number;             // rules/number.h; NULL for contents and pcres
 	const struct rule_transform *transforms; // of the buffer, in order
 	uint8_t n_transforms;
-	const uint8_t *data; // content bytes with |hex| and escapes resolved; for pcre the pattern between the slashes
+	const uint8_t *
+		data; // content bytes with |hex| and escapes resolved; for pcre the pattern between the slashes
 	int32_t offset, depth, distance, within; // meaningful with their flag
 	uint32_t column;                         // in the rule's line, for messages
 };
@@ -138,7 +139,7 @@ struct rule {
 	bool bidirectional;     // <>
 	bool noalert;           // matches, writes its flowbits, reports nothing
 	uint8_t n_bits;
-	uint8_t flow;           // enum rule_flow
+	uint8_t flow; // enum rule_flow
 	uint32_t n_matches;
 	uint32_t line; // in file
 	struct rule_addrs src, dst;
@@ -148,8 +149,8 @@ struct rule {
 	const char *file; // as given to rules_parse
 	const char *msg;  // "" if none; UTF-8 as in the file
 	const char *classtype;
-	const char *reference; // "type,value" joined by '\n', "" if none
-	const char *metadata;  // "key value" joined by '\n', "" if none
+	const char *reference;             // "type,value" joined by '\n', "" if none
+	const char *metadata;              // "key value" joined by '\n', "" if none
 	struct threshold_params threshold; // of threshold or detection_filter
 };
 

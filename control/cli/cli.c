@@ -90,9 +90,8 @@ static void bad_option(const struct cli *cli, const char *command, const char *w
 			names[n] = options[n].name;
 		near = suggest_closest(name, names, n);
 	}
-	cli_error(cli, CLI_USAGE, "usage",
-		  "unknown option \"%s\"%s%s%s (see wireglass help %s)", word,
-		  near != NULL ? ", did you mean \"--" : "", near != NULL ? near : "",
+	cli_error(cli, CLI_USAGE, "usage", "unknown option \"%s\"%s%s%s (see wireglass help %s)",
+		  word, near != NULL ? ", did you mean \"--" : "", near != NULL ? near : "",
 		  near != NULL ? "\"?" : "", command);
 }
 

@@ -99,8 +99,8 @@ static int print_key(const struct cli *cli, const char *secret_path, const char 
 	sig_id_text(id, key->id);
 	if (cli->json) {
 		reply = json_pack("{s:s, s:o, s:o, s:b}", "id", id, "secret",
-				  cli_json_text(secret_path), "public",
-				  cli_json_text(public_path), "encrypted", encrypted);
+				  cli_json_text(secret_path), "public", cli_json_text(public_path),
+				  "encrypted", encrypted);
 		ret = reply != NULL ? client_print_json(reply) : CLI_FAILED;
 		json_decref(reply);
 		return ret;

@@ -266,8 +266,7 @@ int rules_pack(struct cli *cli, int argc, char **argv)
 
 	if (p == NULL)
 		return cli_error(cli, CLI_FAILED, "memory", "out of memory");
-	while (ret == 0 &&
-	       (c = cli_option(cli, "rules pack", argc, argv, ":ho:", options)) != -1) {
+	while (ret == 0 && (c = cli_option(cli, "rules pack", argc, argv, ":ho:", options)) != -1) {
 		if (c == 'h') {
 			fputs(pack_help, stdout);
 			pack_free(p);

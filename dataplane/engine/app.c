@@ -46,11 +46,12 @@ static enum app_proto target_judge(struct span t, bool known)
 static enum app_proto request_judge(struct span s)
 {
 	static const struct span known[] = {
-		SPAN_LIT("GET"),      SPAN_LIT("POST"),      SPAN_LIT("HEAD"),    SPAN_LIT("PUT"),
-		SPAN_LIT("DELETE"),   SPAN_LIT("OPTIONS"),   SPAN_LIT("CONNECT"), SPAN_LIT("TRACE"),
-		SPAN_LIT("PATCH"),    SPAN_LIT("PROPFIND"),  SPAN_LIT("MKCOL"),   SPAN_LIT("COPY"),
-		SPAN_LIT("MOVE"),     SPAN_LIT("LOCK"),      SPAN_LIT("UNLOCK"),  SPAN_LIT("PROPPATCH"),
-		SPAN_LIT("REPORT"),   SPAN_LIT("SEARCH"),
+		SPAN_LIT("GET"),       SPAN_LIT("POST"),   SPAN_LIT("HEAD"),
+		SPAN_LIT("PUT"),       SPAN_LIT("DELETE"), SPAN_LIT("OPTIONS"),
+		SPAN_LIT("CONNECT"),   SPAN_LIT("TRACE"),  SPAN_LIT("PATCH"),
+		SPAN_LIT("PROPFIND"),  SPAN_LIT("MKCOL"),  SPAN_LIT("COPY"),
+		SPAN_LIT("MOVE"),      SPAN_LIT("LOCK"),   SPAN_LIT("UNLOCK"),
+		SPAN_LIT("PROPPATCH"), SPAN_LIT("REPORT"), SPAN_LIT("SEARCH"),
 	};
 	size_t n = 0;
 

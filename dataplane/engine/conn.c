@@ -138,7 +138,8 @@ static struct http_tx *request_tx(struct conn_ctx *x, struct http_conn *c,
 		tx->answers = HTTP_ANSWERS_CONNECT;
 	e = &tx->event.http;
 	e->version = h->version;
-	e->method_len = (uint8_t)text_set(e->method, sizeof(e->method), h->method, &tx->event.flags);
+	e->method_len =
+		(uint8_t)text_set(e->method, sizeof(e->method), h->method, &tx->event.flags);
 	e->host_len = (uint8_t)text_set(e->host, sizeof(e->host),
 					authority.len > 0 ? authority : h->host, &tx->event.flags);
 	e->url_len = (uint16_t)text_set(e->url, sizeof(e->url), h->target, &tx->event.flags);
@@ -276,8 +277,7 @@ static void on_body(struct conn_ctx *x, struct flow *f, enum dir dir, struct spa
 
 	x->counters->v[CNT_HTTP_BODY_BYTES] += data.len;
 	msg->body_bytes += data.len;
-	if (msg->hash == NULL &&
-	    (msg->inspect == NULL || !detect_needs(msg->inspect, DETECT_BODY)))
+	if (msg->hash == NULL && (msg->inspect == NULL || !detect_needs(msg->inspect, DETECT_BODY)))
 		return; // no loaded rule can look at it
 	body_decode(x, f, dir, 0, data);
 }
@@ -347,9 +347,8 @@ static void on_head(struct conn_ctx *x, struct flow *f, enum dir dir, const stru
 	}
 	if (has_body && (x->event_mask & (1u << EVENT_FILEINFO)) != 0)
 		hash_start(x, msg);
-	if (has_body &&
-	    (msg->hash != NULL ||
-	     (msg->inspect != NULL && detect_needs(msg->inspect, DETECT_BODY))))
+	if (has_body && (msg->hash != NULL ||
+			 (msg->inspect != NULL && detect_needs(msg->inspect, DETECT_BODY))))
 		decoders_start(x, msg, h);
 }
 
@@ -397,8 +396,7 @@ static void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool trunc
 		detect_end(x->detect, msg->inspect, &m);
 		msg->inspect = NULL;
 	}
-	if (msg->in_body && msg->body_bytes > 0 &&
-	    (x->event_mask & (1u << EVENT_FILEINFO)) != 0)
+	if (msg->in_body && msg->body_bytes > 0 && (x->event_mask & (1u << EVENT_FILEINFO)) != 0)
 		fileinfo_emit(x, f, dir);
 	if (msg->hash != NULL)
 		x->hashes[x->n_hashes++] = msg->hash;
@@ -468,8 +466,8 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 	if (run->gap_bytes > 0)
 		on_gap(x, f, dir, run->gap_bytes);
 	for (;;) {
-		answers = dir == DIR_TO_CLIENT && c->first != NULL ? c->first->answers :
-								     HTTP_ANSWERS_OTHER;
+		answers = dir == DIR_TO_CLIENT && c->first != NULL ? c->first->answers
+								   : HTTP_ANSWERS_OTHER;
 		if (http_next(&c->half[dir], x->parser, dir, answers, &in, run->fin, &ev) == 0)
 			break;
 		switch (ev.kind) {

@@ -24,12 +24,12 @@ struct http_tx {
 
 // The message of one direction that is in progress.
 struct http_msg {
-	struct inspect *inspect; // NULL: not inspected
-	struct http_tx *tx;      // NULL between messages, or without room
+	struct inspect *inspect;                   // NULL: not inspected
+	struct http_tx *tx;                        // NULL between messages, or without room
 	struct decoder *decoder[HTTP_CODINGS_MAX]; // undone in this order; NULL: none
 	EVP_MD_CTX *hash;
-	uint64_t body_bytes;  // dechunked
-	uint64_t file_bytes;  // decoded
+	uint64_t body_bytes; // dechunked
+	uint64_t file_bytes; // decoded
 	uint16_t status;
 	bool in_body;
 	bool gap, truncated;
@@ -39,7 +39,7 @@ struct http_conn {
 	struct http_half half[DIR_N];
 	struct http_msg msg[DIR_N];
 	struct http_tx *first, *last; // oldest, youngest request without a complete response
-	struct flowbits *bits; // pooled, NULL until a rule sets one
+	struct flowbits *bits;        // pooled, NULL until a rule sets one
 	uint32_t n_queued;
 	uint32_t next_tx_id;
 };
@@ -53,7 +53,7 @@ struct conn_ctx {
 	struct ring *events;
 	uint32_t event_mask;
 	uint8_t worker;
-	uint64_t ts_ns; // of the packet in hand
+	uint64_t ts_ns;      // of the packet in hand
 	EVP_MD_CTX **hashes; // free hash contexts, NULL when bodies are not hashed
 	uint32_t n_hashes;
 	uint8_t *decoded[HTTP_CODINGS_MAX]; // DECODE_OUT_BYTES + 64 each

@@ -80,7 +80,8 @@ static bool first_collect(struct decoder *d, struct span *in, struct counters *c
 static void part_next(struct decoder *d)
 {
 	static const uint8_t flag[GZIP_DATA] = {
-		[GZIP_EXTRA_LEN] = 4, [GZIP_EXTRA] = 4, [GZIP_NAME] = 8, [GZIP_COMMENT] = 16, [GZIP_CRC] = 2,
+		[GZIP_EXTRA_LEN] = 4, [GZIP_EXTRA] = 4, [GZIP_NAME] = 8,
+		[GZIP_COMMENT] = 16,  [GZIP_CRC] = 2,
 	};
 
 	do {

@@ -18,25 +18,22 @@ enum {
 };
 
 // The two stream buffers of a message.
-enum detect_stream {
-	DETECT_BODY,
-	DETECT_RAW,
-	DETECT_STREAM_N
-};
+enum detect_stream { DETECT_BODY, DETECT_RAW, DETECT_STREAM_N };
 
 enum inspect_flag {
 	INSPECT_HEAD_SEEN = 1 << 0,
 	INSPECT_GAP = 1 << 1,
 	INSPECT_TRUNCATED = 1 << 2,
-	INSPECT_HEAD_BIG = 1 << 3,     // kept in a gather buffer, else in a segment cell
+	INSPECT_HEAD_BIG = 1 << 3, // kept in a gather buffer, else in a segment cell
 	INSPECT_BODY_SEEN = 1 << 4,
-	INSPECT_NO_STREAM_0 = 1 << 5,  // no stream could be had for DETECT_BODY
+	INSPECT_NO_STREAM_0 = 1 << 5, // no stream could be had for DETECT_BODY
 	INSPECT_NO_STREAM_1 = 1 << 6,
 	INSPECT_WINDOW_BIG_0 = 1 << 7, // window kept in a window buffer, else in a segment cell
 	INSPECT_WINDOW_BIG_1 = 1 << 8,
 	INSPECT_WINDOW_NONE_0 = 1 << 9, // no window could be had
 	INSPECT_WINDOW_NONE_1 = 1 << 10,
-	INSPECT_WAITING = 1 << 12, // a rule matched that reads flowbits: decided when the stage is over
+	INSPECT_WAITING =
+		1 << 12, // a rule matched that reads flowbits: decided when the stage is over
 	INSPECT_HAS_HIT = 1 << 11, // a rule has hit, maybe before the message had a transaction
 };
 
@@ -45,10 +42,10 @@ struct inspect {
 	struct ruleset *rs;
 	hs_stream_t *stream[DETECT_STREAM_N]; // of the always-on databases
 	uint64_t offset[DETECT_STREAM_N];     // bytes scanned
-	uint8_t *window[DETECT_STREAM_N];     // the bytes before offset, as far as a rule may need them
+	uint8_t *window[DETECT_STREAM_N]; // the bytes before offset, as far as a rule may need them
 	uint32_t window_len[DETECT_STREAM_N];
 	uint32_t head_len;
-	uint8_t *head; // copy of the head, when a rule may still ask for it
+	uint8_t *head;   // copy of the head, when a rule may still ask for it
 	uint32_t active; // rules that wait for something, pool index
 	uint16_t flags;  // enum inspect_flag
 	uint8_t dir;
@@ -59,7 +56,7 @@ struct inspect {
 struct active {
 	uint32_t next; // pool index or POOL_NONE
 	uint32_t rule;
-	uint16_t have; // bit per condition that holds
+	uint16_t have;     // bit per condition that holds
 	uint16_t buffered; // bit per condition that waits for the window to be evaluated
 	uint8_t head_failed, done;
 	uint8_t cond[DETECT_STREAM_N]; // condition of the own stream, 0xff: none
@@ -86,8 +83,8 @@ struct detect_msg {
 	uint32_t tx_id;
 	uint8_t dir;
 	uint8_t app;
-	uint16_t hit_flags; // enum hit_flag known of the flow
-	bool *ret_hit;      // set when a rule hits
+	uint16_t hit_flags;     // enum hit_flag known of the flow
+	bool *ret_hit;          // set when a rule hits
 	struct flowbits **bits; // of the flow, NULL until one is set
 };
 

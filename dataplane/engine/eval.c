@@ -8,7 +8,8 @@
 #include "dataplane/engine/transform.h"
 
 enum {
-	DECODED_PER_STEP = 16, // bytes that are decoded again on every try cost their share of the budget
+	DECODED_PER_STEP =
+		16, // bytes that are decoded again on every try cost their share of the budget
 };
 
 struct eval {
@@ -98,9 +99,9 @@ static bool eval_content(struct eval *e, uint32_t i, size_t prev_end)
 	int64_t from = 0, to = (int64_t)e->buf.len, at;
 
 	if ((m->flags & (IMAGE_DISTANCE | IMAGE_WITHIN)) != 0) {
-		int64_t distance = (m->flags & IMAGE_DISTANCE) != 0 ?
-					   position(e, m, IMAGE_VAR_DISTANCE, m->distance) :
-					   0;
+		int64_t distance = (m->flags & IMAGE_DISTANCE) != 0
+					   ? position(e, m, IMAGE_VAR_DISTANCE, m->distance)
+					   : 0;
 
 		from = (int64_t)prev_end + distance;
 		if ((m->flags & IMAGE_WITHIN) != 0)
@@ -123,7 +124,8 @@ static bool eval_content(struct eval *e, uint32_t i, size_t prev_end)
 			from = to - (int64_t)m->len;
 	}
 	for (;;) {
-		at = to < from ? -1 : find(e->buf, (size_t)from, (size_t)to, needle, m->len, nocase);
+		at = to < from ? -1
+			       : find(e->buf, (size_t)from, (size_t)to, needle, m->len, nocase);
 		if ((m->flags & IMAGE_NEGATED) != 0)
 			return at < 0 && eval_from(e, i + 1, prev_end);
 		if (at < 0)
@@ -210,9 +212,9 @@ static bool eval_read(const struct eval *e, const struct image_match *m, size_t 
 // Where a jump leads, before the start: to the start. False: behind the end.
 static bool eval_jump(const struct eval *e, const struct number *n, uint64_t x, size_t *io_end)
 {
-	int64_t to = (n->flags & NUMBER_FROM_BEGINNING) != 0 ? 0 :
-		     (n->flags & NUMBER_FROM_END) != 0	     ? (int64_t)e->buf.len :
-							       (int64_t)*io_end;
+	int64_t to = (n->flags & NUMBER_FROM_BEGINNING) != 0 ? 0
+		     : (n->flags & NUMBER_FROM_END) != 0     ? (int64_t)e->buf.len
+							     : (int64_t)*io_end;
 
 	x = number_align(n, number_mask(n, x) * n->multiplier);
 	if (__builtin_add_overflow(to, (int64_t)x, &to) ||

@@ -183,7 +183,9 @@ void flow_orient(struct flow *f, const struct pkt *pkt)
 		from_client = (pkt->flags & TCP_ACK) == 0;
 	} else {
 		f->flags |= FLOW_MIDSTREAM;
-		from_client = src >= dst; // servers listen on the lower port; the first message corrects a wrong guess
+		from_client =
+			src >=
+			dst; // servers listen on the lower port; the first message corrects a wrong guess
 	}
 	if (pkt->from_lo != from_client)
 		f->flags |= FLOW_CLIENT_HI;

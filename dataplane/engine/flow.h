@@ -25,14 +25,14 @@ enum tcp_half_flag {
 
 // One direction: what its sender sent, as its receiver would take it.
 struct tcp_half {
-	uint64_t delivered;    // stream offset: bytes handed out, gaps included
-	uint32_t next_seq;     // next byte expected from this side
-	uint32_t fin_seq;      // sequence number of the FIN
-	uint32_t last_ack;     // highest ack this side sent
-	uint32_t window_edge;  // last_ack + scaled window: the other side may send up to here
-	uint32_t ooo_head;     // first queued segment (pool index) or POOL_NONE
+	uint64_t delivered;   // stream offset: bytes handed out, gaps included
+	uint32_t next_seq;    // next byte expected from this side
+	uint32_t fin_seq;     // sequence number of the FIN
+	uint32_t last_ack;    // highest ack this side sent
+	uint32_t window_edge; // last_ack + scaled window: the other side may send up to here
+	uint32_t ooo_head;    // first queued segment (pool index) or POOL_NONE
 	uint32_t ooo_bytes;
-	uint32_t prefix;       // cell with the first bytes of an undecided flow, or POOL_NONE
+	uint32_t prefix; // cell with the first bytes of an undecided flow, or POOL_NONE
 	uint16_t ooo_count;
 	uint8_t wscale;
 	uint8_t flags; // enum tcp_half_flag
@@ -59,7 +59,7 @@ enum flow_flag {
 
 struct flow {
 	struct flow_key key;
-	uint64_t last_seen_ns; // pipeline time
+	uint64_t last_seen_ns;  // pipeline time
 	struct http_conn *http; // from the worker's pool, NULL unless app == APP_HTTP or APP_FAILED
 	uint32_t hash;
 	uint8_t state; // enum flow_state

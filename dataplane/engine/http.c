@@ -124,8 +124,8 @@ static int head_done(struct http_half *h, struct http_parser *ps, enum dir dir,
 	int err = http_head_parse(raw, dir, answers, ps->counters, head);
 
 	if (err < 0) {
-		int said = go_raw(h, ps, err == -E2BIG ? CNT_HTTP_HEAD_TOO_LONG : CNT_HTTP_BAD_START,
-				  ev);
+		int said = go_raw(h, ps,
+				  err == -E2BIG ? CNT_HTTP_HEAD_TOO_LONG : CNT_HTTP_BAD_START, ev);
 
 		if (said == 0) {
 			ev->data = raw;
@@ -274,9 +274,8 @@ static void chunk_size(struct http_half *h, struct http_parser *ps, struct span 
 			}
 			h->remain = h->remain << 4 | (uint64_t)digit;
 			h->digits = 1;
-		} else if (!h->digits ||
-			   (h->state == HTTP_CHUNK_SIZE && c != '\n' && c != '\r' && c != ';' &&
-			    c != ' ' && c != '\t')) {
+		} else if (!h->digits || (h->state == HTTP_CHUNK_SIZE && c != '\n' && c != '\r' &&
+					  c != ';' && c != ' ' && c != '\t')) {
 			chunk_broken(h, ps);
 			return;
 		} else if (c == '\n') {
@@ -346,7 +345,7 @@ static void body_done(struct http_half *h)
 static int body_next(struct http_half *h, struct span *in, struct http_event *ev)
 {
 	ev->data = h->state == HTTP_BODY && in->len > h->remain ? span_first(*in, (size_t)h->remain)
-								 : *in;
+								: *in;
 	*in = span_from(*in, ev->data.len);
 	if (h->state == HTTP_BODY) {
 		h->remain -= ev->data.len;
@@ -398,8 +397,8 @@ static int finish(struct http_half *h, struct http_parser *ps, enum dir dir,
 	}
 }
 
-int http_next(struct http_half *h, struct http_parser *ps, enum dir dir,
-	      enum http_answers answers, struct span *io_in, bool fin, struct http_event *ev)
+int http_next(struct http_half *h, struct http_parser *ps, enum dir dir, enum http_answers answers,
+	      struct span *io_in, bool fin, struct http_event *ev)
 {
 	int said;
 
@@ -446,7 +445,8 @@ int http_next(struct http_half *h, struct http_parser *ps, enum dir dir,
 		case HTTP_RAW:
 			if (h->resync) {
 				enum app_side side;
-				enum app_side want = dir == DIR_TO_SERVER ? APP_SIDE_CLIENT : APP_SIDE_SERVER;
+				enum app_side want =
+					dir == DIR_TO_SERVER ? APP_SIDE_CLIENT : APP_SIDE_SERVER;
 
 				if (app_detect(*io_in, &side) == APP_HTTP && side == want) {
 					h->resync = 0;

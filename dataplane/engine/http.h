@@ -16,7 +16,8 @@
 #include "dataplane/engine/pool.h"
 
 enum {
-	HTTP_HEAD_MAX = 64 << 10, // servers refuse heads over 8 to 64 KiB (research/reliability 3.1)
+	HTTP_HEAD_MAX =
+		64 << 10, // servers refuse heads over 8 to 64 KiB (research/reliability 3.1)
 	HTTP_FIELDS_MAX = 1024,
 	HTTP_GATHER_BYTES = HTTP_HEAD_MAX + 64, // readable padding for libhs
 	HTTP_CHUNK_LINE_MAX = 4096,
@@ -59,10 +60,11 @@ struct http_field {
 
 // A parsed head. All spans point into raw, which lives until the next http_next() call on the same half.
 struct http_head {
-	struct span raw; // start line to empty line, inclusive
+	struct span raw;            // start line to empty line, inclusive
 	struct span method, target; // requests
 	struct span status_text;    // responses: three digits or whatever stands there
-	struct span host, user_agent, referer, content_type, content_disposition; // first occurrences
+	struct span host, user_agent, referer, content_type,
+		content_disposition; // first occurrences
 	uint64_t content_length;
 	uint32_t n_fields;
 	uint16_t status; // 0 for requests and unreadable codes
@@ -78,16 +80,16 @@ struct http_half {
 	uint64_t remain; // of a body, a chunk
 	uint8_t *gather; // pooled, HTTP_GATHER_BYTES, or NULL
 	uint32_t gathered;
-	uint32_t scanned;     // bytes of the gathered head already searched for its end
-	uint32_t line_bytes;  // chunk lines and trailers: so far
-	uint8_t state;        // enum http_state
-	uint8_t chunked;      // body is chunked
-	uint8_t digits;       // chunk size: a digit was seen
+	uint32_t scanned;      // bytes of the gathered head already searched for its end
+	uint32_t line_bytes;   // chunk lines and trailers: so far
+	uint8_t state;         // enum http_state
+	uint8_t chunked;       // body is chunked
+	uint8_t digits;        // chunk size: a digit was seen
 	uint8_t line_nonempty; // trailer: the line has content
 	uint8_t line_judged;   // gathering: the first line is complete and was looked at
-	uint8_t resync;       // raw because of a gap: a run that starts like a message ends it
-	uint8_t drop_gather;  // free gather at the next call
-	uint8_t truncated;    // message end: early
+	uint8_t resync;        // raw because of a gap: a run that starts like a message ends it
+	uint8_t drop_gather;   // free gather at the next call
+	uint8_t truncated;     // message end: early
 	uint8_t upgraded;
 };
 
@@ -127,8 +129,8 @@ void http_half_done(struct http_half *h, struct http_parser *ps);
 
 // Next event of direction dir. Advances *io_in past what it took. fin: the stream ends after *io_in.
 // 1: *ret_ev; 0: *io_in is used up (and, with fin, everything has been said).
-int http_next(struct http_half *h, struct http_parser *ps, enum dir dir,
-	      enum http_answers answers, struct span *io_in, bool fin, struct http_event *ret_ev);
+int http_next(struct http_half *h, struct http_parser *ps, enum dir dir, enum http_answers answers,
+	      struct span *io_in, bool fin, struct http_event *ret_ev);
 
 // gap bytes are missing at the current position. True: the message goes on behind them (they lie in its body);
 // false: framing is lost, the direction goes on raw until a piece starts like a message. If *ret_end is set the message

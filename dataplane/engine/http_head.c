@@ -112,7 +112,8 @@ static void length_parse(struct span v, struct framing *fr)
 {
 	do {
 		const uint8_t *comma = memchr(v.data, ',', v.len);
-		struct span item = trim(comma != NULL ? span_first(v, (size_t)(comma - v.data)) : v);
+		struct span item =
+			trim(comma != NULL ? span_first(v, (size_t)(comma - v.data)) : v);
 		uint64_t n = 0;
 
 		v = comma != NULL ? span_from(v, (size_t)(comma - v.data) + 1) : SPAN_NONE;
@@ -148,7 +149,8 @@ static void codings_parse(struct span v, struct http_head *h)
 {
 	while (v.len > 0) {
 		const uint8_t *comma = memrchr(v.data, ',', v.len);
-		struct span c = trim(comma != NULL ? span_from(v, (size_t)(comma - v.data) + 1) : v);
+		struct span c =
+			trim(comma != NULL ? span_from(v, (size_t)(comma - v.data) + 1) : v);
 		uint8_t coding = HTTP_CODING_OTHER;
 
 		v = comma != NULL ? span_first(v, (size_t)(comma - v.data)) : SPAN_NONE;
@@ -248,8 +250,8 @@ static int fields_parse(struct span rest, struct http_head *h, struct counters *
 }
 
 // RFC 9112 6.3, and where servers differ the reading that keeps more bytes in view.
-static void framing_decide(struct http_head *h, const struct framing *fr,
-			   enum http_answers answers, struct counters *c)
+static void framing_decide(struct http_head *h, const struct framing *fr, enum http_answers answers,
+			   struct counters *c)
 {
 	bool response = h->dir == DIR_TO_CLIENT;
 
@@ -258,8 +260,8 @@ static void framing_decide(struct http_head *h, const struct framing *fr,
 		c->v[CNT_HTTP_BAD_LENGTH]++;
 	if (fr->has_te && fr->has_length)
 		c->v[CNT_HTTP_CL_TE]++;
-	if (response && (h->status == 101 || (answers == HTTP_ANSWERS_CONNECT &&
-					      h->status >= 200 && h->status < 300)))
+	if (response && (h->status == 101 ||
+			 (answers == HTTP_ANSWERS_CONNECT && h->status >= 200 && h->status < 300)))
 		h->framing = HTTP_FRAMING_UPGRADE;
 	else if (response && (answers == HTTP_ANSWERS_HEAD || h->status / 100 == 1 ||
 			      h->status == 204 || h->status == 304))

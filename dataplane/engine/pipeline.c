@@ -13,8 +13,9 @@
 
 enum {
 	BOUNCE_BYTES = (64 << 10) + PIPELINE_TAIL_BYTES, // no IP packet is larger
-	MIDSTREAM_PROBES = 64, // segments of a flow without a handshake that may fail to look like HTTP
-	HASHES = 1024,         // bodies hashed at once
+	MIDSTREAM_PROBES =
+		64,    // segments of a flow without a handshake that may fail to look like HTTP
+	HASHES = 1024, // bodies hashed at once
 };
 
 struct pipeline {
@@ -100,13 +101,15 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->flowbits, conf->messages, sizeof(struct flowbits));
 	pool_carve(c, &p->conn.conns, conf->conns, sizeof(struct http_conn));
 	pool_carve(c, &p->conn.txs, conf->messages, (sizeof(struct http_tx) + 63) & ~(size_t)63);
-	pool_carve(c, &p->conn.decoders, conf->inflaters, (sizeof(struct decoder) + 63) & ~(size_t)63);
+	pool_carve(c, &p->conn.decoders, conf->inflaters,
+		   (sizeof(struct decoder) + 63) & ~(size_t)63);
 	p->bounce = carve(c, BOUNCE_BYTES);
 	for (int i = 0; i < HTTP_CODINGS_MAX; i++)
 		p->conn.decoded[i] = carve(c, DECODE_OUT_BYTES + PIPELINE_TAIL_BYTES);
 	if (c->base == NULL)
 		return;
-	flow_table_init(&p->flows, buckets, records, conf->flows, conf->hash_key[0] ^ conf->hash_key[1]);
+	flow_table_init(&p->flows, buckets, records, conf->flows,
+			conf->hash_key[0] ^ conf->hash_key[1]);
 	ring_init(&p->hits, hits, conf->hits, sizeof(struct hit));
 	ring_init(&p->events, events, conf->events, sizeof(struct event));
 }
@@ -263,10 +266,10 @@ static void flow_event(struct pipeline *p, const struct flow *f, enum flow_reaso
 	}
 	e.flow.payload_bytes_inspected = f->inspected_bytes;
 	e.flow.payload_bytes_released = f->released_bytes;
-	e.flow.state = f->state == FLOW_CLOSING	    ? 2 :
-		       f->app == APP_TLS || f->app == APP_SSH || f->app == APP_OPAQUE ? 3 :
-		       f->state == FLOW_ESTABLISHED ? 1 :
-						      0;
+	e.flow.state = f->state == FLOW_CLOSING                                         ? 2
+		       : f->app == APP_TLS || f->app == APP_SSH || f->app == APP_OPAQUE ? 3
+		       : f->state == FLOW_ESTABLISHED                                   ? 1
+											: 0;
 	e.flow.reason = (uint8_t)reason;
 	conn_emit(&p->conn, f, DIR_TO_SERVER, &e);
 }
@@ -326,7 +329,8 @@ static bool prefix_feed(struct pipeline *p, struct flow *f, enum dir dir)
 	return stays;
 }
 
-static void flow_becomes_http(struct pipeline *p, struct flow *f, enum dir *io_dir, enum app_side side)
+static void flow_becomes_http(struct pipeline *p, struct flow *f, enum dir *io_dir,
+			      enum app_side side)
 {
 	enum dir says = side == APP_SIDE_SERVER ? DIR_TO_CLIENT : DIR_TO_SERVER;
 
@@ -507,8 +511,9 @@ static void packet(struct pipeline *p, const struct frame *frame, struct pkt *pk
 			return;
 		}
 		dir = flow_dir(f, pkt->from_lo);
-		verdict = is_released(f) && f->state != FLOW_CLOSING ? TCP_ACCEPT :
-			  tcp_track(f, pkt, dir, &p->counters);
+		verdict = is_released(f) && f->state != FLOW_CLOSING
+				  ? TCP_ACCEPT
+				  : tcp_track(f, pkt, dir, &p->counters);
 		if (verdict != TCP_NEW_FLOW || attempt > 0)
 			break;
 		p->counters.v[CNT_FLOW_REUSED]++;
@@ -537,8 +542,7 @@ static void packet(struct pipeline *p, const struct frame *frame, struct pkt *pk
 	flow_finished(f);
 }
 
-void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int n,
-		    uint64_t now_ns)
+void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int n, uint64_t now_ns)
 {
 	struct pkt pkts[PIPELINE_BURST_MAX];
 	uint32_t hash[PIPELINE_BURST_MAX];
@@ -639,8 +643,9 @@ struct counters *pipeline_counters_mut(struct pipeline *p)
 uint64_t pipeline_objects_in_use(const struct pipeline *p)
 {
 	return (uint64_t)p->flows.pool.used + p->cells.used + p->gathers.used + p->windows.used +
-	       p->inspects.used + p->actives.used + p->flowbits.used + p->conn.conns.used + p->conn.txs.used +
-	       p->conn.decoders.used + (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
+	       p->inspects.used + p->actives.used + p->flowbits.used + p->conn.conns.used +
+	       p->conn.txs.used + p->conn.decoders.used +
+	       (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
 }
 
 struct ring *pipeline_hits(struct pipeline *p)

@@ -20,7 +20,8 @@ struct pipeline;
 
 enum {
 	PIPELINE_BURST_MAX = 64,
-	PIPELINE_TAIL_BYTES = 64, // readable bytes libhs needs behind every buffer, see DESIGN section 4
+	PIPELINE_TAIL_BYTES =
+		64, // readable bytes libhs needs behind every buffer, see DESIGN section 4
 };
 
 // Checksum verdict of the NIC for a frame.
@@ -44,17 +45,18 @@ struct frame {
 };
 
 struct pipeline_conf {
-	uint32_t worker;     // number of this worker, < workers given to ruleset_load()
-	uint32_t flows;      // most flows at a time; 0: 262144. Rounded up to a power of two.
-	uint32_t segments;   // 2 KiB cells for out-of-order bytes; 0: 16384 (32 MiB)
-	uint32_t conns;      // HTTP connections; 0: flows / 4
-	uint32_t messages;   // HTTP messages in flight; 0: flows / 8
-	uint32_t heads;      // 64 KiB gather buffers for heads that span segments; 0: 1024
-	uint32_t inflaters;  // bodies being decompressed at once (87 KiB each); 0: 512
-	uint32_t windows;    // 128 KiB confirm windows; 0: 1024
-	uint32_t hits;       // ring slots, power of two; 0: 65536
-	uint32_t events;     // ring slots, power of two; 0: 4096
-	uint32_t event_mask; // bit per enum event_type to emit; EVENT_HTTP of a transaction with a hit is always emitted
+	uint32_t worker;    // number of this worker, < workers given to ruleset_load()
+	uint32_t flows;     // most flows at a time; 0: 262144. Rounded up to a power of two.
+	uint32_t segments;  // 2 KiB cells for out-of-order bytes; 0: 16384 (32 MiB)
+	uint32_t conns;     // HTTP connections; 0: flows / 4
+	uint32_t messages;  // HTTP messages in flight; 0: flows / 8
+	uint32_t heads;     // 64 KiB gather buffers for heads that span segments; 0: 1024
+	uint32_t inflaters; // bodies being decompressed at once (87 KiB each); 0: 512
+	uint32_t windows;   // 128 KiB confirm windows; 0: 1024
+	uint32_t hits;      // ring slots, power of two; 0: 65536
+	uint32_t events;    // ring slots, power of two; 0: 4096
+	uint32_t
+		event_mask; // bit per enum event_type to emit; EVENT_HTTP of a transaction with a hit is always emitted
 	bool verify_checksums; // drop from inspection (never from the wire) what the host would drop
 	bool hash_bodies;      // SHA-256 of bodies in fileinfo events
 	uint64_t hash_key[2];  // secret per boot, from getrandom(2)

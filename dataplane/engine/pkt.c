@@ -234,8 +234,14 @@ static void tcp_options(const uint8_t *p, size_t len, struct pkt *pkt)
 static bool tcp_csum_good(const struct ip_info *ip)
 {
 	uint64_t sum = 0;
-	uint8_t tail[8] = {(uint8_t)(ip->l4.len >> 24), (uint8_t)(ip->l4.len >> 16),
-			   (uint8_t)(ip->l4.len >> 8), (uint8_t)ip->l4.len, 0, 0, 0, PROTO_TCP};
+	uint8_t tail[8] = {(uint8_t)(ip->l4.len >> 24),
+			   (uint8_t)(ip->l4.len >> 16),
+			   (uint8_t)(ip->l4.len >> 8),
+			   (uint8_t)ip->l4.len,
+			   0,
+			   0,
+			   0,
+			   PROTO_TCP};
 
 	sum = csum_add(sum, ip->src, ip->addr_len);
 	sum = csum_add(sum, ip->dst, ip->addr_len);
@@ -287,7 +293,8 @@ static enum counter eth_parse(const struct frame *f, struct span *ret_rest, uint
 	type = be16(s.data + 12);
 	s = span_from(s, ETH_BYTES);
 	for (int tags = 0;
-	     type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ || type == ETHERTYPE_QINQ_OLD; tags++) {
+	     type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ || type == ETHERTYPE_QINQ_OLD;
+	     tags++) {
 		if (tags == 2)
 			return CNT_PKT_VLAN_DEPTH;
 		if (s.len < 4)

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 enum {
-	STREAMS_KEPT = 4096,    // of an always-on database
-	STREAMS_KEPT_OWN = 16,  // of a condition's own database
+	STREAMS_KEPT = 4096,   // of an always-on database
+	STREAMS_KEPT_OWN = 16, // of a condition's own database
 	STREAMS_AT_LOAD = 64,
 	PCRE_MATCH_LIMIT = 3500, // Suricata's documented default
 	PCRE_JIT_STACK = 512 << 10,
@@ -58,7 +58,8 @@ static int dbs_load(struct ruleset *rs, struct diag *d)
 			return -ENOMEM;
 		if (err != HS_SUCCESS) {
 			diag_set(d, NULL, 0, 0,
-				 "rule set image was compiled for another Hyperscan or CPU (error %d): "
+				 "rule set image was compiled for another Hyperscan or CPU (error "
+				 "%d): "
 				 "compile it on this machine",
 				 err);
 			return -ENOTSUP;
@@ -82,7 +83,8 @@ static int pcre_load(struct ruleset *rs, struct diag *d)
 		rs->pcre[i] = pcre2_compile(rs->blobs + m->blob_off, m->len, m->pcre_options, &err,
 					    &at, NULL);
 		if (rs->pcre[i] == NULL) {
-			diag_set(d, NULL, 0, 0, "rule set image holds a pcre that does not compile");
+			diag_set(d, NULL, 0, 0,
+				 "rule set image holds a pcre that does not compile");
 			return -EBADMSG;
 		}
 		// Without JIT (memory that may not be executable) the interpreter serves.
@@ -109,7 +111,8 @@ static int transforms_load(struct ruleset *rs, struct diag *d)
 		if (rs->transform_pcre[i] != NULL)
 			pcre2_pattern_info(rs->transform_pcre[i], PCRE2_INFO_CAPTURECOUNT, &groups);
 		if (groups == 0) {
-			diag_set(d, NULL, 0, 0, "rule set image holds a pcrexform that does not compile");
+			diag_set(d, NULL, 0, 0,
+				 "rule set image holds a pcrexform that does not compile");
 			return -EBADMSG;
 		}
 		pcre2_jit_compile(rs->transform_pcre[i], PCRE2_JIT_COMPLETE);
@@ -331,9 +334,8 @@ void ruleset_stream_put(struct ruleset *rs, struct ruleset_worker *w, uint32_t d
 {
 	struct stream_pool *p = &w->pools[db];
 
-	if (p->n < p->cap &&
-	    hs_reset_stream(stream, 0, on_match != NULL ? w->scratch : NULL, on_match, ctx) ==
-		    HS_SUCCESS)
+	if (p->n < p->cap && hs_reset_stream(stream, 0, on_match != NULL ? w->scratch : NULL,
+					     on_match, ctx) == HS_SUCCESS)
 		p->free[p->n++] = stream;
 	else
 		hs_close_stream(stream, on_match != NULL ? w->scratch : NULL, on_match, ctx);

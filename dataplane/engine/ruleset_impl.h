@@ -65,7 +65,7 @@ struct ruleset {
 	const uint8_t *blobs;
 	uint32_t n_rules, n_dbs, n_matches;
 	hs_database_t **db;
-	pcre2_code **pcre; // per match, NULL for contents
+	pcre2_code **pcre;           // per match, NULL for contents
 	pcre2_code **transform_pcre; // per transform, NULL for all but pcrexform
 	uint32_t n_transforms;
 	struct ruleset_worker *w;

@@ -20,12 +20,13 @@ int selftest_run(selftest_scan_fn *scan, void *ctx, struct diag *ret_diag)
 					continue;
 				if (n < 0) {
 					diag_set(ret_diag, NULL, 0, 0,
-						 "libhs failed on a test scan of %u bytes (%s)", len,
-						 strerror(-n));
+						 "libhs failed on a test scan of %u bytes (%s)",
+						 len, strerror(-n));
 					return -ENOTSUP;
 				}
 				diag_set(ret_diag, NULL, 0, 0,
-					 "the installed libhs is broken on this CPU: a byte at offset %u of "
+					 "the installed libhs is broken on this CPU: a byte at "
+					 "offset %u of "
 					 "%u was found %d times (install libhyperscan5 instead of "
 					 "libvectorscan)",
 					 at, len, n);

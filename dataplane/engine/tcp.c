@@ -102,8 +102,7 @@ static enum tcp_verdict track_rst(struct flow *f, const struct pkt *pkt, enum di
 	return ignore(c, pkt);
 }
 
-enum tcp_verdict tcp_track(struct flow *f, const struct pkt *pkt, enum dir dir,
-			   struct counters *c)
+enum tcp_verdict tcp_track(struct flow *f, const struct pkt *pkt, enum dir dir, struct counters *c)
 {
 	struct tcp_half *h = &f->half[dir], *peer = &f->half[!dir];
 
@@ -139,7 +138,7 @@ static void conflict_check(const struct tcp_half *h, const struct pool *pool, ui
 	for (uint32_t i = h->ooo_head; i != POOL_NONE;) {
 		const struct tcp_seg *s = pool_at(pool, i);
 		int32_t at = seq_diff(s->seq, seq); // of the queued segment in data
-		size_t from_s = at < 0 ? (size_t)-(int64_t)at : 0;
+		size_t from_s = at < 0 ? (size_t) - (int64_t)at : 0;
 		size_t from_d = at > 0 ? (size_t)at : 0;
 
 		if (at >= 0 && (size_t)at >= data.len)
@@ -292,7 +291,7 @@ void tcp_reader_init(struct tcp_reader *rd, struct flow *f, enum dir dir, struct
 		return;
 	}
 	if (ahead < 0) {
-		size_t old = (size_t)-(int64_t)ahead;
+		size_t old = (size_t) - (int64_t)ahead;
 
 		if (old > data.len || (old == data.len && !fin)) {
 			c->v[CNT_TCP_DUPLICATE] += data.len;
@@ -377,7 +376,7 @@ static bool late_next(struct tcp_reader *rd, struct tcp_run *run)
 	if (ahead > 0)
 		skip_hole(rd, rd->late_seq, run);
 	if (ahead < 0) {
-		size_t old = (size_t)-(int64_t)ahead;
+		size_t old = (size_t) - (int64_t)ahead;
 
 		if (old > late.len) {
 			old = late.len;
@@ -427,7 +426,7 @@ bool tcp_reader_next(struct tcp_reader *rd, struct tcp_run *run)
 			ahead = 0;
 		}
 		h->ooo_head = s->next;
-		old = (size_t)-(int64_t)ahead;
+		old = (size_t) - (int64_t)ahead;
 		h->ooo_bytes -= s->len;
 		h->ooo_count--;
 		rd->counters->v[CNT_TCP_OOO_HELD] -= s->len;

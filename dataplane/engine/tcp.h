@@ -16,8 +16,10 @@
 enum {
 	TCP_SEG_BYTES = 2048,
 	TCP_SEG_DATA = TCP_SEG_BYTES - 12,
-	TCP_OOO_SEGS_MAX = 256,      // per direction, 512 KiB at most: bounds the walk of an insert (SegmentSmack)
-	TCP_ACKED_SEGS = 32,          // wait for so many segments behind an acknowledged hole: captures reorder
+	TCP_OOO_SEGS_MAX =
+		256, // per direction, 512 KiB at most: bounds the walk of an insert (SegmentSmack)
+	TCP_ACKED_SEGS =
+		32, // wait for so many segments behind an acknowledged hole: captures reorder
 };
 
 struct tcp_seg {
@@ -50,10 +52,10 @@ struct tcp_reader {
 	struct tcp_half *half;
 	struct pool *pool;
 	struct counters *counters;
-	struct span now;   // readable in place
-	struct span late;  // in place, but behind the queue
+	struct span now;  // readable in place
+	struct span late; // in place, but behind the queue
 	uint32_t late_seq;
-	uint32_t release;  // cell handed out last
+	uint32_t release; // cell handed out last
 	bool now_fin, late_fin, skip_holes, acked;
 };
 

@@ -13,8 +13,8 @@ void view_init(struct view *v, const struct http_head *head, struct view_scratch
 
 static bool is_cookie(const struct http_head *h, struct span name)
 {
-	return h->dir == DIR_TO_SERVER ? span_eq_nocase(name, SPAN_LIT("cookie")) :
-					 span_eq_nocase(name, SPAN_LIT("set-cookie"));
+	return h->dir == DIR_TO_SERVER ? span_eq_nocase(name, SPAN_LIT("cookie"))
+				       : span_eq_nocase(name, SPAN_LIT("set-cookie"));
 }
 
 static bool is_folded(struct span value)

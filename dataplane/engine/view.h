@@ -11,7 +11,8 @@ _Static_assert(BUF_N <= 64, "struct view counts buffers in a word");
 struct view_scratch {
 	uint8_t uri[HTTP_GATHER_BYTES];
 	uint8_t host[HTTP_GATHER_BYTES];
-	uint8_t header[2 * HTTP_HEAD_MAX + 64]; // ": " for ":" can make a head longer, never twice as long
+	uint8_t header[2 * HTTP_HEAD_MAX +
+		       64]; // ": " for ":" can make a head longer, never twice as long
 	uint8_t cookie[HTTP_GATHER_BYTES];
 	uint8_t names[HTTP_GATHER_BYTES];
 	uint8_t joined[HTTP_GATHER_BYTES]; // fields that came more than once, one after the other

@@ -48,8 +48,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const struct tcp_run request = {
-	.data = SPAN_LIT("GET / HTTP/1.1\r\nHost: a\r\n\r\n")};
+static const struct tcp_run request = {.data = SPAN_LIT("GET / HTTP/1.1\r\nHost: a\r\n\r\n")};
 
 static void test_http_is_read(void **state)
 {

@@ -63,18 +63,27 @@ static void test_rungs(void **state)
 		const char *why; // begins with
 	} cases[] = {
 		// enough pages: EAL in memory on hugepages
-		{{.pages = PAGES(200, 0, 0, 0)}, MB(400), 0, true,
+		{{.pages = PAGES(200, 0, 0, 0)},
+		 MB(400),
+		 0,
+		 true,
 		 "hugepages: 400 MB free, up to 400 MB used"},
 		{{.pages = PAGES(200, 0, 0, 0)}, MB(400), NIC, true, "hugepages: 400 MB"},
 		{{.pages = PAGES(0, 0, 1, 0)}, MB(400), NIC, true, "hugepages: 1024 MB"},
 		{{.pages = PAGES(200, 0, 1, 0)}, MB(1424), NIC, true, "hugepages: 1424 MB"},
 		// too few, and no NIC: small pages
-		{{.pages = PAGES(200, 0, 0, 0)}, MB(400) + 1, 0, false,
+		{{.pages = PAGES(200, 0, 0, 0)},
+		 MB(400) + 1,
+		 0,
+		 false,
 		 "no hugepages (400 MB free, 401 MB would be used): 100 MB of packet memory"},
 		{{.pages = PAGES(200, 1, 0, 0)}, MB(400), 0, false, "no hugepages (398 MB free"},
 		{{.pages = PAGES(0, 0, 0, 0)}, MB(400), 0, false, "no hugepages (0 MB free"},
 		// not wanted
-		{{.pages = PAGES(200, 0, 1, 0)}, MB(400), NO_HUGE, false,
+		{{.pages = PAGES(200, 0, 1, 0)},
+		 MB(400),
+		 NO_HUGE,
+		 false,
 		 "no hugepages (--no-huge): 100 MB"},
 	};
 
@@ -114,36 +123,56 @@ static void test_nic_refused(void **state)
 		unsigned int flags;
 		const char *says;
 	} cases[] = {
-		{{PAGES(0, 0, 0, 0), 0, MB(2)}, MB(400), NIC,
+		{{PAGES(0, 0, 0, 0), 0, MB(2)},
+		 MB(400),
+		 NIC,
 		 "port pci:0000:3b:00.0 needs 400 MB of hugepages, 0 MB are free: run sudo "
 		 "sysctl -w vm.nr_hugepages=200"},
-		{{PAGES(0, 0, 0, 0), 0, MB(2)}, MB(400) + 1, NIC,
+		{{PAGES(0, 0, 0, 0), 0, MB(2)},
+		 MB(400) + 1,
+		 NIC,
 		 "port pci:0000:3b:00.0 needs 401 MB of hugepages, 0 MB are free: run sudo "
 		 "sysctl -w vm.nr_hugepages=201"},
 		// 1000 pages there, 950 of them in somebody's use: those stay.
-		{{PAGES(50, 0, 0, 0), 1000, MB(2)}, MB(400), NIC,
+		{{PAGES(50, 0, 0, 0), 1000, MB(2)},
+		 MB(400),
+		 NIC,
 		 "port pci:0000:3b:00.0 needs 400 MB of hugepages, 100 MB are free: run sudo "
 		 "sysctl -w vm.nr_hugepages=1150"},
-		{{PAGES(0, 0, 0, 0), 1000, MB(2)}, MB(2), NIC,
+		{{PAGES(0, 0, 0, 0), 1000, MB(2)},
+		 MB(2),
+		 NIC,
 		 "port pci:0000:3b:00.0 needs 2 MB of hugepages, 0 MB are free: run sudo "
 		 "sysctl -w vm.nr_hugepages=1001"},
-		{{PAGES(50, 50, 0, 0), 1000, MB(2)}, MB(400), NIC,
+		{{PAGES(50, 50, 0, 0), 1000, MB(2)},
+		 MB(400),
+		 NIC,
 		 "port pci:0000:3b:00.0 needs 400 MB of hugepages, 0 MB are free: run sudo "
 		 "sysctl -w vm.nr_hugepages=1200"},
 		// A free 1 GiB page counts; what lacks comes in pages of the default size.
-		{{PAGES(0, 0, 1, 0), 0, MB(2)}, MB(1100), NIC,
+		{{PAGES(0, 0, 1, 0), 0, MB(2)},
+		 MB(1100),
+		 NIC,
 		 "port pci:0000:3b:00.0 needs 1100 MB of hugepages, 1024 MB are free: run sudo "
 		 "sysctl -w vm.nr_hugepages=38"},
-		{{PAGES(0, 0, 1, 0), 3, MB(1024)}, MB(1100), NIC,
+		{{PAGES(0, 0, 1, 0), 3, MB(1024)},
+		 MB(1100),
+		 NIC,
 		 "port pci:0000:3b:00.0 needs 1100 MB of hugepages, 1024 MB are free: run sudo "
 		 "sysctl -w vm.nr_hugepages=4"},
-		{{PAGES(200, 0, 0, 0), 200, MB(2)}, MB(400), NIC | NO_HUGE,
+		{{PAGES(200, 0, 0, 0), 200, MB(2)},
+		 MB(400),
+		 NIC | NO_HUGE,
 		 "port pci:0000:3b:00.0 needs hugepages, and there are enough: start it without "
 		 "--no-huge"},
-		{{PAGES(0, 0, 0, 0), 0, MB(2)}, MB(400), NIC | NO_HUGE,
+		{{PAGES(0, 0, 0, 0), 0, MB(2)},
+		 MB(400),
+		 NIC | NO_HUGE,
 		 "port pci:0000:3b:00.0 needs 400 MB of hugepages, 0 MB are free: run sudo "
 		 "sysctl -w vm.nr_hugepages=200, and start it without --no-huge"},
-		{{{{0}}, 0, 0}, MB(400), NIC,
+		{{{{0}}, 0, 0},
+		 MB(400),
+		 NIC,
 		 "port pci:0000:3b:00.0 needs 400 MB of hugepages, and this kernel has none: "
 		 "start one with hugetlbfs"},
 	};

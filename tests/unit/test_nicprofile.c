@@ -54,8 +54,10 @@ static void make_profile(const char *file, const char *name, const char *drivers
 
 	assert_non_null(f);
 	fprintf(f,
-		"schema = 1; name = \"%s\"; title = \"t\"; evidence = \"emulated\"; source = \"s\";\n"
-		"drivers = [%s]; rx = { %s }; tx = { desc = 512; }; rss = { symmetric = \"none\"; };\n",
+		"schema = 1; name = \"%s\"; title = \"t\"; evidence = \"emulated\"; source = "
+		"\"s\";\n"
+		"drivers = [%s]; rx = { %s }; tx = { desc = 512; }; rss = { symmetric = \"none\"; "
+		"};\n",
 		name, drivers, rx);
 	fclose(f);
 }

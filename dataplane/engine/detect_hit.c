@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a match leads to: does the rule apply here, do its flowbits hold, and the hit record.
+#include "dataplane/engine/detect_impl.h"
+
+#include <string.h>
+
+static bool addrs_hold(const struct image_addr *v, uint32_t n, const uint8_t addr[16])
+{
+	bool positive = false, in_positive = false;
+
+	for (uint32_t i = 0; i < n; i++, v++) {
+		uint32_t bytes = v->len / 8, bits = v->len % 8;
+		bool in;
+
+		in = bytes <= 16 && memcmp(v->prefix, addr, bytes) == 0 &&
+		     (bits == 0 || bytes >= 16 ||
+		      ((v->prefix[bytes] ^ addr[bytes]) & (0xff00 >> bits) & 0xff) == 0);
+		if (v->negated && in)
+			return false;
+		positive |= !v->negated;
+		in_positive |= in && !v->negated;
+	}
+	return !positive || in_positive;
+}
+
+static bool ports_hold(const struct image_port *v, uint32_t n, uint16_t port)
+{
+	bool positive = false, in_positive = false;
+
+	for (uint32_t i = 0; i < n; i++, v++) {
+		bool in = port >= v->first && port <= v->last;
+
+		if (v->negated && in)
+			return false;
+		positive |= !v->negated;
+		in_positive |= in && !v->negated;
+	}
+	return !positive || in_positive;
+}
+
+// Direction, protocol, addresses and ports: checked on candidates only.
+bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const struct detect_msg *m)
+{
+	struct hit_addr a;
+
+	if ((r->dirs & (1 << m->dir)) == 0)
+		return false;
+	if ((r->flags & IMAGE_RULE_HTTP) != 0 && m->app != APP_HTTP && m->app != APP_FAILED)
+		return false;
+	if (r->n_src + r->n_dst + r->n_sport + r->n_dport == 0)
+		return true;
+	flow_addr(m->flow, m->dir, &a);
+	for (int swap = 0; swap < 2; swap++) {
+		if (addrs_hold(rs->addrs + r->src, r->n_src, a.src) &&
+		    addrs_hold(rs->addrs + r->dst, r->n_dst, a.dst) &&
+		    ports_hold(rs->ports + r->sport, r->n_sport, a.src_port) &&
+		    ports_hold(rs->ports + r->dport, r->n_dport, a.dst_port))
+			return true;
+		if ((r->flags & IMAGE_RULE_BIDIRECTIONAL) == 0)
+			return false;
+		flow_addr(m->flow, m->dir == DIR_TO_SERVER ? DIR_TO_CLIENT : DIR_TO_SERVER, &a);
+	}
+	return false;
+}
+
+static bool bit_is_set(const struct inspect *in, const struct detect_msg *m, uint32_t index)
+{
+	const struct flowbits *b = *m->bits;
+
+	return b != NULL && b->image == in->rs->identity &&
+	       (b->word[index / 64] >> index % 64 & 1) != 0;
+}
+
+static bool bits_hold(const struct inspect *in, const struct detect_msg *m,
+		      const struct image_rule *r)
+{
+	const struct image_bit *b = in->rs->bits + r->bit;
+	bool group = false; // something of an "a|b" group held
+
+	for (uint32_t i = 0; i < r->n_bits; i++, b++) {
+		if (b->op != IMAGE_BIT_ISSET && b->op != IMAGE_BIT_ISNOTSET)
+			continue;
+		group |= bit_is_set(in, m, b->index) == (b->op == IMAGE_BIT_ISSET);
+		if (b->or_next)
+			continue;
+		if (!group)
+			return false;
+		group = false;
+	}
+	return true;
+}
+
+static void bits_write(struct detect *d, const struct inspect *in, const struct detect_msg *m,
+		       const struct image_rule *r)
+{
+	const struct image_bit *b = in->rs->bits + r->bit;
+	struct flowbits *bits = *m->bits;
+
+	for (uint32_t i = 0; i < r->n_bits; i++, b++) {
+		uint64_t mask = UINT64_C(1) << b->index % 64;
+
+		if (b->op == IMAGE_BIT_ISSET || b->op == IMAGE_BIT_ISNOTSET)
+			continue;
+		if (bits == NULL) {
+			bits = pool_get(d->flowbits);
+			if (bits == NULL) {
+				d->counters->v[CNT_FLOWBITS_FULL]++;
+				return;
+			}
+			bits->image = in->rs->identity;
+			memset(bits->word, 0, sizeof(bits->word));
+			*m->bits = bits;
+		}
+		if (bits->image != in->rs->identity) {
+			memset(bits->word, 0, sizeof(bits->word));
+			bits->image = in->rs->identity;
+		}
+		if (b->op == IMAGE_BIT_SET)
+			bits->word[b->index / 64] |= mask;
+		else if (b->op == IMAGE_BIT_UNSET)
+			bits->word[b->index / 64] &= ~mask;
+		else
+			bits->word[b->index / 64] ^= mask;
+	}
+}
+
+// A rule matched, its flowbits included: write its own ones, report it.
+static void report(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
+		   uint8_t buffer, uint64_t offset, bool short_window)
+{
+	const struct image_rule *r = &in->rs->rules[rule];
+	struct hit *h;
+
+	if (r->n_bits > 0)
+		bits_write(d, in, m, r);
+	if ((r->flags & IMAGE_RULE_NOALERT) != 0)
+		return;
+	h = ring_slot(d->hits);
+	d->counters->v[CNT_HITS]++;
+	d->hit_seq++; // a hit that finds no room leaves a hole in the numbers
+	m->flow->flags |= FLOW_HAS_HIT;
+	in->flags |= INSPECT_HAS_HIT;
+	if (m->ret_hit != NULL)
+		*m->ret_hit = true;
+	if (h == NULL) {
+		d->counters->v[CNT_HITS_LOST]++;
+		return;
+	}
+	*h = (struct hit){
+		.seq = d->hit_seq,
+		.ts_ns = m->ts_ns,
+		.flow_id = m->flow->id,
+		.offset_bytes = offset,
+		.tx_id = m->tx_id,
+		.generation = in->rs->generation,
+		.rule = rule,
+		.sid = r->sid,
+		.gid = r->gid,
+		.rev = r->rev,
+		.flags = m->hit_flags,
+		.buffer = buffer,
+		.priority = r->priority,
+		.app = m->app,
+	};
+	if ((in->flags & INSPECT_GAP) != 0)
+		h->flags |= HIT_GAP;
+	if ((in->flags & INSPECT_TRUNCATED) != 0)
+		h->flags |= HIT_TRUNCATED;
+	if (short_window)
+		h->flags |= HIT_WINDOW_SHORT;
+	flow_addr(m->flow, m->dir, &h->addr);
+	h->addr.worker = (uint8_t)d->worker;
+	ring_push(d->hits);
+}
+
+static struct active *active_find(const struct detect *d, const struct inspect *in, uint32_t rule)
+{
+	for (uint32_t i = in->active; i != POOL_NONE;) {
+		struct active *a = pool_at(d->actives, i);
+
+		if (a->rule == rule)
+			return a;
+		i = a->next;
+	}
+	return NULL;
+}
+
+struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule)
+{
+	struct active *a = active_find(d, in, rule);
+
+	if (a != NULL)
+		return a;
+	a = pool_get(d->actives);
+	if (a == NULL) {
+		d->counters->v[CNT_ACTIVE_FULL]++;
+		return NULL;
+	}
+	memset(a, 0, sizeof(*a));
+	a->rule = rule;
+	a->cond[0] = a->cond[1] = 0xff;
+	a->next = in->active;
+	in->active = pool_index(d->actives, a);
+	return a;
+}
+
+// Everything of a rule holds but, maybe, its flowbits. Rules that read them wait until all rules of this stage that
+// write them have had their turn, whatever the order in which they stand.
+void hit_rule(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
+	      uint8_t buffer, uint64_t offset, bool short_window)
+{
+	struct active *a;
+
+	if ((in->rs->rules[rule].flags & IMAGE_RULE_READS_BITS) == 0) {
+		report(d, in, m, rule, buffer, offset, short_window);
+		return;
+	}
+	a = active_get(d, in, rule);
+	if (a == NULL)
+		return;
+	a->waiting = 1;
+	a->done = 1;
+	a->short_window |= short_window;
+	a->wait_buffer = buffer;
+	a->wait_offset = offset;
+	in->flags |= INSPECT_WAITING;
+}
+
+// The stage is over: rules that wait for flowbits, again and again while one of them changes something.
+void hit_decide_waiting(struct detect *d, struct inspect *in, const struct detect_msg *m)
+{
+	bool again = (in->flags & INSPECT_WAITING) != 0;
+
+	while (again) {
+		again = false;
+		for (uint32_t i = in->active; i != POOL_NONE;) {
+			struct active *a = pool_at(d->actives, i);
+			const struct image_rule *r = &in->rs->rules[a->rule];
+
+			i = a->next;
+			if (!a->waiting || !bits_hold(in, m, r))
+				continue;
+			a->waiting = 0; // each at most once: the loop ends
+			again = true;
+			report(d, in, m, a->rule, a->wait_buffer, a->wait_offset, a->short_window);
+		}
+	}
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the files of detection share; private to them. Calls go one way:
+//
+//   detect.c (the message)  ->  detect_window.c  ->  detect_active.c  ->  detect_hit.c
+#ifndef ENGINE_DETECT_IMPL_H
+#define ENGINE_DETECT_IMPL_H
+
+#include "dataplane/engine/detect.h"
+
+static inline enum buffer slot_of(enum detect_stream s)
+{
+	return s == DETECT_RAW ? BUF_RAW : BUF_FILE_DATA;
+}
+
+static inline struct ruleset_worker *worker_of(const struct detect *d, const struct ruleset *rs)
+{
+	return &rs->w[d->worker];
+}
+
+static inline enum detect_stream stream_of(const struct image_cond *c)
+{
+	return c->buffer == BUF_RAW ? DETECT_RAW : DETECT_BODY;
+}
+
+static inline uint32_t always_on(const struct inspect *in, enum detect_stream s)
+{
+	return in->rs->img->db[slot_of(s)][in->dir];
+}
+
+static inline uint32_t tail_of(const struct inspect *in, enum detect_stream s)
+{
+	return in->rs->img->tail[slot_of(s)][in->dir];
+}
+
+// --- detect_hit.c ---
+
+// Direction, protocol, addresses and ports: checked on candidates only.
+bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const struct detect_msg *m);
+
+// The record of a rule that has begun to hold, made if there is none; NULL: pool empty, counted.
+struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule);
+
+// Everything of a rule holds but, maybe, its flowbits. Rules that read them wait until all rules of this stage that
+// write them have had their turn, whatever the order in which they stand.
+void hit_rule(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
+	      uint8_t buffer, uint64_t offset, bool short_window);
+
+// The stage is over: rules that wait for flowbits, again and again while one of them changes something.
+void hit_decide_waiting(struct detect *d, struct inspect *in, const struct detect_msg *m);
+
+// --- detect_active.c ---
+
+// Give the own stream back without deciding anything.
+void active_close(struct detect *d, struct inspect *in, struct active *a, enum detect_stream s);
+
+// All head conditions of a rule on the view.
+bool active_head_holds(struct detect *d, const struct inspect *in, const struct image_rule *r);
+
+// Bit per head condition of a rule.
+uint16_t active_head_bits(const struct ruleset *rs, const struct image_rule *r);
+
+// Head conditions of a rule that woke up elsewhere. Before the head has come this decides nothing.
+void active_head(struct detect *d, struct inspect *in, struct active *a);
+
+// If every condition holds: hit.
+void active_complete(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		     struct active *a, uint8_t buffer, uint64_t offset);
+
+// Terms of an own stream may have matched: does its condition hold now?
+void active_check(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		  struct active *a, enum detect_stream s, bool at_end);
+
+// Feed the own stream.
+void active_scan(struct detect *d, struct inspect *in, struct active *a, enum detect_stream s,
+		 struct span data);
+
+// Every condition of the rule that has no signature of its own starts to listen: GATED ones.
+void active_open_gated(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		       struct active *a);
+
+// A rule's signature matched in a stream buffer; chunk is what was scanned, from in->offset[s] on.
+void active_wake(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		 enum detect_stream s, const struct image_owner *o, uint64_t end, uint32_t lookback,
+		 struct span chunk);
+
+// Matches of an own stream that only its end makes true, and the negated ones.
+void active_end(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a,
+		enum detect_stream s);
+
+// --- detect_window.c ---
+
+// The window of s is about to lose its oldest bytes, or the buffer has ended: evaluate what waits for it.
+void window_evaluate(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		     enum detect_stream s, bool at_end);
+
+// Keep what rules may still ask for; before bytes are lost, conditions that wait for them are evaluated.
+void window_append(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		   enum detect_stream s, struct span data);
+
+void window_drop(struct detect *d, struct inspect *in, enum detect_stream s);
+
+#endif

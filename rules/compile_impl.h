@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the files that make an image share; private to them: compile.c, compile_rule.c, compile_db.c.
+#ifndef RULES_COMPILE_IMPL_H
+#define RULES_COMPILE_IMPL_H
+
+#include <hs.h>
+
+#include "rules/compile.h"
+#include "rules/plan.h"
+
+// Growing bytes; failed sticks.
+struct bytes {
+	uint8_t *p;
+	size_t len, cap;
+	bool failed;
+};
+
+// A signature before equal ones are merged.
+struct want {
+	uint8_t slot, dir;
+	bool nocase;
+	const char *expr; // instead of bytes
+	struct span bytes;
+	uint64_t min_end, max_end;
+	uint32_t lookback;
+	struct image_owner owner;
+};
+
+struct maker {
+	struct rules scratch; // arena for plans
+	struct bytes sec[IMAGE_SECTION_N];
+	struct image_header head;
+	struct bytes wants;
+	struct bytes always[DIR_N]; // struct image_owner
+	const char *bit_names[IMAGE_FLOWBITS_MAX];
+	uint32_t n_bit_names;
+	struct compile_stats *stats;
+	rules_report_fn *report;
+	void *ctx;
+};
+
+// --- compile_db.c ---
+
+// Append n bytes (zeros without data). The new bytes until the next call, NULL when out of memory, now or before.
+void *maker_add(struct bytes *b, const void *data, size_t n);
+
+// Pad to a multiple of eight.
+void maker_align(struct bytes *b);
+
+// Records of so many bytes in a section so far: the index of the next one.
+uint32_t maker_count(const struct maker *m, enum image_section_id id, size_t record);
+
+// Serialize db into the blobs and add its row. Frees db.
+int maker_add_db(struct maker *m, hs_database_t *db, uint32_t flags, uint32_t sig, uint32_t n_sigs,
+		 uint32_t *ret_index);
+
+// One pattern set -> database. Pattern ids are 0..n-1. -EINVAL: pattern *ret_bad (or -1) is none, why says so.
+int maker_compile(const char **expr, const unsigned int *flags, const hs_expr_ext_t *ext,
+		  unsigned int n, bool stream, hs_database_t **ret_db, int *ret_bad, char *why,
+		  size_t why_size);
+
+// Where a match may end, as Hyperscan wants it.
+void maker_ext(hs_expr_ext_t *ext, uint64_t min_end, uint64_t max_end);
+
+// --- compile_rule.c ---
+
+// Everything of one rule but its signature, which goes to m->wants. -EINVAL: it is left out, ret_diag says why.
+int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d);
+
+#endif

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One planned rule -> its records, its own databases, and the signature it waits for.
+#include "rules/compile_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t add_string(struct maker *m, const char *s)
+{
+	uint32_t off = (uint32_t)m->sec[IMAGE_STRINGS].len;
+
+	if (s == NULL || *s == '\0')
+		return 0;
+	maker_add(&m->sec[IMAGE_STRINGS], s, strlen(s) + 1);
+	return off;
+}
+
+// The terms of one stream condition -> database.
+static int own_compile(const struct rule *r, const struct plan_cond *c, hs_database_t **ret_db,
+		       struct diag *d)
+{
+	const char *expr[IMAGE_TERMS_PER_COND_MAX];
+	unsigned int flags[IMAGE_TERMS_PER_COND_MAX];
+	hs_expr_ext_t ext[IMAGE_TERMS_PER_COND_MAX];
+	char why[256];
+	int bad = -1, err;
+
+	for (int i = 0; i < c->n_terms; i++) {
+		expr[i] = c->terms[i].expr;
+		flags[i] = HS_FLAG_SINGLEMATCH;
+		maker_ext(&ext[i], c->terms[i].min_end, c->terms[i].max_end);
+	}
+	err = maker_compile(expr, flags, ext, c->n_terms, true, ret_db, &bad, why, sizeof(why));
+	if (err == -EINVAL)
+		diag_set(d, r->file, r->line, 0,
+			 "not possible on %s, which is matched as a stream: %s",
+			 buffer_info(c->buffer)->keyword, why);
+	return err;
+}
+
+// The database of one stream condition.
+static int own_db(struct maker *m, const struct rule *r, const struct plan_cond *c,
+		  uint32_t *ret_index, struct diag *d)
+{
+	hs_database_t *db = NULL;
+	int err = own_compile(r, c, &db, d);
+
+	if (err < 0)
+		return err;
+	// An expression that is its own signature was only tried: in the common database it would take every rule with it.
+	if (c->mode == IMAGE_COND_EXACT) {
+		hs_free_database(db);
+		return 0;
+	}
+	return maker_add_db(m, db, IMAGE_DB_STREAM | IMAGE_DB_OWN, 0, c->n_terms, ret_index);
+}
+
+// What a piece of a buffer cannot decide about a number: see enum image_match_flag.
+static uint16_t number_doubts(const struct rule_match *rm)
+{
+	const struct number *n = rm->number;
+	const bool relative = (rm->flags & RULE_PCRE_RELATIVE) != 0;
+	uint16_t flags = 0;
+
+	if (rm->type == RULE_SIZE) // what is long enough in a piece is so in the buffer
+		return n->op == NUMBER_GT || n->op == NUMBER_GE ? 0 : IMAGE_OFFSET | IMAGE_ENDSWITH;
+	if (rm->type == RULE_DATA_AT) {
+		if ((rm->flags & RULE_NEGATED) == 0)
+			return 0;
+		return relative ? IMAGE_ENDSWITH : IMAGE_OFFSET | IMAGE_ENDSWITH;
+	}
+	if (!relative || (n->flags & NUMBER_FROM_BEGINNING) != 0)
+		flags |= IMAGE_OFFSET;
+	// The end of a piece may cut digits in two.
+	if (n->base != 0 || (n->flags & NUMBER_FROM_END) != 0)
+		flags |= IMAGE_ENDSWITH;
+	return flags;
+}
+
+// Matches behind a base64_decode: how many, and does their verdict depend on where the decoded bytes end?
+static uint32_t decoded_count(const struct rule *r, const struct plan_cond *c, bool *ret_at_end)
+{
+	uint32_t n = 0;
+
+	*ret_at_end = false;
+	for (uint32_t i = 0; i < c->n_matches; i++) {
+		const struct rule_match *rm = &r->matches[c->matches[i]];
+
+		if ((rm->flags & RULE_DECODED) == 0)
+			continue;
+		n++;
+		*ret_at_end |= rm->type != RULE_CONTENT || (rm->flags & RULE_NEGATED) != 0;
+	}
+	return n;
+}
+
+// A match on the size that always holds: it makes a stream condition wait for the whole buffer.
+static void add_whole(struct maker *m)
+{
+	const struct number any = {.op = NUMBER_GE};
+	struct image_match im = {
+		.type = IMAGE_SIZE,
+		.flags = IMAGE_OFFSET | IMAGE_ENDSWITH,
+		.blob_off = maker_count(m, IMAGE_NUMBERS, sizeof(any)),
+	};
+
+	maker_add(&m->sec[IMAGE_NUMBERS], &any, sizeof(any));
+	maker_add(&m->sec[IMAGE_MATCHES], &im, sizeof(im));
+}
+
+// Returns how many matches were added for them.
+static uint32_t add_transforms(struct maker *m, const struct plan_cond *c, struct image_cond *ic)
+{
+	bool local = true;
+
+	ic->transform = maker_count(m, IMAGE_TRANSFORMS, sizeof(struct image_transform));
+	ic->n_transforms = c->n_transforms;
+	for (int i = 0; i < c->n_transforms; i++) {
+		const struct rule_transform *t = &c->transforms[i];
+		struct image_transform it = {.type = t->type, .len = t->len};
+
+		local &= transform_is_local(t->type);
+		if (t->len > 0) {
+			it.blob_off = (uint32_t)m->sec[IMAGE_BLOBS].len;
+			maker_add(&m->sec[IMAGE_BLOBS], t->data, t->len);
+		}
+		maker_add(&m->sec[IMAGE_TRANSFORMS], &it, sizeof(it));
+	}
+	if (local || c->mode == IMAGE_COND_HEAD)
+		return 0;
+	add_whole(m);
+	return 1;
+}
+
+static void add_match(struct maker *m, const struct rule_match *rm, uint32_t n_decoded,
+		      bool decoded_at_end)
+{
+	static const uint8_t types[] = {
+		[RULE_CONTENT] = IMAGE_CONTENT,
+		[RULE_PCRE] = IMAGE_PCRE,
+		[RULE_SIZE] = IMAGE_SIZE,
+		[RULE_DATA_AT] = IMAGE_DATA_AT,
+		[RULE_BYTE_TEST] = IMAGE_BYTE_TEST,
+		[RULE_BYTE_JUMP] = IMAGE_BYTE_JUMP,
+		[RULE_BYTE_EXTRACT] = IMAGE_BYTE_EXTRACT,
+		[RULE_BYTE_MATH] = IMAGE_BYTE_MATH,
+		[RULE_BASE64] = IMAGE_BASE64,
+	};
+	struct image_match im = {
+		.type = types[rm->type],
+		.blob_off = (uint32_t)m->sec[IMAGE_BLOBS].len,
+		.len = rm->len,
+		.offset = rm->offset,
+		.depth = rm->depth,
+		.distance = rm->distance,
+		.within = rm->within,
+	};
+	static const struct {
+		uint16_t from, to;
+	} map[] = {
+		{RULE_NEGATED, IMAGE_NEGATED},
+		{RULE_NOCASE, IMAGE_NOCASE},
+		{RULE_OFFSET, IMAGE_OFFSET},
+		{RULE_DEPTH, IMAGE_DEPTH},
+		{RULE_DISTANCE, IMAGE_DISTANCE},
+		{RULE_WITHIN, IMAGE_WITHIN},
+		{RULE_ENDSWITH, IMAGE_ENDSWITH},
+		{RULE_PCRE_RELATIVE, IMAGE_RELATIVE},
+		{RULE_VAR_OFFSET, IMAGE_VAR_OFFSET},
+		{RULE_VAR_DEPTH, IMAGE_VAR_DEPTH},
+		{RULE_VAR_DISTANCE, IMAGE_VAR_DISTANCE},
+		{RULE_VAR_WITHIN, IMAGE_VAR_WITHIN},
+	};
+	uint8_t *data;
+
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+		if ((rm->flags & map[i].from) != 0)
+			im.flags |= map[i].to;
+	if (rm->number != NULL) {
+		im.blob_off = maker_count(m, IMAGE_NUMBERS, sizeof(*rm->number));
+		struct number *n =
+			maker_add(&m->sec[IMAGE_NUMBERS], rm->number, sizeof(*rm->number));
+
+		im.flags |= number_doubts(rm);
+		if (rm->type == RULE_BASE64 && n != NULL)
+			n->value = n_decoded;
+		if (rm->type == RULE_BASE64 && decoded_at_end)
+			im.flags |= IMAGE_ENDSWITH;
+		maker_add(&m->sec[IMAGE_MATCHES], &im, sizeof(im));
+		return;
+	}
+	data = maker_add(&m->sec[IMAGE_BLOBS], rm->data, rm->len);
+	if (data != NULL && im.type == IMAGE_CONTENT && (im.flags & IMAGE_NOCASE) != 0)
+		for (uint32_t i = 0; i < rm->len; i++)
+			data[i] = span_lower(data[i]);
+	if (im.type == IMAGE_PCRE)
+		im.pcre_options = plan_pcre_options(rm);
+	maker_add(&m->sec[IMAGE_MATCHES], &im, sizeof(im));
+}
+
+static int add_cond(struct maker *m, const struct plan *p, const struct plan_cond *c,
+		    struct image_cond *ic, struct diag *d)
+{
+	*ic = (struct image_cond){
+		.buffer = c->buffer,
+		.mode = c->mode,
+		.db = IMAGE_NONE,
+		.match = maker_count(m, IMAGE_MATCHES, sizeof(struct image_match)),
+		.term = maker_count(m, IMAGE_TERMS, sizeof(struct image_term)),
+	};
+	if (c->mode == IMAGE_COND_HEAD || c->buffered) {
+		bool at_end;
+		uint32_t n_decoded = decoded_count(p->rule, c, &at_end);
+
+		ic->n_matches = (uint16_t)(add_transforms(m, c, ic) + c->n_matches);
+		for (uint32_t i = 0; i < c->n_matches; i++)
+			add_match(m, &p->rule->matches[c->matches[i]], n_decoded, at_end);
+		return 0;
+	}
+	ic->n_terms = c->n_terms;
+	for (int i = 0; i < c->n_terms; i++) {
+		struct image_term t = {.negated = c->terms[i].negated};
+
+		maker_add(&m->sec[IMAGE_TERMS], &t, sizeof(t));
+	}
+	if (c->mode == IMAGE_COND_EXACT && c->sig_expr == NULL)
+		return 0;
+	return own_db(m, p->rule, c, &ic->db, d);
+}
+
+static void add_addrs(struct maker *m, const struct rule_addrs *a, uint32_t *ret_at,
+		      uint32_t *ret_n)
+{
+	*ret_at = maker_count(m, IMAGE_ADDRS, sizeof(struct image_addr));
+	*ret_n = a->n;
+	for (uint32_t i = 0; i < a->n; i++) {
+		struct image_addr ia = {.len = a->v[i].len, .negated = a->v[i].negated};
+
+		memcpy(ia.prefix, a->v[i].prefix, 16);
+		maker_add(&m->sec[IMAGE_ADDRS], &ia, sizeof(ia));
+	}
+}
+
+static void add_ports(struct maker *m, const struct rule_ports *a, uint32_t *ret_at,
+		      uint32_t *ret_n)
+{
+	*ret_at = maker_count(m, IMAGE_PORTS, sizeof(struct image_port));
+	*ret_n = a->n;
+	for (uint32_t i = 0; i < a->n; i++) {
+		struct image_port ip = {a->v[i].first, a->v[i].last, a->v[i].negated};
+
+		maker_add(&m->sec[IMAGE_PORTS], &ip, sizeof(ip));
+	}
+}
+
+// Where the rule waits: one want per direction, or the always list.
+static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint32_t first_cond)
+{
+	for (int dir = 0; dir < DIR_N; dir++) {
+		struct image_owner o = {.rule = rule, .cond = IMAGE_NONE};
+		const struct plan_cond *c;
+		struct want w;
+
+		if ((p->dirs & (1 << dir)) == 0)
+			continue;
+		// A body condition that a raw condition wakes needs what has passed of the body, and a raw one that the
+		// head wakes needs the bytes of the head; a buffered one looks at nothing but the window.
+		for (int i = 0; i < p->n_conds; i++)
+			if (p->conds[i].buffered ||
+			    (p->conds[i].mode == IMAGE_COND_GATED &&
+			     (p->conds[i].slot == BUF_RAW ||
+			      (p->represented_by >= 0 &&
+			       p->conds[p->represented_by].slot == BUF_RAW))))
+				m->head.tail[p->conds[i].slot][dir] = IMAGE_TAIL_MAX;
+		if (p->represented_by < 0) {
+			maker_add(&m->always[dir], &o, sizeof(o));
+			continue;
+		}
+		c = &p->conds[p->represented_by];
+		o.cond = first_cond + (uint32_t)p->represented_by;
+		w = (struct want){
+			.slot = c->slot,
+			.dir = (uint8_t)dir,
+			.nocase = c->literal.nocase,
+			.expr = c->sig_expr,
+			.bytes = c->literal.bytes,
+			.min_end = c->sig_min_end,
+			.max_end = c->sig_max_end,
+			.lookback = c->mode == IMAGE_COND_EXACT || c->mode == IMAGE_COND_HEAD
+					    ? 0
+					    : c->literal.lookback,
+			.owner = o,
+		};
+		maker_add(&m->wants, &w, sizeof(w));
+		if (p->keep_head)
+			m->head.keep_head[dir] = 1;
+	}
+}
+
+// Names become numbers. -EINVAL when there are too many.
+static int add_bits(struct maker *m, const struct rule *r, struct image_rule *ir, struct diag *d)
+{
+	ir->bit = maker_count(m, IMAGE_BITS, sizeof(struct image_bit));
+	ir->n_bits = r->n_bits;
+	for (uint32_t i = 0; i < r->n_bits; i++) {
+		const struct rule_bit *rb = &r->bits[i];
+		struct image_bit ib = {.op = rb->op, .or_next = rb->or_next};
+		uint32_t k = 0;
+
+		while (k < m->n_bit_names && strcmp(m->bit_names[k], rb->name) != 0)
+			k++;
+		if (k == IMAGE_FLOWBITS_MAX) {
+			diag_set(d, r->file, r->line, 0,
+				 "more than %d flowbits names in the rule set", IMAGE_FLOWBITS_MAX);
+			return -EINVAL;
+		}
+		m->bit_names[k] = rb->name;
+		if (k == m->n_bit_names)
+			m->n_bit_names++;
+		ib.index = (uint16_t)k;
+		if (ib.op == IMAGE_BIT_ISSET || ib.op == IMAGE_BIT_ISNOTSET)
+			ir->flags |= IMAGE_RULE_READS_BITS;
+		maker_add(&m->sec[IMAGE_BITS], &ib, sizeof(ib));
+	}
+	if (r->noalert)
+		ir->flags |= IMAGE_RULE_NOALERT;
+	return 0;
+}
+
+int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d)
+{
+	struct image_rule ir = {
+		.sid = r->sid,
+		.gid = r->gid,
+		.rev = r->rev,
+		.priority = r->priority,
+		.threshold = r->threshold,
+		.flags = (r->bidirectional ? IMAGE_RULE_BIDIRECTIONAL : 0) |
+			 (r->proto == RULE_PROTO_HTTP ? IMAGE_RULE_HTTP : 0),
+	};
+	struct image_cond conds[IMAGE_CONDS_PER_RULE_MAX];
+	size_t keep[IMAGE_SECTION_N];
+	struct plan p;
+	int err = plan_rule(&m->scratch, r, &p, d);
+
+	if (err < 0)
+		return err;
+	for (int i = 0; i < IMAGE_SECTION_N; i++)
+		keep[i] = m->sec[i].len;
+	for (int i = 0; i < p.n_conds && err == 0; i++) {
+		err = add_cond(m, &p, &p.conds[i], &conds[i], d);
+		if (err < 0) // take back what the rule has added
+			for (int k = 0; k < IMAGE_SECTION_N; k++)
+				m->sec[k].len = keep[k];
+		if (err != -EINVAL || p.conds[i].buffered)
+			continue;
+		// Hyperscan has no expression for it: evaluate it on the window instead, and plan the rule again.
+		err = plan_buffer_cond(&p, i, d);
+		i = -1;
+	}
+	if (err < 0)
+		return err;
+	err = add_bits(m, r, &ir, d);
+	if (err < 0) {
+		for (int k = 0; k < IMAGE_SECTION_N; k++)
+			m->sec[k].len = keep[k];
+		return err;
+	}
+	ir.dirs = p.dirs;
+	ir.n_conds = p.n_conds;
+	ir.cond = maker_count(m, IMAGE_CONDS, sizeof(struct image_cond));
+	for (int i = 0; i < p.n_conds; i++) {
+		m->stats->own_databases += conds[i].db != IMAGE_NONE;
+		maker_add(&m->sec[IMAGE_CONDS], &conds[i], sizeof(conds[i]));
+	}
+	ir.msg = add_string(m, r->msg);
+	ir.classtype = add_string(m, r->classtype);
+	ir.reference = add_string(m, r->reference);
+	ir.metadata = add_string(m, r->metadata);
+	add_addrs(m, &r->src, &ir.src, &ir.n_src);
+	add_addrs(m, &r->dst, &ir.dst, &ir.n_dst);
+	add_ports(m, &r->src_port, &ir.sport, &ir.n_sport);
+	add_ports(m, &r->dst_port, &ir.dport, &ir.n_dport);
+	add_wants(m, &p, maker_count(m, IMAGE_RULES, sizeof(ir)), ir.cond);
+	m->stats->always += p.represented_by < 0;
+	maker_add(&m->sec[IMAGE_RULES], &ir, sizeof(ir));
+	return 0;
+}
