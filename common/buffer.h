@@ -20,7 +20,7 @@ enum buffer_stage {
 	BUFFER_STREAM,
 };
 
-// BUFFER(id, rule keyword, old modifier spelling or "", stage, directions: bit 0 to server, bit 1 to client)
+// BUFFER(id, rule keyword, old spelling that is a modifier of the content before it or "", stage, directions: bit 0 to server, bit 1 to client)
 // Shapes follow the Suricata 7 rule documentation:
 //   uri        percent-decoded; dot segments and double slashes of the path removed
 //   host       lower case, without port          header  "Name: value\r\n" each, without Cookie/Set-Cookie
@@ -38,21 +38,21 @@ enum buffer_stage {
 	BUFFER(USER_AGENT, "http.user_agent", "http_user_agent", BUFFER_HEAD, 1)                   \
 	BUFFER(HEADER, "http.header", "http_header", BUFFER_HEAD, 3)                               \
 	BUFFER(HEADER_RAW, "http.header.raw", "http_raw_header", BUFFER_HEAD, 3)                   \
-	BUFFER(HEADER_NAMES, "http.header_names", "http_header_names", BUFFER_HEAD, 3)             \
+	BUFFER(HEADER_NAMES, "http.header_names", "", BUFFER_HEAD, 3)                              \
 	BUFFER(COOKIE, "http.cookie", "http_cookie", BUFFER_HEAD, 3)                               \
-	BUFFER(REFERER, "http.referer", "http_referer", BUFFER_HEAD, 1)                            \
-	BUFFER(ACCEPT, "http.accept", "http_accept", BUFFER_HEAD, 1)                               \
-	BUFFER(ACCEPT_ENC, "http.accept_enc", "http_accept_enc", BUFFER_HEAD, 1)                   \
-	BUFFER(ACCEPT_LANG, "http.accept_lang", "http_accept_lang", BUFFER_HEAD, 1)                \
-	BUFFER(CONNECTION, "http.connection", "http_connection", BUFFER_HEAD, 3)                   \
-	BUFFER(CONTENT_TYPE, "http.content_type", "http_content_type", BUFFER_HEAD, 3)             \
-	BUFFER(CONTENT_LEN, "http.content_len", "http_content_len", BUFFER_HEAD, 3)                \
+	BUFFER(REFERER, "http.referer", "", BUFFER_HEAD, 1)                                        \
+	BUFFER(ACCEPT, "http.accept", "", BUFFER_HEAD, 1)                                          \
+	BUFFER(ACCEPT_ENC, "http.accept_enc", "", BUFFER_HEAD, 1)                                  \
+	BUFFER(ACCEPT_LANG, "http.accept_lang", "", BUFFER_HEAD, 1)                                \
+	BUFFER(CONNECTION, "http.connection", "", BUFFER_HEAD, 3)                                  \
+	BUFFER(CONTENT_TYPE, "http.content_type", "", BUFFER_HEAD, 3)                              \
+	BUFFER(CONTENT_LEN, "http.content_len", "", BUFFER_HEAD, 3)                                \
 	BUFFER(LOCATION, "http.location", "", BUFFER_HEAD, 2)                                      \
 	BUFFER(SERVER, "http.server", "", BUFFER_HEAD, 2)                                          \
-	BUFFER(PROTOCOL, "http.protocol", "http_protocol", BUFFER_HEAD, 3)                         \
-	BUFFER(START, "http.start", "http_start", BUFFER_HEAD, 3)                                  \
-	BUFFER(REQUEST_LINE, "http.request_line", "http_request_line", BUFFER_HEAD, 1)             \
-	BUFFER(RESPONSE_LINE, "http.response_line", "http_response_line", BUFFER_HEAD, 2)          \
+	BUFFER(PROTOCOL, "http.protocol", "", BUFFER_HEAD, 3)                                      \
+	BUFFER(START, "http.start", "", BUFFER_HEAD, 3)                                            \
+	BUFFER(REQUEST_LINE, "http.request_line", "", BUFFER_HEAD, 1)                              \
+	BUFFER(RESPONSE_LINE, "http.response_line", "", BUFFER_HEAD, 2)                            \
 	BUFFER(STAT_CODE, "http.stat_code", "http_stat_code", BUFFER_HEAD, 2)                      \
 	BUFFER(STAT_MSG, "http.stat_msg", "http_stat_msg", BUFFER_HEAD, 2)                         \
 	BUFFER(REQUEST_BODY, "http.request_body", "http_client_body", BUFFER_STREAM, 1)            \
@@ -64,7 +64,7 @@ enum buffer {
 #define BUFFER(id, keyword, old, stage, dirs) BUF_##id,
 	BUFFER_TABLE
 #undef BUFFER
-	BUF_N
+		BUF_N
 };
 
 struct buffer_info {

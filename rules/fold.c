@@ -179,6 +179,8 @@ static int fold_first(struct rules *rs, const struct rule *r, const struct rule_
 	int64_t from = 0, to = -1; // window of the match: [from, to)
 
 	term->negated = (m->flags & RULE_NEGATED) != 0;
+	if (m->type == RULE_PCRE && (m->pcre_flags & RULE_PCRE_E) != 0)
+		return refuse(r, m, d, "flag E has no expression in a stream");
 	if (m->type == RULE_PCRE) {
 		term->absolute = pcre_is_absolute(m);
 		if (!term->absolute && !term->negated)
@@ -231,6 +233,8 @@ static int fold_next(const struct rule *r, const struct rule_match *m, struct te
 	if ((m->flags & RULE_NEGATED) != 0)
 		return refuse(r, m, d,
 			      "a negated match relative to another is not supported in a stream");
+	if (m->type == RULE_PCRE && (m->pcre_flags & RULE_PCRE_E) != 0)
+		return refuse(r, m, d, "flag E has no expression in a stream");
 	if (m->type == RULE_PCRE) {
 		*io_span = UINT32_MAX;
 		text_pcre(t, m, true);
