@@ -27,8 +27,8 @@ static int threshold_new(struct threshold **ret_table)
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
 	mem = malloc(bytes);
-	return mem == NULL ? -ENOMEM :
-			     threshold_init(mem, bytes, THRESHOLD_ENTRIES, seed, ret_table);
+	return mem == NULL ? -ENOMEM
+			   : threshold_init(mem, bytes, THRESHOLD_ENTRIES, seed, ret_table);
 }
 
 int report_init(struct report *r, const struct settings *settings, struct store *store,
@@ -142,8 +142,8 @@ static int insert(struct report *r, const struct ipc_hits *batch, const struct h
 static void take_back(struct report *r, const struct ipc_hits *batch, const struct hit *hits)
 {
 	store_rollback(r->store);
-	if (batch->n > 0 && store_cursor(r->store, batch->boot_id, batch->worker) >=
-				    hits[batch->n - 1].seq)
+	if (batch->n > 0 &&
+	    store_cursor(r->store, batch->boot_id, batch->worker) >= hits[batch->n - 1].seq)
 		threshold_commit(r->threshold);
 	else
 		threshold_rollback(r->threshold);

@@ -23,6 +23,7 @@
 #include "dataplane/capture.h"
 #include "dataplane/engine/pipeline.h"
 #include "dataplane/engine/ruleset.h"
+#include "dataplane/offline.h"
 #include "dataplane/ruleload.h"
 
 enum {
@@ -96,39 +97,16 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-// The error as an object on stdout, whatever bytes are in it.
-static void print_error(const char *code, const char *text)
-{
-	char buf[6 * 1024 + 3], *end = eve_string(buf, buf + sizeof(buf), text, strlen(text));
-
-	if (end != NULL)
-		printf("{\"error\":%.*s,\"code\":\"%s\"}\n", (int)(end - buf), buf, code);
-}
-
 static int fail(const struct bench *b, const struct diag *diag)
 {
 	char text[1024];
 
-	fprintf(stderr, "wireglass bench: %s\n", diag_format(diag, text, sizeof(text)));
-	if (b->opt.json)
-		print_error("failed", text);
-	return EXIT_REFUSED;
+	return offline_error("bench", b->opt.json, EXIT_REFUSED, "failed", "%s",
+			     diag_format(diag, text, sizeof(text)));
 }
 
-__attribute__((format(printf, 2, 3))) static int usage_error(const struct bench *b, const char *fmt,
-							     ...)
-{
-	char text[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "wireglass bench: %s (see wireglass help bench)\n", text);
-	if (b->opt.json)
-		print_error("usage", text);
-	return EXIT_USAGE_ERROR;
-}
+#define usage_error(b, ...)                                                                        \
+	offline_error("bench", (b)->opt.json, EXIT_USAGE_ERROR, "usage", __VA_ARGS__)
 
 // --- options --------------------------------------------------------------------------------------------------------
 
@@ -219,7 +197,7 @@ static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 		if (b->rules.error[0] == '\0')
 			return usage_error(b, "\"%s\" is out of range", optarg);
 		if (b->opt.json)
-			print_error("usage", b->rules.error);
+			offline_print_error("usage", b->rules.error);
 		return EXIT_USAGE_ERROR;
 	}
 	if (optind != argc - 1)
@@ -493,6 +471,6 @@ int cmd_bench(bool json, int argc, char **argv)
 	if (err != -ECANCELED && err != -EKEYREJECTED)
 		return fail(&b, &diag);
 	if (b.opt.json)
-		print_error(err == -EKEYREJECTED ? "signature" : "failed", b.rules.error);
+		offline_print_error(err == -EKEYREJECTED ? "signature" : "failed", b.rules.error);
 	return err == -EKEYREJECTED ? EXIT_SIGNATURE : EXIT_REFUSED;
 }

@@ -14,6 +14,7 @@
 #include "common/eve.h"
 #include "common/threshold.h"
 #include "dataplane/capture.h"
+#include "dataplane/offline.h"
 #include "dataplane/ruleload.h"
 #include "dataplane/streams.h"
 
@@ -35,7 +36,7 @@ struct replay {
 	size_t mem_bytes;
 	struct streams *streams;
 	const char *streams_dir;
-	bool want_alerts, verify_checksums;
+	bool json, want_alerts, verify_checksums;
 	uint32_t event_mask;
 	struct threshold *threshold;
 	uint64_t hits, frames, bytes, first_ns, last_ns;
@@ -184,8 +185,8 @@ static int replay_file(struct replay *r, const char *path)
 	int err = capture_open(path, &c, &d), got;
 
 	if (err < 0) {
-		fprintf(stderr, "wireglass replay: %s\n", diag_format(&d, text, sizeof(text)));
-		return err;
+		return offline_error("replay", r->json, err, "failed", "%s",
+				     diag_format(&d, text, sizeof(text)));
 	}
 	r->ctx.pcap = path;
 	r->ctx.pcap_cnt = 0;
@@ -259,17 +260,21 @@ static int run(struct replay *r, char **files, int n)
 
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	err = ruleload_run(&r->rules, 1, &r->rs);
-	if (err < 0)
+	if (err < 0) {
+		if (r->json)
+			offline_print_error(err == -EKEYREJECTED ? "signature" : "failed",
+					    r->rules.error);
 		return err == -EKEYREJECTED ? EXIT_REPLAY_SIGNATURE : EXIT_REPLAY_FAILED;
+	}
 	if (r->streams_dir != NULL &&
 	    streams_new(r->streams_dir, r->verify_checksums, &r->streams, &d) < 0) {
-		fprintf(stderr, "wireglass replay: %s\n", diag_format(&d, text, sizeof(text)));
-		return EXIT_REPLAY_FAILED;
+		return offline_error("replay", r->json, EXIT_REPLAY_FAILED, "failed", "%s",
+				     diag_format(&d, text, sizeof(text)));
 	}
 	if (threshold_start(r) < 0 || engine_start(r) < 0) {
-		fprintf(stderr, "wireglass replay: out of memory (%zu MiB of address space)\n",
-			r->mem_bytes >> 20);
-		return EXIT_REPLAY_FAILED;
+		return offline_error("replay", r->json, EXIT_REPLAY_FAILED, "failed",
+				     "out of memory (%zu MiB of address space)",
+				     r->mem_bytes >> 20);
 	}
 	pipeline_set_ruleset(r->pipe, r->rs);
 	if (r->rules.refused > 0)
@@ -308,8 +313,10 @@ int cmd_replay(bool json, int argc, char **argv)
 
 	if (r == NULL)
 		return EXIT_REPLAY_FAILED;
+	r->json = json;
 	r->want_alerts = true;
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (opt == 'e' && events_parse(r, optarg) < 0)
 			goto out;
 		if (opt == 's')
@@ -323,12 +330,18 @@ int cmd_replay(bool json, int argc, char **argv)
 			result = EXIT_REPLAY_OK;
 			goto out;
 		}
-		if (opt == '?') {
-			fputs("wireglass replay: see \"wireglass replay --help\"\n", stderr);
+		if (opt == '?' || opt == ':') {
+			offline_error("replay", json, 0, "usage",
+				      opt == ':' ? "%s needs a value (see wireglass help replay)"
+						 : "unknown option %s (see wireglass help replay)",
+				      argv[optind - 1]);
 			goto out;
 		}
-		if (opt >= RULELOAD_RULES && ruleload_option(&r->rules, opt, optarg) < 0)
+		if (opt >= RULELOAD_RULES && ruleload_option(&r->rules, opt, optarg) < 0) {
+			if (json)
+				offline_print_error("usage", r->rules.error);
 			goto out;
+		}
 	}
 	if (optind == argc) {
 		fputs("wireglass replay: which capture file? (usage: wireglass replay [--rules "

@@ -178,5 +178,5 @@ int main(void)
 		cmocka_unit_test_teardown(test_option, end),
 	};
 
-	return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("cli_error", tests, NULL, NULL);
 }
