@@ -11,13 +11,13 @@
 #include "common/diag.h"
 
 enum cfg_type {
-	CFG_BOOL,   // bool
-	CFG_INT,    // int64_t, min..max
-	CFG_STRING, // char[size], min..max bytes, no NUL
-	CFG_ENUM,   // int: index in values
+	CFG_BOOL,    // bool
+	CFG_INT,     // int64_t, min..max
+	CFG_STRING,  // char[size], min..max bytes, no NUL
+	CFG_ENUM,    // int: index in values
 	CFG_STRINGS, // array or list of strings: char[n][size], count in *count
-	CFG_GROUP,  // nested table
-	CFG_LIST,   // list of groups: each parsed with table into an element of elem_bytes, count in *count
+	CFG_GROUP,   // nested table
+	CFG_LIST, // list of groups: each parsed with table into an element of elem_bytes, count in *count
 };
 
 // One key. Ends with name NULL. dst is base + offset.
@@ -25,10 +25,10 @@ struct cfg_key {
 	const char *name;
 	enum cfg_type type;
 	size_t offset;
-	int64_t min, max;          // INT range; STRING length range; LIST/STRINGS count range
-	size_t size;               // STRING, STRINGS: bytes of one string with NUL; LIST: elem_bytes
-	size_t count_offset;       // STRINGS, LIST: offset of a uint32_t
-	const char *const *values; // ENUM: NULL-terminated names
+	int64_t min, max;    // INT range; STRING length range; LIST/STRINGS count range
+	size_t size;         // STRING, STRINGS: bytes of one string with NUL; LIST: elem_bytes
+	size_t count_offset; // STRINGS, LIST: offset of a uint32_t
+	const char *const *values;  // ENUM: NULL-terminated names
 	const struct cfg_key *keys; // GROUP, LIST
 	bool required;
 };

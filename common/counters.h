@@ -17,11 +17,14 @@
 	X(TX_FAILED, "forward.failed", "frames the peer port did not take in time")                \
 	X(TAP_FREED, "capture.tap_freed", "frames inspected and freed in tap mode")                \
 	X(RX_STEERED, "capture.steered", "frames handed to the worker that owns their flow")       \
-	X(RX_STEER_FULL, "capture.steer_full", "frames not inspected: the other worker's queue was full") \
+	X(RX_STEER_FULL, "capture.steer_full",                                                     \
+	  "frames not inspected: the other worker's queue was full")                               \
 	X(RX_NO_RULESET, "detect.no_ruleset", "messages seen while no rule set was live")          \
 	/* decode */                                                                               \
-	X(PKT_COPIED, "decode.copied", "frames copied because too few readable bytes followed them") \
-	X(PKT_TRUNCATED, "decode.truncated", "frames cut by the capture: bytes on the wire were not seen") \
+	X(PKT_COPIED, "decode.copied",                                                             \
+	  "frames copied because too few readable bytes followed them")                            \
+	X(PKT_TRUNCATED, "decode.truncated",                                                       \
+	  "frames cut by the capture: bytes on the wire were not seen")                            \
 	X(PKT_SHORT, "decode.short", "frames shorter than their headers say")                      \
 	X(PKT_NOT_IP, "decode.not_ip", "frames that are not IP")                                   \
 	X(PKT_VLAN_DEPTH, "decode.vlan_depth", "frames with more than two VLAN tags")              \
@@ -30,7 +33,8 @@
 	X(PKT_FRAGMENT, "decode.fragment", "IP fragments (not inspected in this version)")         \
 	X(PKT_NOT_TCP, "decode.not_tcp", "IP packets that are not TCP")                            \
 	X(PKT_BAD_TCP, "decode.bad_tcp", "TCP headers no host accepts")                            \
-	X(PKT_BAD_CSUM, "decode.bad_checksum", "packets with a wrong checksum, not inspected as a host would not") \
+	X(PKT_BAD_CSUM, "decode.bad_checksum",                                                     \
+	  "packets with a wrong checksum, not inspected as a host would not")                      \
 	X(PKT_TCP, "decode.tcp", "TCP packets decoded")                                            \
 	X(PKT_IPV4, "decode.ipv4", "IPv4 packets")                                                 \
 	X(PKT_IPV6, "decode.ipv6", "IPv6 packets")                                                 \
@@ -42,16 +46,21 @@
 	X(FLOW_TIMEOUT, "flow.timeout", "flows ended by silence")                                  \
 	X(FLOW_EVICTED, "flow.evicted", "flows ended early to make room in a full table")          \
 	X(FLOW_SHUTDOWN, "flow.shutdown", "flows ended by the end of the input or the program")    \
-	X(FLOW_REUSED, "flow.reused", "flows that began on the addresses and ports of a closed one") \
-	X(FLOW_NONE, "flow.none", "packets without a flow: table full or nothing to track, forwarded uninspected") \
+	X(FLOW_REUSED, "flow.reused",                                                              \
+	  "flows that began on the addresses and ports of a closed one")                           \
+	X(FLOW_NONE, "flow.none",                                                                  \
+	  "packets without a flow: table full or nothing to track, forwarded uninspected")         \
 	X(FLOW_MIDSTREAM, "flow.midstream", "flows picked up without their handshake")             \
 	/* TCP */                                                                                  \
 	X(TCP_PAYLOAD, "tcp.payload_bytes", "TCP payload bytes received in tracked flows")         \
-	X(TCP_DELIVERED, "tcp.delivered_bytes", "payload bytes reassembled in order and inspected") \
+	X(TCP_DELIVERED, "tcp.delivered_bytes",                                                    \
+	  "payload bytes reassembled in order and inspected")                                      \
 	X(TCP_RELEASED, "tcp.released_bytes", "payload bytes of released flows, passed by unread") \
 	X(TCP_DUPLICATE, "tcp.duplicate_bytes", "payload bytes already received")                  \
-	X(TCP_OVERLAP_DIFF, "tcp.overlap_conflict", "retransmissions that carry other bytes than the first copy") \
-	X(TCP_OUT_OF_WINDOW, "tcp.out_of_window_bytes", "payload bytes outside the receive window, not inspected") \
+	X(TCP_OVERLAP_DIFF, "tcp.overlap_conflict",                                                \
+	  "retransmissions that carry other bytes than the first copy")                            \
+	X(TCP_OUT_OF_WINDOW, "tcp.out_of_window_bytes",                                            \
+	  "payload bytes outside the receive window, not inspected")                               \
 	X(TCP_IGNORED, "tcp.ignored_bytes", "payload bytes in segments no host accepts")           \
 	X(TCP_AFTER_FIN, "tcp.after_fin_bytes", "payload bytes after the end of the stream")       \
 	X(TCP_OOO_QUEUED, "tcp.queued_bytes", "payload bytes held for reordering")                 \
@@ -62,12 +71,14 @@
 	X(TCP_SYN_IGNORED, "tcp.syn_ignored", "SYNs inside an open connection")                    \
 	X(TCP_URGENT, "tcp.urgent", "segments with the urgent flag")                               \
 	/* first bytes */                                                                          \
-	X(APP_HTTP_FLOWS, "app.http", "flows classified as HTTP")                        \
+	X(APP_HTTP_FLOWS, "app.http", "flows classified as HTTP")                                  \
 	X(APP_TLS_FLOWS, "app.tls", "flows released as TLS")                                       \
 	X(APP_SSH_FLOWS, "app.ssh", "flows released as SSH")                                       \
 	X(APP_OPAQUE_FLOWS, "app.opaque", "flows released as neither HTTP nor known")              \
-	X(APP_READ_AFTER_RELEASE, "app.read_after_release", "payload bytes read after a flow was released: always 0") \
-	X(APP_PREFIX_BYTES, "app.prefix_bytes", "payload bytes looked at to classify flows that were then released") \
+	X(APP_READ_AFTER_RELEASE, "app.read_after_release",                                        \
+	  "payload bytes read after a flow was released: always 0")                                \
+	X(APP_PREFIX_BYTES, "app.prefix_bytes",                                                    \
+	  "payload bytes looked at to classify flows that were then released")                     \
 	/* HTTP */                                                                                 \
 	X(HTTP_REQUESTS, "http.requests", "request heads parsed")                                  \
 	X(HTTP_RESPONSES, "http.responses", "response heads parsed")                               \
@@ -75,27 +86,39 @@
 	X(HTTP_BODY_BYTES, "http.body_bytes", "body bytes after dechunking")                       \
 	X(HTTP_DECODED_BYTES, "http.decoded_bytes", "body bytes after content decoding")           \
 	X(HTTP_RAW_BYTES, "http.raw_bytes", "bytes scanned raw after a framing error")             \
-	X(HTTP_BAD_START, "http.bad_start_line", "messages whose start line is not HTTP: the direction goes on raw") \
-	X(HTTP_BAD_HEADER, "http.bad_header", "header lines without a colon or with control bytes, read as servers do") \
-	X(HTTP_BAD_CHUNK, "http.bad_chunk", "chunked bodies with broken framing: the direction goes on raw") \
+	X(HTTP_BAD_START, "http.bad_start_line",                                                   \
+	  "messages whose start line is not HTTP: the direction goes on raw")                      \
+	X(HTTP_BAD_HEADER, "http.bad_header",                                                      \
+	  "header lines without a colon or with control bytes, read as servers do")                \
+	X(HTTP_BAD_CHUNK, "http.bad_chunk",                                                        \
+	  "chunked bodies with broken framing: the direction goes on raw")                         \
 	X(HTTP_BAD_LENGTH, "http.bad_content_length", "Content-Length values no server accepts")   \
 	X(HTTP_CL_TE, "http.cl_te", "messages with both Content-Length and Transfer-Encoding")     \
-	X(HTTP_HEAD_TOO_LONG, "http.head_too_long", "message heads over 64 KiB or 1024 lines: the direction goes on raw") \
-	X(HTTP_HEAD_NO_BUFFER, "http.head_no_buffer", "heads not gathered: buffer pool empty, the direction goes on raw") \
+	X(HTTP_HEAD_TOO_LONG, "http.head_too_long",                                                \
+	  "message heads over 64 KiB or 1024 lines: the direction goes on raw")                    \
+	X(HTTP_HEAD_NO_BUFFER, "http.head_no_buffer",                                              \
+	  "heads not gathered: buffer pool empty, the direction goes on raw")                      \
 	X(HTTP_NO_CONN, "http.no_connection", "HTTP flows not inspected: connection pool empty")   \
 	X(HTTP_NO_MESSAGE, "http.no_message", "messages not inspected: message pool empty")        \
-	X(HTTP_PIPELINE_FULL, "http.pipeline_full", "requests beyond the tracked pipeline depth: their responses are taken as unpaired") \
+	X(HTTP_PIPELINE_FULL, "http.pipeline_full",                                                \
+	  "requests beyond the tracked pipeline depth: their responses are taken as unpaired")     \
 	X(HTTP_NO_REQUEST, "http.no_request", "responses without their request")                   \
-	X(HTTP_UPGRADED, "http.upgraded", "connections that left HTTP by CONNECT or Upgrade, released") \
-	X(HTTP_GAP_IN_HEAD, "http.gap_in_head", "directions that lost bytes outside a body: they go on raw") \
+	X(HTTP_UPGRADED, "http.upgraded",                                                          \
+	  "connections that left HTTP by CONNECT or Upgrade, released")                            \
+	X(HTTP_GAP_IN_HEAD, "http.gap_in_head",                                                    \
+	  "directions that lost bytes outside a body: they go on raw")                             \
 	X(HTTP_GAP_IN_BODY, "http.gap_in_body", "bodies with lost bytes")                          \
 	X(HTTP_TRUNCATED, "http.truncated", "messages that ended early")                           \
 	/* content decoding */                                                                     \
 	X(DECODE_STARTED, "decompress.bodies", "bodies decompressed")                              \
-	X(DECODE_NO_STATE, "decompress.no_state", "compressed bodies scanned as sent: state pool empty") \
-	X(DECODE_UNSUPPORTED, "decompress.unsupported", "content codings that are not decoded: scanned as sent") \
-	X(DECODE_BAD_DATA, "decompress.bad_data", "compressed bodies that are broken: the rest is scanned as sent") \
-	X(DECODE_LIMIT, "decompress.limit", "bodies whose decompression hit a budget: the rest is scanned as sent") \
+	X(DECODE_NO_STATE, "decompress.no_state",                                                  \
+	  "compressed bodies scanned as sent: state pool empty")                                   \
+	X(DECODE_UNSUPPORTED, "decompress.unsupported",                                            \
+	  "content codings that are not decoded: scanned as sent")                                 \
+	X(DECODE_BAD_DATA, "decompress.bad_data",                                                  \
+	  "compressed bodies that are broken: the rest is scanned as sent")                        \
+	X(DECODE_LIMIT, "decompress.limit",                                                        \
+	  "bodies whose decompression hit a budget: the rest is scanned as sent")                  \
 	/* detection */                                                                            \
 	X(SCAN_BYTES, "detect.scanned_bytes", "bytes given to Hyperscan, all buffers")             \
 	X(SCAN_CALLS, "detect.scans", "Hyperscan calls")                                           \
@@ -105,23 +128,27 @@
 	X(ACTIVATED, "detect.activated", "rule conditions opened on a body")                       \
 	X(ACTIVE_FULL, "detect.active_full", "rule conditions not opened: pool empty")             \
 	X(WINDOW_NONE, "detect.window_none", "bodies without a confirm window: pool empty")        \
-	X(WINDOW_SHORT, "detect.window_short", "conditions opened without all the bytes before them") \
-	X(HEAD_NOT_KEPT, "detect.head_not_kept", "message heads too large or pools empty: late head conditions fail") \
-	X(FLOWBITS_FULL, "detect.flowbits_full", "flowbits not set: pool empty")                  \
-	X(EVAL_LIMIT, "detect.eval_limit", "rule verifications that hit their step budget and failed") \
+	X(WINDOW_SHORT, "detect.window_short",                                                     \
+	  "conditions opened without all the bytes before them")                                   \
+	X(HEAD_NOT_KEPT, "detect.head_not_kept",                                                   \
+	  "message heads too large or pools empty: late head conditions fail")                     \
+	X(FLOWBITS_FULL, "detect.flowbits_full", "flowbits not set: pool empty")                   \
+	X(EVAL_LIMIT, "detect.eval_limit",                                                         \
+	  "rule verifications that hit their step budget and failed")                              \
 	X(PCRE_LIMIT, "detect.pcre_limit", "regular expressions that hit their match limit")       \
 	X(STREAMS_FULL, "detect.streams_full", "bodies not inspected: no Hyperscan stream")        \
 	X(HITS, "detect.hits", "rule hits")                                                        \
 	X(HITS_LOST, "detect.hits_lost", "hits lost because the ring was full")                    \
 	X(EVENTS, "event.emitted", "events emitted")                                               \
 	X(EVENTS_LOST, "event.lost", "events lost because the ring was full")                      \
-	X(OLD_RELEASED, "detect.old_released", "bodies cut off from a retired rule set after the grace time")
+	X(OLD_RELEASED, "detect.old_released",                                                     \
+	  "bodies cut off from a retired rule set after the grace time")
 
 enum counter {
 #define X(id, name, text) CNT_##id,
 	COUNTER_TABLE(X)
 #undef X
-	COUNTER_N
+		COUNTER_N
 };
 
 struct counters {

@@ -15,9 +15,10 @@ struct diag {
 	char text[512];
 };
 
-__attribute__((format(printf, 5, 6))) static inline void
-diag_set(struct diag *d, const char *file, unsigned int line, unsigned int column, const char *fmt,
-	 ...)
+__attribute__((format(printf, 5, 6))) static inline void diag_set(struct diag *d, const char *file,
+								  unsigned int line,
+								  unsigned int column,
+								  const char *fmt, ...)
 {
 	if (d == NULL)
 		return;

@@ -16,8 +16,9 @@ enum hit_flag {
 	HIT_GAP = 1 << 0,          // bytes were missing on the wire before the match
 	HIT_MIDSTREAM = 1 << 1,    // the flow was picked up without its handshake
 	HIT_WINDOW_SHORT = 1 << 2, // the confirm window did not reach back as far as the rule asks
-	HIT_TRUNCATED = 1 << 3,    // a limit ended decoding of this body; what was decoded was inspected
-	HIT_ONEWAY = 1 << 4,       // only one direction of the flow was seen so far
+	HIT_TRUNCATED =
+		1 << 3,      // a limit ended decoding of this body; what was decoded was inspected
+	HIT_ONEWAY = 1 << 4, // only one direction of the flow was seen so far
 };
 
 // Addresses: IPv4 as ::ffff:a.b.c.d; ports in host byte order; vlan tags outer first, 0 if none.
@@ -35,11 +36,12 @@ struct hit_addr {
 };
 
 struct hit {
-	uint64_t seq;          // 1, 2, 3... per (boot, worker): a missing number is a lost hit
-	uint64_t ts_ns;        // Unix time of the packet that completed the match
-	uint64_t flow_id;      // 63 bits, unique per boot
-	uint64_t offset_bytes; // of the match's end in a body or in the raw bytes; 0 for head buffers, and where a
-			       // condition has no single position
+	uint64_t seq;     // 1, 2, 3... per (boot, worker): a missing number is a lost hit
+	uint64_t ts_ns;   // Unix time of the packet that completed the match
+	uint64_t flow_id; // 63 bits, unique per boot
+	uint64_t
+		offset_bytes; // of the match's end in a body or in the raw bytes; 0 for head buffers, and where a
+			      // condition has no single position
 	struct hit_addr addr;
 	uint32_t tx_id;      // transaction in the flow, from 0
 	uint32_t generation; // of the rule set, as given by control
@@ -74,11 +76,11 @@ enum event_type {
 };
 
 enum event_flag {
-	EVENT_CUT = 1 << 0,       // a text did not fit
-	EVENT_HAS_HIT = 1 << 1,   // a rule hit in this transaction or flow
-	EVENT_GAP = 1 << 2,       // bytes were missing
-	EVENT_TRUNCATED = 1 << 3, // message or file ended early, or a limit ended decoding
-	EVENT_HAS_HASH = 1 << 4,  // fileinfo.sha256 is set
+	EVENT_CUT = 1 << 0,        // a text did not fit
+	EVENT_HAS_HIT = 1 << 1,    // a rule hit in this transaction or flow
+	EVENT_GAP = 1 << 2,        // bytes were missing
+	EVENT_TRUNCATED = 1 << 3,  // message or file ended early, or a limit ended decoding
+	EVENT_HAS_HASH = 1 << 4,   // fileinfo.sha256 is set
 	EVENT_NO_REQUEST = 1 << 5, // http: response without a request seen
 	EVENT_NO_RESPONSE = 1 << 6,
 };
@@ -91,10 +93,11 @@ enum flow_reason {
 };
 
 struct event_http {
-	uint64_t request_body_bytes;  // after dechunking, before decoding
+	uint64_t request_body_bytes; // after dechunking, before decoding
 	uint64_t response_body_bytes;
 	uint16_t status; // 0: no response seen
-	uint8_t method_len, host_len, user_agent_len, content_type_len, version;  // version: 10, 11, 9
+	uint8_t method_len, host_len, user_agent_len, content_type_len,
+		version; // version: 10, 11, 9
 	uint8_t pad0;
 	uint16_t url_len, referer_len;
 	uint32_t pad1;

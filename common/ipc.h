@@ -29,10 +29,10 @@
 #include "common/hit.h"
 
 enum {
-	IPC_VERSION = 1,      // must be bumped with any change of a struct below or of counters.h
+	IPC_VERSION = 1,       // must be bumped with any change of a struct below or of counters.h
 	IPC_MAX_BYTES = 65536, // of one message with its header
-	IPC_HITS_MAX = 256,   // per HITS message
-	IPC_EVENTS_MAX = 60,  // per EVENTS message
+	IPC_HITS_MAX = 256,    // per HITS message
+	IPC_EVENTS_MAX = 60,   // per EVENTS message
 	IPC_WORKERS_MAX = 128,
 	IPC_PORTS_MAX = 32,
 };
@@ -74,7 +74,8 @@ struct ipc_hello {
 	uint32_t ports;
 	uint64_t start_ns; // Unix time
 	char version[32];
-	uint8_t inline_mode, finished, pad[6]; // finished: a finite source has ended and was drained
+	uint8_t inline_mode, finished,
+		pad[6]; // finished: a finite source has ended and was drained
 };
 
 struct ipc_error {
@@ -100,7 +101,7 @@ enum ipc_ruleset_status {
 struct ipc_ruleset_state {
 	uint32_t generation;
 	uint32_t status; // enum ipc_ruleset_status
-	int32_t error;   // negative errno with REFUSED (-EBUSY: two are in memory already, try again)
+	int32_t error; // negative errno with REFUSED (-EBUSY: two are in memory already, try again)
 	uint32_t rules;
 	uint64_t serial;
 	uint64_t load_ns; // from offer to live
@@ -133,7 +134,7 @@ struct ipc_stats { // one worker
 	uint32_t generation; // the worker last picked up
 	uint64_t ts_ns;
 	uint64_t busy_ns, idle_ns; // since start
-	uint64_t objects; // pool objects in use
+	uint64_t objects;          // pool objects in use
 	struct counters counters;
 };
 
@@ -171,7 +172,7 @@ enum ipc_admin_command {
 #define X(id, words, fd) IPC_ADMIN_##id,
 	IPC_ADMIN_TABLE(X)
 #undef X
-	IPC_ADMIN_N
+		IPC_ADMIN_N
 };
 
 enum ipc_admin_flag {
@@ -181,10 +182,11 @@ enum ipc_admin_flag {
 struct ipc_admin_req {
 	uint32_t command; // enum ipc_admin_command
 	uint32_t flags;   // enum ipc_admin_flag
-	uint64_t since;   // HITS_*: store id after which to start; RULES_ROLLBACK: serial, 0: the one before
-	uint32_t limit;   // HITS_LIST: most rows, 0: 100
-	uint32_t sid;     // HITS_LIST: only this rule, 0: all
-	char text[64];    // HITS_LIST: host or address filter
+	uint64_t
+		since; // HITS_*: store id after which to start; RULES_ROLLBACK: serial, 0: the one before
+	uint32_t limit; // HITS_LIST: most rows, 0: 100
+	uint32_t sid;   // HITS_LIST: only this rule, 0: all
+	char text[64];  // HITS_LIST: host or address filter
 };
 
 struct ipc_admin_rep { // followed by bytes of JSON text, no newline
@@ -219,8 +221,8 @@ int ipc_send(int fd, uint16_t type, uint32_t id, const void *body, size_t body_b
 struct ipc_msg {
 	uint16_t type;
 	uint32_t id;
-	const void *body;      // the fixed struct of the type
-	const void *tail;      // what follows it
+	const void *body; // the fixed struct of the type
+	const void *tail; // what follows it
 	size_t tail_bytes;
 	int fd; // received with it, -1 if none; the caller closes it
 };

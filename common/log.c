@@ -30,8 +30,9 @@ void log_write(enum log_level level, const char *fmt, ...)
 		const char *word;
 		int priority; // of syslog(3)
 	} levels[] = {
-		[LOG_LEVEL_ERROR] = {"error: ", 3},  [LOG_LEVEL_WARNING] = {"warning: ", 4}, [LOG_LEVEL_NOTICE] = {"", 5},
-		[LOG_LEVEL_INFO] = {"", 6},          [LOG_LEVEL_DEBUG] = {"debug: ", 7},
+		[LOG_LEVEL_ERROR] = {"error: ", 3}, [LOG_LEVEL_WARNING] = {"warning: ", 4},
+		[LOG_LEVEL_NOTICE] = {"", 5},       [LOG_LEVEL_INFO] = {"", 6},
+		[LOG_LEVEL_DEBUG] = {"debug: ", 7},
 	};
 	char line[2048];
 	va_list ap;

@@ -218,6 +218,8 @@ static int fold_first(struct rules *rs, const struct rule *r, const struct rule_
 		term->literal.bytes = span_of(m->data, m->len);
 		term->literal.nocase = (m->flags & RULE_NOCASE) != 0;
 		term->literal.bits = plan_literal_bits(term->literal.bytes, term->literal.nocase);
+		if ((m->flags & (RULE_FAST_PATTERN | RULE_FAST_PATTERN_ONLY)) != 0)
+			term->literal.bits += PLAN_FAST_PATTERN_BITS;
 		term->literal.lookback = m->len;
 	}
 	return 0;
@@ -260,7 +262,11 @@ static int fold_next(const struct rule *r, const struct rule_match *m, struct te
 	l.nocase = (m->flags & RULE_NOCASE) != 0;
 	l.bits = plan_literal_bits(l.bytes, l.nocase);
 	l.lookback = *io_span;
-	// A later literal is worth it only if the bytes before it are still at hand when it matches.
+	if ((m->flags & (RULE_FAST_PATTERN | RULE_FAST_PATTERN_ONLY)) != 0)
+		l.bits += PLAN_FAST_PATTERN_BITS;
+	if (l.bits > term->rare.bits)
+		term->rare = l;
+	// A later literal is an anchor only if the bytes before it are still at hand when it matches.
 	if (l.lookback <= PLAN_LOOKBACK_MAX && l.bits > term->literal.bits)
 		term->literal = l;
 	return 0;
@@ -281,6 +287,7 @@ static int fold_chain(struct rules *rs, const struct rule *r, const struct plan_
 	term->expr = t.p;
 	term->max_end = UINT64_MAX;
 	err = fold_first(rs, r, &r->matches[c->matches[from]], to - from == 1, &t, term, &span, d);
+	term->rare = term->literal;
 	for (uint32_t i = from + 1; i < to && err == 0; i++)
 		err = fold_next(r, &r->matches[c->matches[i]], &t, term, &span, d);
 	if (err == 0 && t.failed)

@@ -103,12 +103,12 @@ struct image_cond {
 	uint8_t n_terms; // STREAM: terms to satisfy; HEAD: 0
 	uint16_t
 		n_matches; // HEAD: evaluated in order on the whole buffer. STREAM: 0, or all of them for a condition that
-		// no stream expression can say: it is evaluated on the retained window (n_terms 0, no db)
+	// no stream expression can say: it is evaluated on the retained window (n_terms 0, no db)
 	uint32_t match; // first
 	uint32_t term;  // first
 	uint32_t
 		db; // STREAM: this condition's own streaming database (pattern id = term), or IMAGE_NONE
-		// when the always-on signature is the whole condition, or the window is evaluated
+	// when the always-on signature is the whole condition, or the window is evaluated
 	uint32_t mode; // enum image_cond_mode
 	uint32_t transform,
 		n_transforms; // done to a copy of the buffer before the matches are evaluated

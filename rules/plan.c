@@ -13,8 +13,9 @@
 enum {
 	HEAD_BITS_MIN = 24, // a head literal this selective gates a body
 
-	FAST_PATTERN_BITS = 8, // the author's hint counts like one more rare byte
-	COMMON_BITS = 10,      // of strings that most messages contain
+	ANCHOR_BITS_MIN = 20, // an anchor this selective needs no better one
+	WINDOW_GAIN = 12,     // bits by which a literal without a bounded look-back must be better
+	COMMON_BITS = 10,     // of strings that most messages contain
 };
 
 // About -log2 of a byte's share in HTTP traffic (text, markup, some binary), rounded.
@@ -56,6 +57,21 @@ static const char *const common_strings[] = {
 	"var ",
 	"content-type: text/html",
 	"content-type: application/x-www-form-urlencoded",
+	"\r\ncontent-type: text/html; charset=utf-8\r\n",
+	"\r\ncontent-type: application/javascript",
+	"\r\ncontent-type: application/json",
+	"\r\ncontent-type: text/css",
+	"image/jpeg",
+	"image/png",
+	"image/gif",
+	"text/plain",
+	"text/xml",
+	"application/xml",
+	"text/javascript",
+	"multipart/form-data; boundary=",
+	"</form>",
+	"</html>",
+	"identity",
 	"content-disposition: form-data; name=\"",
 	"content-length: ",
 	"accept-language: en-us",
@@ -294,7 +310,7 @@ static int plan_evaluated(const struct rule *r, struct plan_cond *c, struct diag
 		l.nocase = (m->flags & RULE_NOCASE) != 0;
 		l.bits = plan_literal_bits(l.bytes, l.nocase);
 		if ((m->flags & (RULE_FAST_PATTERN | RULE_FAST_PATTERN_ONLY)) != 0)
-			l.bits += FAST_PATTERN_BITS;
+			l.bits += PLAN_FAST_PATTERN_BITS;
 		// Field names come in every message, whatever they spell.
 		if (m->buffer == BUF_HEADER_NAMES && l.bits > COMMON_BITS)
 			l.bits = COMMON_BITS;
@@ -323,8 +339,8 @@ static bool stream_mode(struct plan_cond *c)
 			continue;
 		positive++;
 		only = t;
-		if (t->literal.bits > 0 && (any == NULL || t->literal.bits > any->bits))
-			any = &t->literal;
+		if (t->rare.bits > 0 && (any == NULL || t->rare.bits > any->bits))
+			any = &t->rare;
 		if (t->literal.bits > 0 && t->literal.lookback != UINT32_MAX && !t->absolute)
 			bounded = &t->literal;
 	}
@@ -346,7 +362,8 @@ static bool stream_mode(struct plan_cond *c)
 		c->sig_max_end = only->max_end;
 		return true;
 	}
-	if (positive == 1 && c->n_terms == 1 && bounded != NULL) {
+	if (positive == 1 && c->n_terms == 1 && bounded != NULL &&
+	    (bounded->bits >= ANCHOR_BITS_MIN || any->bits < bounded->bits + WINDOW_GAIN)) {
 		c->mode = IMAGE_COND_ANCHOR;
 		c->literal = *bounded;
 		return true;

@@ -401,11 +401,11 @@ static const struct body_case bodies[] = {
 	 ".n=3...X", 0, "1"},
 	{"transforms in a body",
 	 BODY(1, "url_decode; content:\"/etc/passwd\";") BODY(2, "content:\"/etc/passwd\";")
-		 BODY(3, "strip_whitespace; content:\"/etc/passwdX\";")
-			 RULE(4, "http.uri; content:\"/p\"; http.request_body; url_decode; "
-				 "to_uppercase; content:\"/ETC\";") RULE(
-				 5, "http.uri; content:\"/q\"; http.request_body; url_decode; "
-				    "content:\"/etc\";")
+		 BODY(3, "strip_whitespace; content:\"/etc/passwdX\";") RULE(
+			 4, "http.uri; content:\"/p\"; http.request_body; url_decode; "
+			    "to_uppercase; content:\"/ETC\";")
+			 RULE(5, "http.uri; content:\"/q\"; http.request_body; url_decode; "
+				 "content:\"/etc\";")
 				 BODY(6, "to_sha1; content:\"|00|\"; startswith; content:\"|00|\"; "
 					 "distance:0; within:1;") BODY(7, "to_sha256; bsize:32;")
 					 BODY(8, "content:\"%2fetc\"; http.request_body; "

@@ -516,11 +516,13 @@ static void test_suppressed_are_counted_once(void **state)
 	struct store_totals t;
 	struct hit h = hit_of(8);
 
-	for (int round = 0; round < 3; round++) { // all of it is sent again, and again after a restart
+	for (int round = 0; round < 3;
+	     round++) { // all of it is sent again, and again after a restart
 		for (uint64_t seq = 1; seq <= 6; seq++)
 			assert_int_equal(suppress(s, boot_a, 0, seq), round == 0);
 		assert_int_equal(put(s, boot_a, 0, 7), round == 0);
-		assert_int_equal(suppress(s, boot_b, 0, 3), round == 0); // another boot's are others
+		assert_int_equal(suppress(s, boot_b, 0, 3),
+				 round == 0); // another boot's are others
 		assert_int_equal(suppress(s, boot_a, 1, 3), round == 0);
 		assert_int_equal(store_cursor(s, boot_a, 0), 7);
 		assert_int_equal(count(s), 1);
@@ -532,7 +534,8 @@ static void test_suppressed_are_counted_once(void **state)
 		assert_int_equal(rows[0].last_ns, hit_of(6).ts_ns);
 		assert_int_equal(rows[1].sid, 1001);
 		assert_int_equal(rows[1].count, 5);
-		assert_int_equal(rows[1].last_ns, hit_of(5).ts_ns); // not that of the older one that came later
+		assert_int_equal(rows[1].last_ns,
+				 hit_of(5).ts_ns); // not that of the older one that came later
 		store_totals(s, &t);
 		assert_int_equal(t.suppressed, 8);
 		assert_int_equal(t.hits, 1);

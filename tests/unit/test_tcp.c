@@ -96,8 +96,7 @@ static void rig_check(const struct rig *r)
 	assert_int_equal(v[CNT_TCP_PAYLOAD], v[CNT_TCP_DELIVERED] + v[CNT_TCP_RELEASED] +
 						     v[CNT_TCP_DUPLICATE] +
 						     v[CNT_TCP_OUT_OF_WINDOW] + v[CNT_TCP_IGNORED] +
-						     v[CNT_TCP_AFTER_FIN] +
-						     v[CNT_TCP_OOO_HELD]);
+						     v[CNT_TCP_AFTER_FIN] + v[CNT_TCP_OOO_HELD]);
 }
 
 static void rig_read(struct rig *r, struct tcp_reader *rd, enum dir dir)
