@@ -36,12 +36,10 @@ struct hit_addr {
 };
 
 struct hit {
-	uint64_t seq;     // 1, 2, 3... per (boot, worker): a missing number is a lost hit
-	uint64_t ts_ns;   // Unix time of the packet that completed the match
-	uint64_t flow_id; // 63 bits, unique per boot
-	uint64_t
-		offset_bytes; // of the match's end in a body or in the raw bytes; 0 for head buffers, and where a
-			      // condition has no single position
+	uint64_t seq;          // 1, 2, 3... per (boot, worker): a missing number is a lost hit
+	uint64_t ts_ns;        // Unix time of the packet that completed the match
+	uint64_t flow_id;      // 63 bits, unique per boot
+	uint64_t offset_bytes; // end of the match in a body or in the raw bytes, 0 elsewhere
 	struct hit_addr addr;
 	uint32_t tx_id;      // transaction in the flow, from 0
 	uint32_t generation; // of the rule set, as given by control
