@@ -221,7 +221,10 @@ static int add_cond(struct maker *m, const struct plan *p, const struct plan_con
 	}
 	ic->n_terms = c->n_terms;
 	for (int i = 0; i < c->n_terms; i++) {
-		struct image_term t = {.negated = c->terms[i].negated};
+		struct image_term t = {
+			.negated = c->terms[i].negated,
+			.from_start = c->terms[i].from_start,
+		};
 
 		maker_add(&m->sec[IMAGE_TERMS], &t, sizeof(t));
 	}

@@ -183,6 +183,9 @@ static int fold_first(struct rules *rs, const struct rule *r, const struct rule_
 		return refuse(r, m, d, "flag E has no expression in a stream");
 	if (m->type == RULE_PCRE) {
 		term->absolute = pcre_is_absolute(m);
+		term->from_start = (m->pcre_flags & RULE_PCRE_A) != 0 ||
+				   (term->absolute && (m->data[0] == '^' ||
+						       memmem(m->data, m->len, "\\A", 2) != NULL));
 		if (!term->absolute && !term->negated)
 			term->literal = pcre_literal(rs, m);
 		*io_span = UINT32_MAX;
@@ -201,7 +204,7 @@ static int fold_first(struct rules *rs, const struct rule *r, const struct rule_
 		from = 0;
 	if ((m->flags & (RULE_DEPTH | RULE_WITHIN)) != 0 && to - from < m->len)
 		return refuse(r, m, d, "it cannot match: longer than its window");
-	term->absolute = from > 0 || to >= 0;
+	term->absolute = term->from_start = from > 0 || to >= 0;
 	if (alone) {
 		term->min_end = from > 0 ? (uint64_t)from + m->len : 0;
 		term->max_end = to >= 0 ? (uint64_t)to : UINT64_MAX;
@@ -221,6 +224,13 @@ static int fold_first(struct rules *rs, const struct rule *r, const struct rule_
 		if ((m->flags & (RULE_FAST_PATTERN | RULE_FAST_PATTERN_ONLY)) != 0)
 			term->literal.bits += PLAN_FAST_PATTERN_BITS;
 		term->literal.lookback = m->len;
+		// Few buffers have it just there: it wakes the rule early enough for all of the buffer to be at hand.
+		if (to >= 0 && to <= PLAN_LOOKBACK_MAX) {
+			term->start = term->literal;
+			term->start.lookback = (uint32_t)to;
+			term->start_min = (uint64_t)from + m->len;
+			term->start_max = (uint64_t)to;
+		}
 	}
 	return 0;
 }

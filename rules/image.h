@@ -201,7 +201,8 @@ struct image_transform {
 };
 
 struct image_term {
-	uint32_t negated; // must not match by the end of the buffer
+	uint32_t negated;    // must not match by the end of the buffer
+	uint32_t from_start; // has no meaning if the buffer's first bytes are not at hand
 };
 
 // One pattern of an always-on database: its pattern id is its index from db.sig.

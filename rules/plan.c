@@ -353,6 +353,17 @@ static bool stream_mode(struct plan_cond *c)
 		c->sig_max_end = only->max_end;
 		return true;
 	}
+	for (int i = 0; i < c->n_terms; i++) {
+		const struct plan_term *t = &c->terms[i];
+
+		if (t->negated || t->start.bits == 0)
+			continue;
+		c->mode = IMAGE_COND_ANCHOR;
+		c->literal = t->start;
+		c->sig_min_end = t->start_min;
+		c->sig_max_end = t->start_max;
+		return true;
+	}
 	if (any == NULL) {
 		if (positive != 1 || c->n_terms != 1)
 			return false;
@@ -463,6 +474,9 @@ static int buffer_cond(const struct rule *r, struct plan_cond *c, struct diag *d
 	}
 	c->buffered = true;
 	c->n_terms = 0;
+	c->sig_min_end = 0; // what an earlier plan may have set
+	c->sig_max_end = UINT64_MAX;
+	c->sig_expr = NULL;
 	memset(&c->literal, 0, sizeof(c->literal));
 	err = plan_evaluated(r, c, d);
 	if (err == 0)

@@ -44,10 +44,14 @@ struct plan_term {
 	char *expr;                // Hyperscan syntax; modes are inline, no flags needed
 	uint64_t min_end, max_end; // allowed end offsets of the match, 0 and UINT64_MAX: any
 	bool negated;
-	bool absolute; // its meaning depends on where the buffer starts
-	bool plain;    // nothing but one content: literal.bytes within min_end..max_end
+	bool absolute;   // its meaning depends on where the buffer starts
+	bool from_start; // it cannot be judged at all without the buffer's first byte
+	bool plain;      // nothing but one content: literal.bytes within min_end..max_end
 	struct plan_literal literal; // best anchor, bits 0 if it has none
-	struct plan_literal rare;    // most selective literal, however far behind the chain's start
+	struct plan_literal
+		start; // must end within start_min..start_max, near the buffer's start; bits 0: none
+	uint64_t start_min, start_max;
+	struct plan_literal rare; // most selective literal, however far behind the chain's start
 };
 
 struct plan_cond {

@@ -149,6 +149,14 @@ void active_scan(struct detect *d, struct inspect *in, struct active *a, enum de
 		d->counters->v[CNT_SCAN_FAILED]++;
 }
 
+static bool needs_start(const struct ruleset *rs, const struct image_cond *c)
+{
+	for (uint32_t i = 0; i < c->n_terms; i++)
+		if (rs->terms[c->term + i].from_start)
+			return true;
+	return false;
+}
+
 // Open the own stream of condition i and feed it with the window from offset `from` on.
 // Returns false if it is open already, or cannot be.
 static bool own_open(struct detect *d, struct inspect *in, struct active *a, uint32_t i,
@@ -161,6 +169,10 @@ static bool own_open(struct detect *d, struct inspect *in, struct active *a, uin
 
 	if (a->own[s] != NULL || a->done || (a->have & (1u << i)) != 0)
 		return false;
+	if (from < have_from && needs_start(in->rs, c)) {
+		d->counters->v[CNT_WINDOW_SHORT]++;
+		return false; // it would take the window's start for the buffer's
+	}
 	a->own[s] = ruleset_stream_get(in->rs, worker_of(d, in->rs), c->db);
 	if (a->own[s] == NULL) {
 		d->counters->v[CNT_STREAMS_FULL]++;
