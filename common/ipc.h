@@ -182,8 +182,8 @@ enum ipc_admin_flag {
 struct ipc_admin_req {
 	uint32_t command; // enum ipc_admin_command
 	uint32_t flags;   // enum ipc_admin_flag
-	uint64_t
-		since; // HITS_*: store id after which to start; RULES_ROLLBACK: serial, 0: the one before
+	// HITS_*: store id after which to start; RULES_ROLLBACK: serial, 0: the one before
+	uint64_t since;
 	uint32_t limit; // HITS_LIST: most rows, 0: 100
 	uint32_t sid;   // HITS_LIST: only this rule, 0: all
 	char text[64];  // HITS_LIST: host or address filter

@@ -10,8 +10,8 @@
 
 struct nicprofile {
 	char name[32]; // "": built-in values
-	const char *
-		evidence; // how far they can be trusted: "validated", "emulated", "documented"; "" if built in
+	// how far they can be trusted: "validated", "emulated", "documented"; "" if built in
+	const char *evidence;
 	uint16_t rx_desc, tx_desc; // per queue
 	uint16_t burst;            // frames asked for at a time, at most
 };

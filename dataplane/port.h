@@ -32,11 +32,11 @@ struct port {
 	uint16_t index; // in dp->ports
 	uint16_t rx_queues, tx_queues;
 	struct nicprofile nic; // of a NIC; of the others only burst counts
-	uint32_t
-		owner; // worker that polls it; with fewer tx queues than workers also the only one that sends
+	// worker that polls it; with fewer tx queues than workers also the only one that sends
+	uint32_t owner;
 	struct source *source; // capture file
-	struct rte_ring *
-		*tx_ring; // from worker i to the owner; NULL if every worker has a tx queue
+	// from worker i to the owner; NULL if every worker has a tx queue
+	struct rte_ring **tx_ring;
 	_Atomic uint64_t source_pkts, source_bytes; // of a capture file, see the table in worker.h
 };
 

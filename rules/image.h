@@ -101,17 +101,17 @@ struct image_rule {
 struct image_cond {
 	uint8_t buffer;  // enum buffer
 	uint8_t n_terms; // STREAM: terms to satisfy; HEAD: 0
-	uint16_t
-		n_matches; // HEAD: evaluated in order on the whole buffer. STREAM: 0, or all of them for a condition that
-	// no stream expression can say: it is evaluated on the retained window (n_terms 0, no db)
+	// HEAD: evaluated in order on the whole buffer. STREAM: 0, or all of them for a condition that no stream
+	// expression can say: it is evaluated on the retained window (n_terms 0, no db).
+	uint16_t n_matches;
 	uint32_t match; // first
 	uint32_t term;  // first
-	uint32_t
-		db; // STREAM: this condition's own streaming database (pattern id = term), or IMAGE_NONE
-	// when the always-on signature is the whole condition, or the window is evaluated
+	// STREAM: this condition's own streaming database (pattern id = term), or IMAGE_NONE when the always-on
+	// signature is the whole condition, or the window is evaluated.
+	uint32_t db;
 	uint32_t mode; // enum image_cond_mode
-	uint32_t transform,
-		n_transforms; // done to a copy of the buffer before the matches are evaluated
+	// Done to a copy of the buffer before the matches are evaluated.
+	uint32_t transform, n_transforms;
 };
 
 // How a stream condition wakes up (see rules/plan.c).
@@ -160,8 +160,8 @@ struct image_match {
 	uint8_t pad;
 	uint16_t flags;
 	uint32_t pcre_options; // PCRE2_* of pcre2.h 10.42
-	uint32_t
-		blob_off; // in blobs; a nocase content is stored in lower case. Numbers: index in numbers
+	// in blobs; a nocase content is stored in lower case. Numbers: index in numbers
+	uint32_t blob_off;
 	uint32_t len; // numbers: 0
 	int32_t offset, depth, distance, within;
 };
@@ -208,8 +208,8 @@ struct image_term {
 // One pattern of an always-on database: its pattern id is its index from db.sig.
 struct image_sig {
 	uint32_t owner, n_owners; // in owners: who waits for it
-	uint32_t
-		lookback; // bytes before the match's end that the woken condition needs; UINT32_MAX: all there is
+	// bytes before the match's end that the woken condition needs; UINT32_MAX: all there is
+	uint32_t lookback;
 	uint32_t pad;
 };
 

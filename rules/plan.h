@@ -36,8 +36,8 @@ struct plan_literal {
 	struct span bytes;
 	bool nocase;
 	uint32_t bits; // estimated selectivity: about -log2 of its chance per byte of traffic
-	uint32_t
-		lookback; // bytes from the start of its chain to its own end; UINT32_MAX: unbounded
+	// bytes from the start of its chain to its own end; UINT32_MAX: unbounded
+	uint32_t lookback;
 };
 
 struct plan_term {
@@ -48,8 +48,8 @@ struct plan_term {
 	bool from_start; // it cannot be judged at all without the buffer's first byte
 	bool plain;      // nothing but one content: literal.bytes within min_end..max_end
 	struct plan_literal literal; // best anchor, bits 0 if it has none
-	struct plan_literal
-		start; // must end within start_min..start_max, near the buffer's start; bits 0: none
+	// must end within start_min..start_max, near the buffer's start; bits 0: none
+	struct plan_literal start;
 	uint64_t start_min, start_max;
 	struct plan_literal rare; // most selective literal, however far behind the chain's start
 };

@@ -75,8 +75,8 @@ struct rule_match {
 	const struct number *number;             // rules/number.h; NULL for contents and pcres
 	const struct rule_transform *transforms; // of the buffer, in order
 	uint8_t n_transforms;
-	const uint8_t *
-		data; // content bytes with |hex| and escapes resolved; for pcre the pattern between the slashes
+	// content bytes with |hex| and escapes resolved; for pcre the pattern between the slashes
+	const uint8_t *data;
 	int32_t offset, depth, distance, within; // meaningful with their flag
 	uint32_t column;                         // in the rule's line, for messages
 };

@@ -55,8 +55,8 @@ struct pipeline_conf {
 	uint32_t windows;   // 128 KiB confirm windows; 0: 1024
 	uint32_t hits;      // ring slots, power of two; 0: 65536
 	uint32_t events;    // ring slots, power of two; 0: 4096
-	uint32_t
-		event_mask; // bit per enum event_type to emit; EVENT_HTTP of a transaction with a hit is always emitted
+	// bit per enum event_type to emit; EVENT_HTTP of a transaction with a hit is always emitted
+	uint32_t event_mask;
 	bool verify_checksums; // drop from inspection (never from the wire) what the host would drop
 	bool hash_bodies;      // SHA-256 of bodies in fileinfo events
 	uint64_t hash_key[2];  // secret per boot, from getrandom(2)

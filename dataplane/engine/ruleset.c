@@ -17,7 +17,9 @@ enum {
 	STREAMS_KEPT = 4096,   // of an always-on database
 	STREAMS_KEPT_OWN = 16, // of a condition's own database
 	STREAMS_AT_LOAD = 64,
-	PCRE_MATCH_LIMIT = 3500, // Suricata's documented default
+	// Steps of one pcre evaluation. Beyond it the rule fails, counted as detect.pcre_limit: hence a hundred times
+	// Suricata's documented default of 3,500.
+	PCRE_MATCH_LIMIT = 350000,
 	PCRE_JIT_STACK = 512 << 10,
 };
 
@@ -142,7 +144,7 @@ static int worker_load(struct ruleset *rs, struct ruleset_worker *w)
 	if (transform_worker_init(w) < 0)
 		return -ENOMEM;
 	pcre2_jit_stack_assign(w->match_ctx, NULL, w->jit_stack);
-	pcre2_set_match_limit(w->match_ctx, PCRE_MATCH_LIMIT * 100);
+	pcre2_set_match_limit(w->match_ctx, PCRE_MATCH_LIMIT);
 	for (uint32_t i = 0; i < rs->n_dbs; i++) {
 		struct stream_pool *p = &w->pools[i];
 		bool own = (rs->dbs[i].flags & IMAGE_DB_OWN) != 0;
