@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A packet's life, top to bottom: parse, find its flow, put its bytes in order, classify the first of them, and either hand
-// HTTP on to inspection or let the flow go. Stages never call each other; this file calls them.
+// A pipeline's memory, its bursts, and what the shell asks of it. A packet's way through its flow is in pipeline_flow.c.
 #include "dataplane/engine/pipeline.h"
 
 #include <errno.h>
@@ -8,28 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/engine/app.h"
-#include "dataplane/engine/conn.h"
+#include "dataplane/engine/pipeline_impl.h"
 
 enum {
 	BOUNCE_BYTES = (64 << 10) + PIPELINE_TAIL_BYTES, // no IP packet is larger
-	MIDSTREAM_PROBES =
-		64,    // segments of a flow without a handshake that may fail to look like HTTP
-	HASHES = 1024, // bodies hashed at once
-};
-
-struct pipeline {
-	struct pipeline_conf conf;
-	struct counters counters;
-	struct flow_table flows;
-	struct pool cells, gathers, windows, inspects, actives, flowbits;
-	struct detect detect;
-	struct http_parser parser;
-	struct conn_ctx conn;
-	struct ring hits, events;
-	uint64_t flow_ids;
-	uint8_t *bounce;
-	EVP_MD *sha256;
+	HASHES = 1024,                                   // bodies hashed at once
 };
 
 // ---- memory ----
@@ -202,345 +184,7 @@ void pipeline_done(struct pipeline *p)
 	p->sha256 = NULL;
 }
 
-// ---- the end of a flow ----
-
-static void prefix_drop(struct pipeline *p, struct tcp_half *h)
-{
-	if (h->prefix != POOL_NONE)
-		pool_put(&p->cells, pool_at(&p->cells, h->prefix));
-	h->prefix = POOL_NONE;
-}
-
-// From here on no payload byte of the flow is read.
-static void flow_release(struct pipeline *p, struct flow *f, enum app_proto app)
-{
-	static const enum counter counter[APP_N] = {
-		[APP_TLS] = CNT_APP_TLS_FLOWS,
-		[APP_SSH] = CNT_APP_SSH_FLOWS,
-		[APP_OPAQUE] = CNT_APP_OPAQUE_FLOWS,
-	};
-
-	p->counters.v[counter[app]]++;
-	f->app = (uint8_t)app;
-	for (int d = 0; d < DIR_N; d++) {
-		uint32_t held = tcp_half_drop(&f->half[d], &p->cells, &p->counters);
-
-		p->counters.v[CNT_TCP_RELEASED] += held;
-		f->released_bytes += held;
-		if (f->half[d].prefix != POOL_NONE && f->http == NULL)
-			p->counters.v[CNT_APP_PREFIX_BYTES] +=
-				((struct tcp_seg *)pool_at(&p->cells, f->half[d].prefix))->len;
-		prefix_drop(p, &f->half[d]);
-	}
-	if (f->http != NULL)
-		conn_close(&p->conn, f, false);
-}
-
-static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run);
-
-// Everything readable of one side. Its first message may turn the flow round: the reader follows its side.
-static void flow_read(struct pipeline *p, struct flow *f, struct tcp_reader *rd, bool from_lo)
-{
-	struct tcp_run run;
-
-	while (tcp_reader_next(rd, &run)) {
-		flow_run(p, f, flow_dir(f, from_lo), &run);
-		rd->half = &f->half[flow_dir(f, from_lo)];
-	}
-}
-
-static void flow_event(struct pipeline *p, const struct flow *f, enum flow_reason reason)
-{
-	struct event e = {.type = EVENT_FLOW};
-
-	if ((p->conf.event_mask & (1u << EVENT_FLOW)) == 0)
-		return;
-	e.flags = (f->flags & FLOW_HAS_HIT) != 0 ? EVENT_HAS_HIT : 0;
-	if (((f->half[0].flags | f->half[1].flags) & TCP_HALF_GAP) != 0)
-		e.flags |= EVENT_GAP;
-	e.flow.start_ns = f->start_ts_ns;
-	e.flow.end_ns = f->end_ts_ns;
-	for (int d = 0; d < DIR_N; d++) {
-		e.flow.pkts[d] = f->pkts[d];
-		e.flow.bytes[d] = f->bytes[d];
-	}
-	e.flow.payload_bytes_inspected = f->inspected_bytes;
-	e.flow.payload_bytes_released = f->released_bytes;
-	e.flow.state = f->state == FLOW_CLOSING                                         ? 2
-		       : f->app == APP_TLS || f->app == APP_SSH || f->app == APP_OPAQUE ? 3
-		       : f->state == FLOW_ESTABLISHED                                   ? 1
-											: 0;
-	e.flow.reason = (uint8_t)reason;
-	conn_emit(&p->conn, f, DIR_TO_SERVER, &e);
-}
-
-static void flow_close(struct pipeline *p, struct flow *f, enum flow_reason reason)
-{
-	static const enum counter counter[] = {
-		[FLOW_REASON_TIMEOUT] = CNT_FLOW_TIMEOUT,
-		[FLOW_REASON_CLOSED] = CNT_FLOW_CLOSED,
-		[FLOW_REASON_EVICTED] = CNT_FLOW_EVICTED,
-		[FLOW_REASON_SHUTDOWN] = CNT_FLOW_SHUTDOWN,
-	};
-	bool from_lo = (f->flags & FLOW_CLIENT_HI) == 0;
-
-	p->conn.ts_ns = f->end_ts_ns;
-	// What still waits for a hole to be filled is inspected now, the client's first.
-	for (int i = 0; i < DIR_N; i++, from_lo = !from_lo) {
-		struct tcp_reader rd;
-
-		tcp_reader_flush(&rd, f, flow_dir(f, from_lo), &p->cells, &p->counters);
-		flow_read(p, f, &rd, from_lo);
-	}
-	if (f->http != NULL)
-		conn_close(&p->conn, f, true);
-	for (int d = 0; d < DIR_N; d++)
-		prefix_drop(p, &f->half[d]);
-	if (reason != FLOW_REASON_EVICTED && f->state == FLOW_CLOSING)
-		reason = FLOW_REASON_CLOSED;
-	p->counters.v[counter[reason]]++;
-	p->counters.v[CNT_FLOW_ACTIVE]--;
-	flow_event(p, f, reason);
-	flow_del(&p->flows, f);
-}
-
-// ---- the first bytes ----
-
-static bool is_released(const struct flow *f)
-{
-	return f->app == APP_TLS || f->app == APP_SSH || f->app == APP_OPAQUE;
-}
-
-// What one side sent before the flow was decided goes to the parser first.
-static bool prefix_feed(struct pipeline *p, struct flow *f, enum dir dir)
-{
-	struct tcp_half *h = &f->half[dir];
-	struct tcp_seg *cell;
-	struct tcp_run run = {0};
-	bool stays;
-
-	if (h->prefix == POOL_NONE)
-		return true;
-	cell = pool_at(&p->cells, h->prefix);
-	h->prefix = POOL_NONE;
-	run.data = span_of(cell->data, cell->len);
-	stays = conn_run(&p->conn, f, dir, &run);
-	pool_put(&p->cells, cell);
-	return stays;
-}
-
-static void flow_becomes_http(struct pipeline *p, struct flow *f, enum dir *io_dir,
-			      enum app_side side)
-{
-	enum dir says = side == APP_SIDE_SERVER ? DIR_TO_CLIENT : DIR_TO_SERVER;
-
-	f->http = conn_new(&p->conn);
-	if (f->http == NULL) {
-		flow_release(p, f, APP_OPAQUE);
-		return;
-	}
-	p->counters.v[CNT_APP_HTTP_FLOWS]++;
-	f->app = APP_HTTP;
-	// A handshake tells who is who; without it the first message does.
-	if (says != *io_dir && (f->flags & (FLOW_SYN | FLOW_SYNACK)) == 0) {
-		flow_flip(f);
-		*io_dir = says;
-	}
-	for (int d = 0; d < DIR_N; d++) {
-		if (!prefix_feed(p, f, d)) {
-			flow_release(p, f, APP_OPAQUE);
-			return;
-		}
-	}
-}
-
-// Decide what an undecided flow is. Returns true when the run is still to be read, as HTTP.
-static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
-			  const struct tcp_run *run)
-{
-	struct tcp_half *h = &f->half[*io_dir];
-	struct tcp_seg *cell = h->prefix != POOL_NONE ? pool_at(&p->cells, h->prefix) : NULL;
-	struct span first = run->data;
-	enum app_side side;
-	enum app_proto app;
-
-	if (cell != NULL) {
-		size_t n = APP_PREFIX_MAX - cell->len;
-
-		if (n > run->data.len)
-			n = run->data.len;
-		if (n > 0)
-			memcpy(cell->data + cell->len, run->data.data, n);
-		first = span_of(cell->data, cell->len + n);
-	}
-	app = app_detect(first, &side);
-	if (app == APP_UNKNOWN && run->fin)
-		app = APP_OPAQUE;
-	if (app == APP_HTTP) {
-		flow_becomes_http(p, f, io_dir, side);
-		return f->http != NULL;
-	}
-	if (app == APP_UNKNOWN) {
-		if (first.len == 0)
-			return false;
-		if (cell == NULL) {
-			cell = pool_get(&p->cells);
-			if (cell != NULL) {
-				h->prefix = pool_index(&p->cells, cell);
-				memcpy(cell->data, first.data, first.len);
-			}
-		}
-		if (cell != NULL) {
-			cell->len = (uint16_t)first.len;
-			return false;
-		}
-		app = APP_OPAQUE;
-	}
-	// What stands in a cell is counted when the cell goes.
-	if (cell == NULL)
-		p->counters.v[CNT_APP_PREFIX_BYTES] +=
-			first.len < APP_PREFIX_MAX ? first.len : APP_PREFIX_MAX;
-	else
-		cell->len = (uint16_t)first.len;
-	// Picked up in the middle of a body: the next message may come.
-	if (app == APP_OPAQUE && (f->flags & FLOW_MIDSTREAM) != 0 &&
-	    ++f->probes < MIDSTREAM_PROBES) {
-		if (cell != NULL)
-			p->counters.v[CNT_APP_PREFIX_BYTES] += cell->len;
-		prefix_drop(p, h);
-		return false;
-	}
-	flow_release(p, f, app);
-	return false;
-}
-
-// ---- one run of stream bytes ----
-
-static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run)
-{
-	f->inspected_bytes += run->data.len;
-	if (f->app == APP_UNKNOWN && !flow_classify(p, f, &dir, run))
-		return;
-	if (is_released(f)) {
-		// The flow was let go while this packet was being read; nothing looks at the rest of it.
-		f->inspected_bytes -= run->data.len;
-		f->released_bytes += run->data.len;
-		p->counters.v[CNT_TCP_DELIVERED] -= run->data.len;
-		p->counters.v[CNT_TCP_RELEASED] += run->data.len;
-		return;
-	}
-	if (!conn_run(&p->conn, f, dir, run)) {
-		p->counters.v[CNT_HTTP_UPGRADED]++;
-		flow_release(p, f, APP_OPAQUE);
-	}
-}
-
-static void flow_finished(struct flow *f)
-{
-	if ((f->half[0].flags & TCP_HALF_FIN_DONE) != 0 &&
-	    (f->half[1].flags & TCP_HALF_FIN_DONE) != 0)
-		f->state = FLOW_CLOSING;
-}
-
-// ---- one packet ----
-
-// A released flow is only followed to its end: sequence numbers and flags, no payload.
-static void packet_released(struct pipeline *p, struct flow *f, enum dir dir, const struct pkt *pkt)
-{
-	struct tcp_half *h = &f->half[dir];
-
-	p->counters.v[CNT_TCP_RELEASED] += pkt->payload.len;
-	f->released_bytes += pkt->payload.len;
-	if ((pkt->flags & TCP_FIN) != 0)
-		h->flags |= TCP_HALF_FIN_DONE;
-	if ((pkt->flags & TCP_RST) != 0)
-		f->state = FLOW_CLOSING;
-	flow_finished(f);
-}
-
-static struct flow *flow_start(struct pipeline *p, const struct pkt *pkt, uint32_t hash,
-			       uint64_t now_ns)
-{
-	struct flow *f, *victim;
-	bool syn = (pkt->flags & TCP_SYN) != 0;
-
-	// An answer to nothing, a last ACK or a reset starts no flow.
-	if (!syn && pkt->payload.len == 0)
-		return NULL;
-	if (syn && (pkt->flags & (TCP_FIN | TCP_RST)) != 0)
-		return NULL;
-	f = flow_add(&p->flows, &pkt->key, hash, &victim);
-	if (f == NULL && victim != NULL) {
-		uint64_t ts_ns = p->conn.ts_ns;
-
-		flow_close(p, victim, FLOW_REASON_EVICTED);
-		p->conn.ts_ns = ts_ns;
-		f = flow_add(&p->flows, &pkt->key, hash, &victim);
-	}
-	if (f == NULL)
-		return NULL;
-	f->id = (uint64_t)(p->conf.worker + 1) << 48 | ++p->flow_ids;
-	f->start_ts_ns = p->conn.ts_ns;
-	f->last_seen_ns = now_ns;
-	p->counters.v[CNT_FLOW_CREATED]++;
-	p->counters.v[CNT_FLOW_ACTIVE]++;
-	flow_orient(f, pkt);
-	p->counters.v[CNT_FLOW_MIDSTREAM] += !syn;
-	return f;
-}
-
-static void packet(struct pipeline *p, const struct frame *frame, struct pkt *pkt, uint32_t hash,
-		   uint64_t now_ns)
-{
-	struct flow *f = flow_find(&p->flows, &pkt->key, hash);
-	struct tcp_reader rd;
-	enum tcp_verdict verdict;
-	enum dir dir;
-
-	p->conn.ts_ns = frame->ts_ns;
-	if (f != NULL && flow_is_expired(f, now_ns)) {
-		flow_close(p, f, FLOW_REASON_TIMEOUT);
-		p->conn.ts_ns = frame->ts_ns;
-		f = NULL;
-	}
-	for (int attempt = 0;; attempt++) {
-		if (f == NULL)
-			f = flow_start(p, pkt, hash, now_ns);
-		if (f == NULL) {
-			p->counters.v[CNT_FLOW_NONE]++;
-			return;
-		}
-		dir = flow_dir(f, pkt->from_lo);
-		verdict = is_released(f) && f->state != FLOW_CLOSING
-				  ? TCP_ACCEPT
-				  : tcp_track(f, pkt, dir, &p->counters);
-		if (verdict != TCP_NEW_FLOW || attempt > 0)
-			break;
-		p->counters.v[CNT_FLOW_REUSED]++;
-		flow_close(p, f, FLOW_REASON_CLOSED);
-		p->conn.ts_ns = frame->ts_ns;
-		f = NULL;
-	}
-	f->last_seen_ns = now_ns;
-	f->end_ts_ns = frame->ts_ns;
-	f->pkts[dir]++;
-	f->bytes[dir] += pkt->frame_len;
-	p->counters.v[CNT_TCP_PAYLOAD] += pkt->payload.len;
-	if (verdict != TCP_ACCEPT)
-		return;
-	if (is_released(f)) {
-		packet_released(p, f, dir, pkt);
-		return;
-	}
-	if (frame->tail_bytes < PIPELINE_TAIL_BYTES && pkt->payload.len > 0) {
-		memcpy(p->bounce, pkt->payload.data, pkt->payload.len);
-		pkt->payload.data = p->bounce;
-		p->counters.v[CNT_PKT_COPIED]++;
-	}
-	tcp_reader_init(&rd, f, dir, &p->cells, pkt, &p->counters);
-	flow_read(p, f, &rd, pkt->from_lo);
-	flow_finished(f);
-}
+// ---- bursts ----
 
 void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int n, uint64_t now_ns)
 {
@@ -571,7 +215,7 @@ void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int
 	for (unsigned int i = 0; i < n_pkts; i++)
 		flow_prefetch_record(&p->flows, hash[i]);
 	for (unsigned int i = 0; i < n_pkts; i++)
-		packet(p, of[i], &pkts[i], hash[i], now_ns);
+		pipeline_packet(p, of[i], &pkts[i], hash[i], now_ns);
 }
 
 // ---- between bursts ----
@@ -583,7 +227,7 @@ static unsigned int sweep(struct pipeline *p, uint64_t now_ns, bool all, unsigne
 	struct flow *f;
 
 	while ((f = flow_expired(&p->flows, now_ns, all, &budget)) != NULL) {
-		flow_close(p, f, reason);
+		pipeline_flow_close(p, f, reason);
 		closed++;
 	}
 	return closed;

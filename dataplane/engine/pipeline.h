@@ -2,7 +2,7 @@
 // The whole path of a packet, from frame to hit. One pipeline per worker; nothing is shared between pipelines
 // but the rule set, which is read-only to them (its per-worker parts are indexed by conf.worker).
 //
-// Reading pipeline.c from top to bottom is reading a packet's life. No system call, lock or allocation in
+// Reading pipeline_flow.c from top to bottom is reading a packet's life. No system call, lock or allocation in
 // pipeline_burst() and pipeline_idle(); memory comes from the caller at init.
 #ifndef ENGINE_PIPELINE_H
 #define ENGINE_PIPELINE_H

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Private to pipeline*.c.
+#ifndef ENGINE_PIPELINE_IMPL_H
+#define ENGINE_PIPELINE_IMPL_H
+
+#include "dataplane/engine/conn.h"
+#include "dataplane/engine/pipeline.h"
+
+struct pipeline {
+	struct pipeline_conf conf;
+	struct counters counters;
+	struct flow_table flows;
+	struct pool cells, gathers, windows, inspects, actives, flowbits;
+	struct detect detect;
+	struct http_parser parser;
+	struct conn_ctx conn;
+	struct ring hits, events;
+	uint64_t flow_ids;
+	uint8_t *bounce;
+	struct evp_md_st *sha256;
+};
+
+// One packet that parsed, through its flow. hash: flow_hash() of its key.
+void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *pkt, uint32_t hash,
+		     uint64_t now_ns);
+
+// What waits is inspected, what is open ends, the record goes.
+void pipeline_flow_close(struct pipeline *p, struct flow *f, enum flow_reason reason);
+
+#endif
