@@ -3,6 +3,7 @@
 #ifndef COMMON_BUFFER_H
 #define COMMON_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ enum buffer_stage {
 //   raw        the bytes of the message as sent, head and body
 //   header.raw, start  the head as sent with its empty line, without and with its start line
 //   header_names       CR LF, each name CR LF, CR LF
+//   request_header, response_header  every field as a buffer of its own, "Name: value": see buffer_is_multi()
 #define BUFFER_TABLE                                                                               \
 	BUFFER(METHOD, "http.method", "http_method", BUFFER_HEAD, 1)                               \
 	BUFFER(URI, "http.uri", "http_uri", BUFFER_HEAD, 1)                                        \
@@ -39,6 +41,8 @@ enum buffer_stage {
 	BUFFER(HEADER, "http.header", "http_header", BUFFER_HEAD, 3)                               \
 	BUFFER(HEADER_RAW, "http.header.raw", "http_raw_header", BUFFER_HEAD, 3)                   \
 	BUFFER(HEADER_NAMES, "http.header_names", "", BUFFER_HEAD, 3)                              \
+	BUFFER(REQUEST_HEADER, "http.request_header", "", BUFFER_HEAD, 1)                          \
+	BUFFER(RESPONSE_HEADER, "http.response_header", "", BUFFER_HEAD, 2)                        \
 	BUFFER(COOKIE, "http.cookie", "http_cookie", BUFFER_HEAD, 3)                               \
 	BUFFER(REFERER, "http.referer", "", BUFFER_HEAD, 1)                                        \
 	BUFFER(ACCEPT, "http.accept", "", BUFFER_HEAD, 1)                                          \
@@ -73,6 +77,12 @@ struct buffer_info {
 	uint8_t stage;   // enum buffer_stage
 	uint8_t dirs;    // bit per enum dir
 };
+
+// Does a message have several buffers of this kind? All matches of a rule on it must then hold on the same one.
+static inline bool buffer_is_multi(unsigned int buffer)
+{
+	return buffer == BUF_REQUEST_HEADER || buffer == BUF_RESPONSE_HEADER;
+}
 
 static inline const struct buffer_info *buffer_info(unsigned int buffer)
 {

@@ -274,6 +274,8 @@ static const struct {
 	{"target", option_target, 0, VALUE_REQUIRED},
 	// old spellings that are sticky, too
 	{"http_header_names", parse_sticky, BUF_HEADER_NAMES, VALUE_NONE},
+	{"http_request_header", parse_sticky, BUF_REQUEST_HEADER, VALUE_NONE},
+	{"http_response_header", parse_sticky, BUF_RESPONSE_HEADER, VALUE_NONE},
 	{"http_referer", parse_sticky, BUF_REFERER, VALUE_NONE},
 	{"http_accept", parse_sticky, BUF_ACCEPT, VALUE_NONE},
 	{"http_accept_enc", parse_sticky, BUF_ACCEPT_ENC, VALUE_NONE},

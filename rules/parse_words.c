@@ -94,8 +94,10 @@ static const char *const keywords[] = {
 	"byte_extract", "byte_math", "base64_decode", "base64_data", "dotprefix", "to_lowercase",
 	"to_uppercase", "strip_whitespace", "compress_whitespace", "url_decode", "to_md5",
 	"to_sha1", "to_sha256", "header_lowercase", "pcrexform",
+	"http.request_header", "http.response_header", "http_request_header",
+	"http_response_header",
 	// http and files, not supported yet
-	"http.request_header", "http.response_header", "file.magic", "file.name",
+	"file.magic", "file.name",
 	"fileext", "filemagic", "filemd5", "filename", "filesha1", "filesha256", "filesize",
 	"filestore",
 	// payload, transforms, state

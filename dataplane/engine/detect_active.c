@@ -53,16 +53,27 @@ static bool terms_hold(const struct ruleset *rs, const struct image_cond *c, uin
 	       (negated == 0 || at_end);
 }
 
+// One head condition; where there are several buffers, on any of them.
+static bool head_cond_holds(struct detect *d, const struct inspect *in, const struct image_cond *c)
+{
+	struct ruleset_worker *w = worker_of(d, in->rs);
+	struct span buf = view_get(&d->view, c->buffer), part;
+
+	if (!buffer_is_multi(c->buffer))
+		return eval_cond(in->rs, w, c, buf, d->counters);
+	while (view_part(&buf, &part))
+		if (eval_cond(in->rs, w, c, part, d->counters))
+			return true;
+	return false;
+}
+
 // All head conditions of a rule on the view.
 bool active_head_holds(struct detect *d, const struct inspect *in, const struct image_rule *r)
 {
-	struct ruleset_worker *w = worker_of(d, in->rs);
-
 	for (uint32_t i = 0; i < r->n_conds; i++) {
 		const struct image_cond *c = &in->rs->conds[r->cond + i];
 
-		if (c->mode == IMAGE_COND_HEAD &&
-		    !eval_cond(in->rs, w, c, view_get(&d->view, c->buffer), d->counters))
+		if (c->mode == IMAGE_COND_HEAD && !head_cond_holds(d, in, c))
 			return false;
 	}
 	return true;

@@ -353,12 +353,12 @@ bool eval_cond(const struct ruleset *rs, struct ruleset_worker *w, const struct 
 	};
 	bool holds;
 
-	if (buffer.len > 0 && cond->n_transforms > 0 &&
+	if (buffer.data != NULL && cond->n_transforms > 0 &&
 	    !transform_apply(rs, w, cond, buffer, counters, &e.buf)) {
 		counters->v[CNT_EVAL_LIMIT]++;
 		return false;
 	}
-	if (e.buf.len == 0)
+	if (e.buf.data == NULL || (e.buf.len == 0 && cond->n_transforms > 0))
 		return false;
 	holds = eval_from(&e, 0, 0);
 	if (e.over)

@@ -14,7 +14,8 @@ enum {
 	EVAL_STEPS_MAX = 20000, // tries of one evaluation; beyond that it fails and is counted
 };
 
-// Does every match of the condition hold on the buffer? A buffer of no bytes satisfies nothing.
+// Does every match of the condition hold on the buffer? A buffer that is not there (data NULL), or of which a
+// transform leaves nothing, satisfies nothing.
 bool eval_cond(const struct ruleset *rs, struct ruleset_worker *w, const struct image_cond *cond,
 	       struct span buffer, struct counters *counters);
 

@@ -47,14 +47,14 @@ static size_t value_copy(uint8_t *out, struct span value)
 	return n;
 }
 
-static struct span header_make(const struct http_head *h, uint8_t *out)
+static struct span header_make(const struct http_head *h, bool with_cookies, uint8_t *out)
 {
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < h->n_fields; i++) {
 		const struct http_field *f = &h->fields[i];
 
-		if (is_cookie(h, f->name))
+		if (!with_cookies && is_cookie(h, f->name))
 			continue;
 		if (f->name.len > 0) {
 			memcpy(out + n, f->name.data, f->name.len);
@@ -67,17 +67,33 @@ static struct span header_make(const struct http_head *h, uint8_t *out)
 		out[n++] = '\r';
 		out[n++] = '\n';
 	}
-	return span_of(out, n);
+	return n > 0 ? span_of(out, n) : SPAN_NONE;
+}
+
+bool view_part(struct span *io_rest, struct span *ret_part)
+{
+	const uint8_t *lf =
+		memchr(io_rest->data, '\n', io_rest->len); // none in a name or an unfolded value
+
+	if (lf == NULL)
+		return false;
+	*ret_part = span_of(io_rest->data, (size_t)(lf - io_rest->data) - 1);
+	*io_rest = span_from(*io_rest, ret_part->len + 2);
+	return true;
 }
 
 static struct span cookie_make(const struct http_head *h, uint8_t *out)
 {
+	bool seen = false;
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < h->n_fields; i++) {
 		const struct http_field *f = &h->fields[i];
 
-		if (!is_cookie(h, f->name) || f->value.len == 0)
+		if (!is_cookie(h, f->name))
+			continue;
+		seen = true;
+		if (f->value.len == 0)
 			continue;
 		if (n > 0) {
 			out[n++] = ',';
@@ -85,7 +101,7 @@ static struct span cookie_make(const struct http_head *h, uint8_t *out)
 		}
 		n += value_copy(out + n, f->value);
 	}
-	return span_of(out, n);
+	return seen ? span_of(out, n) : SPAN_NONE;
 }
 
 static struct span names_make(const struct http_head *h, uint8_t *out)
@@ -140,7 +156,9 @@ static struct span field_make(struct view *v, struct span name)
 		n += value_copy(out + n, f->value);
 	}
 	v->n_joined += n;
-	return n > 0 ? span_of(out, n) : one;
+	if (n > 0)
+		return span_of(out, n);
+	return seen > 0 && one.data == NULL ? span_of(out, 0) : one;
 }
 
 static struct span start_line(const struct http_head *h)
@@ -248,7 +266,10 @@ static struct span make(struct view *v, enum buffer buffer)
 	case BUF_HEADER_NAMES:
 		return names_make(h, s->names);
 	case BUF_HEADER:
-		return header_make(h, s->header);
+		return header_make(h, false, s->header);
+	case BUF_REQUEST_HEADER:
+	case BUF_RESPONSE_HEADER:
+		return header_make(h, true, s->fields);
 	case BUF_COOKIE:
 		return cookie_make(h, s->cookie);
 	case BUF_STAT_CODE:

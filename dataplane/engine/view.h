@@ -13,6 +13,7 @@ struct view_scratch {
 	uint8_t host[HTTP_GATHER_BYTES];
 	uint8_t header[2 * HTTP_HEAD_MAX +
 		       64]; // ": " for ":" can make a head longer, never twice as long
+	uint8_t fields[2 * HTTP_HEAD_MAX + 64]; // as header, cookies too
 	uint8_t cookie[HTTP_GATHER_BYTES];
 	uint8_t names[HTTP_GATHER_BYTES];
 	uint8_t joined[HTTP_GATHER_BYTES]; // fields that came more than once, one after the other
@@ -28,8 +29,12 @@ struct view {
 
 void view_init(struct view *v, const struct http_head *head, struct view_scratch *scratch);
 
-// A head buffer; empty if the message has none. Valid until the next view_init() on the same scratch, and with the head.
-// 64 bytes behind it are readable.
+// A head buffer; data is NULL if the message has none, which is not the same as an empty one. Valid until the next
+// view_init() on the same scratch, and with the head. 64 bytes behind it are readable.
+// A buffer that is several (buffer_is_multi) comes as its parts, each with CR LF behind it: view_part() takes them apart.
 struct span view_get(struct view *v, enum buffer buffer);
+
+// The next part of a multiple buffer, or false.
+bool view_part(struct span *io_rest, struct span *ret_part);
 
 #endif

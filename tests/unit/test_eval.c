@@ -104,7 +104,7 @@ static const struct {
 	{"content:\"|61 00|\";", "a", false},
 	{"content:!\"abc\";", "xyz", true},
 	{"content:!\"abc\";", "xabc", false},
-	{"content:!\"abc\";", "", false}, // nothing holds on nothing
+	{"content:!\"abc\";", "", true}, // empty, but there
 	// offset and depth
 	{"content:\"b\"; offset:2;", "ab", false},
 	{"content:\"b\"; offset:2;", "abb", true},
