@@ -4,8 +4,8 @@
 
 usage: summary.py TESTLOG.json|OUTPUT.tap...
 
-Understands what cmocka prints and TAP-like lines ("ok 1 - name", "not ok 2 - name", "ok 3 - name # SKIP why").
-A program that prints neither counts as one case; one that dies counts at least one failure. Names failures and
+Understands what cmocka prints, TAP-like lines ("ok 1 - name", "not ok 2 - name", "ok 3 - name # SKIP why") and
+"N cases passed" for cases not worth a line each. A program that prints none of these counts as one case; one that dies counts at least one failure. Names failures and
 skips, then prints one last line "N passed, N failed, N skipped". Exit code 1 if anything failed or nothing ran.
 """
 import json
@@ -22,6 +22,7 @@ CMOCKA_FAILED = re.compile(r"^\[  FAILED  \] (?!\d+ test)(\S+)$", re.M)
 # What a test says between its start and its verdict is why it was skipped.
 CMOCKA_SKIPPED = re.compile(r"^\[ RUN      \] (\S+)\n((?:(?!\[ RUN).*\n)*?)\[  SKIPPED \] \1$", re.M)
 TAP = re.compile(r"^(not ok|ok)\b(?: \d+)?(?: - )?(.*)$", re.M)
+PASSED = re.compile(r"^(\d+) cases passed$", re.M)
 TAP_SKIP = re.compile(r"# skip\b", re.I)
 
 
@@ -54,6 +55,8 @@ def count(entry):
             messages.append(f"skipped: {name}: {case}")
         else:
             passed += 1
+
+    passed += sum(int(n) for n in PASSED.findall(text))
 
     result = entry.get("result", "")
     if result in ("FAIL", "ERROR", "TIMEOUT", "INTERRUPT") and failed == 0:
