@@ -12,6 +12,8 @@ struct diag {
 	char file[256];
 	unsigned int line;
 	unsigned int column;
+	// What the text is about, "" if that is not known: of a rule, the keyword; of a skipped one, its protocol.
+	char keyword[48];
 	char text[512];
 };
 
@@ -26,9 +28,16 @@ __attribute__((format(printf, 5, 6))) static inline void diag_set(struct diag *d
 	snprintf(d->file, sizeof(d->file), "%s", file != NULL ? file : "");
 	d->line = line;
 	d->column = column;
+	d->keyword[0] = '\0';
 	va_start(ap, fmt);
 	vsnprintf(d->text, sizeof(d->text), fmt, ap);
 	va_end(ap);
+}
+
+static inline void diag_set_keyword(struct diag *d, const char *keyword)
+{
+	if (d != NULL)
+		snprintf(d->keyword, sizeof(d->keyword), "%s", keyword);
 }
 
 // "file:12:3: text", leaving out what is unknown. Returns buf.

@@ -236,6 +236,8 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 		err = maker_add_rule(&m, &rs->v[i], &why);
 		if (err == -EINVAL) {
 			stats.refused++;
+			if (why.keyword[0] == '\0')
+				diag_set_keyword(&why, rule_keyword_at(&rs->v[i], why.column));
 			if (report != NULL)
 				report(ctx, RULES_REFUSED, rs->v[i].sid, &why);
 			err = 0;

@@ -169,6 +169,7 @@ static void rule_reset(struct parser *p)
 		.reference = "",
 		.metadata = "",
 	};
+	p->keyword = (struct text){NULL, 0};
 	p->at_rule = p->at_source = 0;
 	p->at_line = p->line;
 	p->at_column = 1;

@@ -410,10 +410,13 @@ int parse_options(struct parser *p, struct text options)
 
 	while (t.n > 0 && t.s[0] != ')') {
 		ret = option_next(p, &t, &o);
-		if (ret == 0)
+		if (ret == 0) {
+			p->keyword = o.name;
 			ret = option_dispatch(p, &o);
+		}
 		if (ret != 0)
 			return ret;
+		p->keyword = (struct text){NULL, 0};
 		t = text_trim(t);
 	}
 	if (t.n == 0)

@@ -59,6 +59,8 @@ struct parser {
 
 	// The rule: its text in one piece, and where that came from.
 	struct text rule;
+	struct text
+		keyword;    // whose option is being read, none in the header and when all have been
 	struct text source; // the same bytes in the file, line ends and continuations included
 	unsigned int line;  // of the first byte
 	bool joined;        // rule is a copy without the continuations
@@ -94,7 +96,8 @@ struct parser {
 
 // --- text ---
 
-// Fill p->diag for position at (in p->rule; NULL: the rule as a whole). Returns -EINVAL.
+// Fill p->diag for position at (in p->rule; NULL: the rule as a whole); its keyword is the one that is being read, else
+// the word that stands there. Returns -EINVAL.
 __attribute__((format(printf, 3, 4))) int parse_fail(struct parser *p, const char *at,
 						     const char *fmt, ...);
 // Column of at in its line of the file.

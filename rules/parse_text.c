@@ -2,6 +2,7 @@
 // Spans of rule text: trimming, numbers, and where in the file a byte of a rule stands.
 #include "rules/parse_rule.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,24 @@ unsigned int parse_column(struct parser *p, const char *at)
 	return p->at_column;
 }
 
+// The keyword in question, in lower case, as far as it fits; what is none (a quote, a brace) gives "".
+static void keyword_set(struct parser *p, const char *at)
+{
+	const char *end = p->rule.s + p->rule.n;
+	struct text t = p->keyword;
+	size_t n = 0;
+
+	if (t.n == 0 && at != NULL && at >= p->rule.s && at <= end)
+		t = (struct text){at, (size_t)(end - at)};
+	while (n < t.n && n + 1 < sizeof(p->diag.keyword) &&
+	       (isalnum((unsigned char)t.s[n]) || t.s[n] == '_' || t.s[n] == '-' ||
+		t.s[n] == '.')) {
+		p->diag.keyword[n] = (char)tolower((unsigned char)t.s[n]);
+		n++;
+	}
+	p->diag.keyword[n] = '\0';
+}
+
 int parse_fail(struct parser *p, const char *at, const char *fmt, ...)
 {
 	unsigned int line = p->line, column = 0;
@@ -139,6 +158,7 @@ int parse_fail(struct parser *p, const char *at, const char *fmt, ...)
 		line = p->at_line;
 	}
 	diag_set(&p->diag, p->file, line, column, "%s", "");
+	keyword_set(p, at);
 	va_start(ap, fmt);
 	vsnprintf(p->diag.text, sizeof(p->diag.text), fmt, ap);
 	va_end(ap);

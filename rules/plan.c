@@ -508,11 +508,13 @@ int plan_rule(struct rules *rs, const struct rule *r, struct plan *ret_plan, str
 		diag_set(d, r->file, r->line, 0,
 			 "flow:%s is not supported: only reassembled streams are inspected",
 			 (r->flow & RULE_FLOW_NO_STREAM) != 0 ? "no_stream" : "not_established");
+		diag_set_keyword(d, "flow");
 		return -EINVAL;
 	}
 	p->dirs = dirs_of(r);
 	if (p->dirs == 0) {
 		diag_set(d, r->file, r->line, 0, "its buffers and flow option leave no direction");
+		diag_set_keyword(d, "flow");
 		return -EINVAL;
 	}
 	err = group(rs, r, p, d);

@@ -76,3 +76,29 @@ void rules_done(struct rules *rs)
 	free(rs->v);
 	*rs = (struct rules){0};
 }
+
+const char *rule_keyword_at(const struct rule *r, uint32_t column)
+{
+	static const char *const names[] = {
+		[RULE_CONTENT] = "content",
+		[RULE_PCRE] = "pcre",
+		[RULE_SIZE] = "bsize",
+		[RULE_DATA_AT] = "isdataat",
+		[RULE_BYTE_TEST] = "byte_test",
+		[RULE_BYTE_JUMP] = "byte_jump",
+		[RULE_BYTE_EXTRACT] = "byte_extract",
+		[RULE_BYTE_MATH] = "byte_math",
+		[RULE_BASE64] = "base64_decode",
+	};
+	const struct rule_match *best = NULL;
+
+	for (uint32_t i = 0; i < r->n_matches; i++) {
+		const struct rule_match *m = &r->matches[i];
+
+		if (m->column <= column && (best == NULL || m->column > best->column))
+			best = m;
+	}
+	if (best == NULL || best->type >= sizeof(names) / sizeof(names[0]))
+		return "";
+	return names[best->type] != NULL ? names[best->type] : "";
+}

@@ -169,6 +169,9 @@ struct rules {
 
 void rules_done(struct rules *rs);
 
+// Keyword of the match that stands at a column of the rule's line, or shortly before; "" if there is none.
+const char *rule_keyword_at(const struct rule *r, uint32_t column);
+
 // Zeroed memory that lives as long as rs; NULL when out of memory. Alignment 8.
 void *rules_alloc(struct rules *rs, size_t size);
 

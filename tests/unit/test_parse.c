@@ -919,6 +919,36 @@ static void test_file(void **state)
 	rules_done(&rs);
 }
 
+// Every report names what it is about.
+static void test_keyword(void **state)
+{
+	static const struct {
+		const char *text, *keyword;
+	} cases[] = {
+		{"alert dns any any -> any any (sid:1;)", "dns"},
+		{"alert htttp any any -> any any (sid:1;)", "htttp"},
+		{"alert http $NONE any -> any any (sid:1;)", ""},
+		{"alert http any any -> any any (content:\"a\"; Foo.Bar; sid:1;)", "foo.bar"},
+		{"alert http any any -> any any (content:\"a\"; depth:x; sid:1;)", "depth"},
+		{"alert http any any -> any any (pcre:\"/(/\"; sid:1;)", "pcre"},
+		{"alert http any any -> any any (content:\"a\"; \"; sid:1;)", ""},
+		{"alert http any any -> any any (msg:\"a\"; http.uri; sid:1;)", "http.uri"},
+		{"alert http any any -> any any (content:\"a\"; sid:1;", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct reports r;
+		struct rules rs = {0};
+
+		assert_int_equal(parse(&rs, cases[i].text, strlen(cases[i].text), NULL, &r), 0);
+		assert_int_equal(r.n, 1);
+		if (strcmp(r.diag[0].keyword, cases[i].keyword) != 0)
+			print_error("%s: %s\n", cases[i].text, r.diag[0].text);
+		assert_string_equal(r.diag[0].keyword, cases[i].keyword);
+		rules_done(&rs);
+	}
+}
+
 // The example that ships loads as a whole (tests run at the top of the source tree).
 static void test_examples(void **state)
 {
@@ -969,7 +999,7 @@ int main(void)
 		cmocka_unit_test(test_limits),     cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_binary),     cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_file),       cmocka_unit_test(test_examples),
-		cmocka_unit_test(test_alloc),
+		cmocka_unit_test(test_alloc),      cmocka_unit_test(test_keyword),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
