@@ -109,6 +109,10 @@
 	  "directions that lost bytes outside a body: they go on raw")                             \
 	X(HTTP_GAP_IN_BODY, "http.gap_in_body", "bodies with lost bytes")                          \
 	X(HTTP_TRUNCATED, "http.truncated", "messages that ended early")                           \
+	X(HTTP_ALT_BYTES, "http.alternative_bytes",                                                \
+	  "bytes scanned once more under another reading, hits in them are marked ambiguous")      \
+	X(HTTP_ALT_LIMIT, "http.alternative_limit",                                                \
+	  "other readings not scanned to their end: budget of the flow used up, or no room")       \
 	/* content decoding */                                                                     \
 	X(DECODE_STARTED, "decompress.bodies", "bodies decompressed")                              \
 	X(DECODE_NO_STATE, "decompress.no_state",                                                  \

@@ -244,8 +244,8 @@ static const char *dir_name(uint8_t dir)
 size_t eve_alert(char *buf, size_t size, const struct hit *hit, const struct eve_rule *rule,
 		 const struct eve_context *ctx)
 {
-	static const char *const flags[] = {"gap", "midstream", "window_short", "truncated",
-					    "oneway"};
+	static const char *const flags[] = {"gap",       "midstream", "window_short",
+					    "truncated", "oneway",    "ambiguous"};
 	const struct buffer_info *buffer = buffer_info(hit->buffer);
 	struct out o = line_begin(buf, size, hit->ts_ns, "alert", ctx);
 

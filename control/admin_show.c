@@ -266,6 +266,7 @@ static json_t *hit_flags(uint16_t flags)
 		{HIT_WINDOW_SHORT, "window_short"},
 		{HIT_TRUNCATED, "truncated"},
 		{HIT_ONEWAY, "oneway"},
+		{HIT_AMBIGUOUS, "ambiguous"},
 	};
 	json_t *list = json_array();
 

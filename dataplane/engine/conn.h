@@ -9,7 +9,8 @@
 typedef struct evp_md_ctx_st EVP_MD_CTX;
 
 enum {
-	CONN_PIPELINE_MAX = 128, // requests in flight; servers allow about as many
+	CONN_PIPELINE_MAX = 128,      // requests in flight; servers allow about as many
+	CONN_ALT_BYTES_MAX = 4 << 20, // scanned under other readings, per flow
 };
 
 // A request and its response. Lives until both have ended.
@@ -28,6 +29,7 @@ struct http_msg {
 	struct http_tx *tx;                        // NULL between messages, or without room
 	struct decoder *decoder[HTTP_CODINGS_MAX]; // undone in this order; NULL: none
 	EVP_MD_CTX *hash;
+	struct inspect *alt; // of bytes that conn_alt() was given, NULL: none
 	uint64_t body_bytes; // dechunked
 	uint64_t file_bytes; // decoded
 	uint16_t status;
@@ -42,6 +44,7 @@ struct http_conn {
 	struct flowbits *bits;        // pooled, NULL until a rule sets one
 	uint32_t n_queued;
 	uint32_t next_tx_id;
+	uint32_t alt_bytes; // scanned under other readings so far
 };
 
 // What the connections of one worker share.
@@ -50,6 +53,8 @@ struct conn_ctx {
 	struct counters *counters;
 	struct detect *detect;
 	struct http_parser *parser;
+	struct http_parser alt_parser; // of other readings: what it counts is not told
+	struct counters alt_counters;
 	struct ring *events;
 	uint32_t event_mask;
 	uint8_t worker;
@@ -69,6 +74,18 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 // End of the flow: whatever is open ends, events are emitted, the connection is freed. decide: matches that depend on the end of a
 // message are decided; otherwise (the flow is released) everything is dropped.
 void conn_close(struct conn_ctx *x, struct flow *f, bool decide);
+
+// These bytes of direction dir were sent, too, in the place of others or beside them: a host may read them instead. They are
+// scanned as raw bytes, as a body and, if a message begins in them, as messages; the connection's own reading goes on as
+// if they had not been there. They have 64 readable bytes behind them. Hits are marked HIT_AMBIGUOUS. Calls within one
+// message go on where the last one ended. At most CONN_ALT_BYTES_MAX per flow, then counted.
+void conn_alt(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
+
+// Something that a sensor may read differently than a host: bumps c, and tells it in an event once per flow and counter.
+void conn_anomaly(struct conn_ctx *x, struct flow *f, enum dir dir, enum counter c);
+
+// Messages bound to a rule set other than the current one lose their binding. Returns how many did.
+unsigned int conn_release_old(struct conn_ctx *x, struct flow *f);
 
 // Emit an event of flow f. The caller has set type, tx_id, flags and the body.
 void conn_emit(struct conn_ctx *x, const struct flow *f, enum dir dir, struct event *e);

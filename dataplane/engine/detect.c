@@ -29,25 +29,29 @@ bool detect_needs(const struct inspect *in, enum detect_stream s)
 	return always_on(in, s) != IMAGE_NONE || tail_of(in, s) > 0 || in->active != POOL_NONE;
 }
 
-struct inspect *detect_begin(struct detect *d, enum dir dir)
+static struct inspect *begin(struct detect *d, struct ruleset *rs, enum dir dir)
 {
-	struct inspect *in;
+	struct inspect *in = pool_get(d->inspects);
 
-	if (d->rs == NULL) {
-		d->counters->v[CNT_RX_NO_RULESET]++;
-		return NULL;
-	}
-	in = pool_get(d->inspects);
 	if (in == NULL) {
 		d->counters->v[CNT_HTTP_NO_MESSAGE]++;
 		return NULL;
 	}
 	memset(in, 0, sizeof(*in));
-	in->rs = d->rs;
+	in->rs = rs;
 	in->dir = (uint8_t)dir;
 	in->active = POOL_NONE;
 	in_use_add(worker_of(d, in->rs), 1);
 	return in;
+}
+
+struct inspect *detect_begin(struct detect *d, enum dir dir)
+{
+	if (d->rs == NULL) {
+		d->counters->v[CNT_RX_NO_RULESET]++;
+		return NULL;
+	}
+	return begin(d, d->rs, dir);
 }
 
 // ---- scanning ----
@@ -115,6 +119,33 @@ static void head_keep(struct detect *d, struct inspect *in, struct span raw)
 	}
 	memcpy(in->head, raw.data, raw.len);
 	in->head_len = (uint32_t)raw.len;
+}
+
+struct inspect *detect_fork(struct detect *d, const struct inspect *in, const struct detect_msg *m)
+{
+	struct inspect *alt = begin(d, in->rs, in->dir);
+
+	if (alt == NULL || (in->flags & INSPECT_HEAD_SEEN) == 0)
+		return alt;
+	alt->flags |= INSPECT_HEAD_SEEN;
+	alt->answers = in->answers;
+	if (in->head != NULL)
+		head_keep(d, alt, span_of(in->head, in->head_len));
+	for (uint32_t i = in->active; i != POOL_NONE;) {
+		const struct active *a = pool_at(d->actives, i);
+		uint16_t bits = active_head_bits(in->rs, &in->rs->rules[a->rule]);
+		struct active *b;
+
+		i = a->next;
+		if (bits == 0 || (a->have & bits) != bits || a->done)
+			continue;
+		b = active_get(d, alt, a->rule);
+		if (b == NULL)
+			break;
+		b->have |= bits;
+		active_open_gated(d, alt, m, b);
+	}
+	return alt;
 }
 
 static void head_buffer_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,

@@ -116,6 +116,9 @@ bool detect_needs(const struct inspect *in, enum detect_stream s);
 // A message begins. NULL: no rule set (counted), or no room (counted).
 struct inspect *detect_begin(struct detect *d, enum dir dir);
 
+// Another reading of the body of a message: knows what the head of `in` said. NULL: no room, counted.
+struct inspect *detect_fork(struct detect *d, const struct inspect *in, const struct detect_msg *m);
+
 // Its head is complete. has_body: bytes will follow.
 void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		 const struct http_head *head, enum http_answers answers, bool has_body);

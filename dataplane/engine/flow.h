@@ -38,6 +38,10 @@ struct tcp_half {
 	uint8_t flags; // enum tcp_half_flag
 };
 
+enum {
+	FLOW_ANOMALIES = 8, // that are told of one flow; more are only counted
+};
+
 enum flow_state {
 	FLOW_NEW,         // a SYN, or nothing but a first packet
 	FLOW_ESTABLISHED, // handshake complete, or data seen
@@ -73,7 +77,8 @@ struct flow {
 	uint64_t inspected_bytes;
 	uint64_t released_bytes;
 	uint32_t pkts[DIR_N];
-	uint32_t probes; // first-bytes attempts on a flow picked up mid-stream
+	uint32_t probes;                    // first-bytes attempts on a flow picked up mid-stream
+	uint16_t anomalies[FLOW_ANOMALIES]; // told already: enum counter + 1, 0: free
 };
 
 enum {

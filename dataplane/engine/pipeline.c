@@ -260,17 +260,8 @@ void pipeline_release_old(struct pipeline *p)
 	for (uint32_t i = 0; i < p->flows.pool.fresh; i++) {
 		struct flow *f = pool_at(&p->flows.pool, i);
 
-		if ((f->flags & FLOW_LIVE) == 0 || f->http == NULL)
-			continue;
-		for (int d = 0; d < DIR_N; d++) {
-			struct http_msg *msg = &f->http->msg[d];
-
-			if (msg->inspect == NULL || msg->inspect->rs == p->detect.rs)
-				continue;
-			detect_abort(&p->detect, msg->inspect);
-			msg->inspect = NULL;
-			p->counters.v[CNT_OLD_RELEASED]++;
-		}
+		if ((f->flags & FLOW_LIVE) != 0 && f->http != NULL)
+			p->counters.v[CNT_OLD_RELEASED] += conn_release_old(&p->conn, f);
 	}
 }
 

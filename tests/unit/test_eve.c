@@ -332,7 +332,7 @@ static void alert_variants(void **state)
 	      {"src_ip", "::ffff:192.0.2.1"}, {"alert.signature", ""}, {"alert.category", ""},
 	      {"alert.metadata", "-"}, {"app_proto", "unknown"}, {"wireglass.bundle", "-"},
 	      {"wireglass.serial", "-"}, {"wireglass.buffer", "-"}, {"wireglass.flags.4", "oneway"},
-	      {"wireglass.flags.5", "-"});
+	      {"wireglass.flags.5", "ambiguous"}, {"wireglass.flags.6", "-"});
 	assert_int_equal(json_array_size(at(root, "wireglass.references")), 0);
 	json_decref(root);
 }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the files of a connection share; private to them. Calls go one way:
+//
+//   conn.c (runs, messages)  ->  conn_tx.c (transactions, events)
+//                            ->  conn_body.c (decoding, hashing)
+//                            ->  conn_alt.c (anomalies, alternative readings)
+#ifndef ENGINE_CONN_IMPL_H
+#define ENGINE_CONN_IMPL_H
+
+#include "dataplane/engine/conn.h"
+
+// Which message detection is told about: that of direction dir in progress.
+struct detect_msg conn_msg(const struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// Transaction of a message; before its head is complete, the one that the head will belong to.
+uint32_t conn_tx_id(const struct http_conn *c, enum dir dir);
+
+// --- conn_tx.c ---
+
+// The transaction that a head begins or answers; NULL: no room, counted.
+struct http_tx *tx_of_request(struct conn_ctx *x, struct http_conn *c, const struct http_head *h);
+struct http_tx *tx_of_response(struct conn_ctx *x, struct http_conn *c, const struct http_head *h);
+
+// The message of direction dir has ended; a transaction whose messages have both ended is reported and freed.
+void tx_message_end(struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// Report and free a transaction, whatever is missing.
+void tx_finish(struct conn_ctx *x, const struct flow *f, struct http_tx *tx);
+
+// The oldest one, taken out of the list.
+struct http_tx *tx_pop(struct http_conn *c);
+
+// The event of a body that has ended.
+void tx_fileinfo(struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// --- conn_body.c ---
+
+// A message with a body begins: what it takes to decode and hash it.
+void body_begin(struct conn_ctx *x, struct http_msg *msg, const struct http_head *h);
+
+// Its next bytes, dechunked, as encoded.
+void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
+
+// Bytes of it are missing: a decoder cannot go on behind them, what follows is scanned as sent.
+void body_gap(struct http_msg *msg);
+
+// It has ended: what decoders still hold.
+void body_end(struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// Give decoders and the hash back.
+void body_drop(struct conn_ctx *x, struct http_msg *msg);
+
+// --- conn_alt.c ---
+
+// The event of an anomaly that was counted already.
+void anomaly_tell(struct conn_ctx *x, struct flow *f, enum dir dir, enum counter c);
+
+// The direction's message ends: so do its alternative readings. decide: as detect_end(), else detect_abort().
+void alt_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide);
+
+#endif
