@@ -15,9 +15,11 @@ enum dir {
 };
 
 // When the bytes of a buffer are at hand: a HEAD buffer is complete when the message head is;
-// a STREAM buffer arrives in pieces of any size and ends with its message.
+// a STREAM buffer arrives in pieces of any size and ends with its message; a PACKET buffer is
+// one segment's payload, as far as it is new and in its turn.
 enum buffer_stage {
 	BUFFER_HEAD,
+	BUFFER_PACKET,
 	BUFFER_STREAM,
 };
 
@@ -27,7 +29,7 @@ enum buffer_stage {
 //   host       lower case, without port          header  "Name: value\r\n" each, without Cookie/Set-Cookie
 //   body       the message body after dechunking and content decoding; keyword by direction
 //   file.data  the same bytes as the body in this version
-//   raw        the bytes of the message as sent, head and body
+//   raw        the bytes of the message as sent, head and body; packet  what raw is for rules on packets
 //   header.raw, start  the head as sent with its empty line, without and with its start line
 //   header_names       CR LF, each name CR LF, CR LF
 //   request_header, response_header  every field as a buffer of its own, "Name: value": see buffer_is_multi()
@@ -62,6 +64,7 @@ enum buffer_stage {
 	BUFFER(REQUEST_BODY, "http.request_body", "http_client_body", BUFFER_STREAM, 1)            \
 	BUFFER(RESPONSE_BODY, "http.response_body", "http_server_body", BUFFER_STREAM, 2)          \
 	BUFFER(FILE_DATA, "file.data", "file_data", BUFFER_STREAM, 3)                              \
+	BUFFER(PACKET, "packet", "", BUFFER_PACKET, 3)                                             \
 	BUFFER(RAW, "raw", "", BUFFER_STREAM, 3)
 
 enum buffer {

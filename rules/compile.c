@@ -136,6 +136,17 @@ out:
 	return err;
 }
 
+// Rules that wait for no signature. Index of the first.
+static uint32_t add_owners(struct maker *m, const struct bytes *owners, uint32_t *ret_n)
+{
+	uint32_t first = maker_count(m, IMAGE_OWNERS, sizeof(struct image_owner));
+
+	*ret_n = (uint32_t)(owners->len / sizeof(struct image_owner));
+	if (owners->len > 0)
+		maker_add(&m->sec[IMAGE_OWNERS], owners->p, owners->len);
+	return first;
+}
+
 static int always_on(struct maker *m, struct diag *d)
 {
 	struct want *wants = (struct want *)(void *)m->wants.p;
@@ -155,10 +166,8 @@ static int always_on(struct maker *m, struct diag *d)
 		err = always_on_db(m, wants + from, to - from, d);
 	}
 	for (int dir = 0; dir < DIR_N && err == 0; dir++) {
-		m->head.always[dir] = maker_count(m, IMAGE_OWNERS, sizeof(struct image_owner));
-		m->head.n_always[dir] = (uint32_t)(m->always[dir].len / sizeof(struct image_owner));
-		if (m->always[dir].len > 0)
-			maker_add(&m->sec[IMAGE_OWNERS], m->always[dir].p, m->always[dir].len);
+		m->head.always[dir] = add_owners(m, &m->always[dir], &m->head.n_always[dir]);
+		m->head.packets[dir] = add_owners(m, &m->packets[dir], &m->head.n_packets[dir]);
 	}
 	return err;
 }
@@ -198,7 +207,8 @@ static int assemble(struct maker *m, uint64_t serial, void **ret_image, uint64_t
 		m->head.section[i] = (struct image_section){at, m->sec[i].len};
 		at = (at + m->sec[i].len + 7) & ~UINT64_C(7);
 	}
-	if (m->wants.failed || m->always[0].failed || m->always[1].failed)
+	if (m->wants.failed || m->always[0].failed || m->always[1].failed || m->packets[0].failed ||
+	    m->packets[1].failed)
 		return -ENOMEM;
 	if (at > IMAGE_MAX_BYTES)
 		return -E2BIG;
@@ -266,8 +276,10 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 	for (int i = 0; i < IMAGE_SECTION_N; i++)
 		free(m.sec[i].p);
 	free(m.wants.p);
-	free(m.always[0].p);
-	free(m.always[1].p);
+	for (int dir = 0; dir < DIR_N; dir++) {
+		free(m.always[dir].p);
+		free(m.packets[dir].p);
+	}
 	rules_done(&m.scratch);
 	return err == -E2BIG ? -EINVAL : err;
 }

@@ -31,7 +31,7 @@ struct maker {
 	struct bytes sec[IMAGE_SECTION_N];
 	struct image_header head;
 	struct bytes wants;
-	struct bytes always[DIR_N]; // struct image_owner
+	struct bytes always[DIR_N], packets[DIR_N]; // struct image_owner
 	const char *bit_names[IMAGE_FLOWBITS_MAX];
 	uint32_t n_bit_names;
 	struct compile_stats *stats;

@@ -278,7 +278,8 @@ static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint
 			       p->conds[p->represented_by].slot == BUF_RAW))))
 				m->head.tail[p->conds[i].slot][dir] = IMAGE_TAIL_MAX;
 		if (p->represented_by < 0) {
-			maker_add(&m->always[dir], &o, sizeof(o));
+			maker_add(p->rule->packets ? &m->packets[dir] : &m->always[dir], &o,
+				  sizeof(o));
 			continue;
 		}
 		c = &p->conds[p->represented_by];

@@ -121,7 +121,7 @@ static int conds_check(const struct image_header *h, struct diag *d)
 		const struct buffer_info *b = buffer_info(c->buffer);
 
 		if (b == NULL || c->mode > IMAGE_COND_GATED ||
-		    (b->stage == BUFFER_HEAD) != (c->mode == IMAGE_COND_HEAD))
+		    (b->stage != BUFFER_STREAM) != (c->mode == IMAGE_COND_HEAD))
 			return bad(d, "buffer of a condition");
 		if (!range_ok(c->match, c->n_matches, matches) ||
 		    !range_ok(c->term, c->n_terms, terms) ||
@@ -271,7 +271,8 @@ static int sigs_check(const struct image_header *h, struct diag *d)
 			return bad(d, "a signature's condition");
 	}
 	for (int dir = 0; dir < DIR_N; dir++)
-		if (!range_ok(h->always[dir], h->n_always[dir], owners))
+		if (!range_ok(h->always[dir], h->n_always[dir], owners) ||
+		    !range_ok(h->packets[dir], h->n_packets[dir], owners))
 			return bad(d, "unconditional rules");
 	return 0;
 }

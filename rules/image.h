@@ -67,6 +67,9 @@ struct image_header {
 	uint32_t always
 		[DIR_N]; // first owner of the rules that are evaluated on every message head, per direction
 	uint32_t n_always[DIR_N];
+	// the same for rules that are evaluated on every segment
+	uint32_t packets[DIR_N];
+	uint32_t n_packets[DIR_N];
 	uint32_t pad;
 	uint32_t db
 		[BUF_N]
@@ -116,7 +119,7 @@ struct image_cond {
 
 // How a stream condition wakes up (see rules/plan.c).
 enum image_cond_mode {
-	IMAGE_COND_HEAD,  // not a stream condition
+	IMAGE_COND_HEAD,  // not a stream condition: evaluated on a whole HEAD or PACKET buffer
 	IMAGE_COND_EXACT, // the always-on signature is the condition
 	IMAGE_COND_ANCHOR, // the always-on signature wakes the condition's database, fed from the signature's look-back on
 	IMAGE_COND_WINDOW, // as ANCHOR, fed with the whole retained window

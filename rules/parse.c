@@ -176,6 +176,7 @@ static void rule_reset(struct parser *p)
 	p->n_bytes = p->n_reference = p->n_metadata = 0;
 	p->sticky = p->content = p->fast_pattern = -1;
 	p->sticky_at = NULL;
+	p->prefilter = false;
 	p->seen = 0;
 	p->n_vars = 0;
 	p->transforms = NULL;
@@ -203,12 +204,24 @@ static int rule_parse(struct file_parser *f)
 	return ret;
 }
 
+static void skipped_count(struct rules *rs, const char *proto)
+{
+	size_t i = 0;
+
+	rs->skipped++;
+	while (i < rs->n_skipped_by && strcmp(rs->skipped_by[i].proto, proto) != 0)
+		i++;
+	if (i == rs->n_skipped_by)
+		rs->skipped_by[rs->n_skipped_by++].proto = proto;
+	rs->skipped_by[i].n++;
+}
+
 static void rule_report(struct file_parser *f, enum rules_verdict verdict)
 {
 	struct parser *p = &f->rule;
 
 	if (verdict == RULES_SKIPPED)
-		p->rs->skipped++;
+		skipped_count(p->rs, p->skipped);
 	else
 		p->rs->refused++;
 	f->n_refused += verdict == RULES_REFUSED;

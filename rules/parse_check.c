@@ -5,6 +5,30 @@
 
 #include <errno.h>
 
+// A rule on segments looks at nothing else: heads and bodies are put together from several.
+static int check_packets(struct parser *p)
+{
+	if ((p->r.flow & RULE_FLOW_NO_STREAM) != 0)
+		p->r.packets = true;
+	if (!p->r.packets)
+		return 0;
+	if ((p->r.flow & RULE_FLOW_ONLY_STREAM) != 0)
+		return parse_fail(p, NULL,
+				  "the rule looks at single packets (tcp-pkt, dsize), but flow "
+				  "says only_stream");
+	for (uint32_t i = 0; i < p->r.n_matches; i++) {
+		struct rule_match *m = &p->match[i];
+
+		if (m->buffer != BUF_RAW && m->buffer != BUF_PACKET)
+			return parse_fail(p, p->match_at[i],
+					  "%s in a rule that looks at single packets (tcp-pkt, "
+					  "dsize, flow:no_stream): bsize is the size of a buffer",
+					  buffer_info(m->buffer)->keyword);
+		m->buffer = BUF_PACKET;
+	}
+	return 0;
+}
+
 static int check_fast_pattern(struct parser *p)
 {
 	const unsigned int positions = RULE_OFFSET | RULE_DEPTH | RULE_DISTANCE | RULE_WITHIN;
@@ -246,6 +270,7 @@ int parse_check(struct parser *p)
 	if (p->sticky_at != NULL)
 		return parse_fail(p, p->sticky_at, "%s is not followed by a content or pcre",
 				  buffer_info((unsigned int)p->sticky)->keyword);
+	ret = check_packets(p);
 	for (uint32_t i = 0; i < p->r.n_matches && ret == 0; i++) {
 		if (p->match[i].type != RULE_CONTENT || p->match[i].n_transforms > 0 ||
 		    (p->match[i].flags & RULE_DECODED) != 0)

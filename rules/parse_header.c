@@ -42,14 +42,16 @@ static int header_action(struct parser *p, struct text token)
 {
 	char word[PARSE_QUOTE_BYTES];
 	const char *closest = NULL;
+	int action = words_action(token, &closest);
 
-	if (text_is(token, "alert"))
+	if (action >= 0) {
+		p->r.action = (uint8_t)action;
 		return 0;
+	}
 	parse_quote(word, token);
-	if (words_is_action(token, &closest))
+	if (action == -ENOTSUP)
 		return parse_fail(p, token.s,
-				  "action \"%s\" is not supported: only \"alert\" is, frames are "
-				  "always forwarded",
+				  "action \"%s\" is not supported: use alert, pass, drop or reject",
 				  word);
 	if (closest != NULL)
 		return parse_fail(p, token.s, "unknown action \"%s\" (did you mean %s?)", word,
@@ -60,25 +62,27 @@ static int header_action(struct parser *p, struct text token)
 static int header_proto(struct parser *p, struct text token)
 {
 	char word[PARSE_QUOTE_BYTES];
-	const char *closest = NULL;
+	const char *closest = NULL, *name = NULL;
+	enum proto_kind kind = words_proto(token, &name, &closest);
 
 	parse_quote(word, token);
-	switch (words_proto(token, &closest)) {
+	p->r.proto = kind == PROTO_HTTP ? RULE_PROTO_HTTP : RULE_PROTO_TCP;
+	switch (kind) {
 	case PROTO_HTTP:
-		p->r.proto = RULE_PROTO_HTTP;
-		return 0;
 	case PROTO_TCP:
-		p->r.proto = RULE_PROTO_TCP;
 		return 0;
-	case PROTO_REFUSED:
-		return parse_fail(p, token.s,
-				  "protocol \"%s\" is not supported: streams are inspected, not "
-				  "single packets "
-				  "(use tcp or http)",
-				  word);
+	case PROTO_TCP_PKT:
+		p->r.packets = true;
+		return 0;
+	case PROTO_IPV4:
+	case PROTO_IPV6:
+		p->r.family = kind == PROTO_IPV4 ? RULE_FAMILY_IPV4 : RULE_FAMILY_IPV6;
+		return 0;
 	case PROTO_SKIPPED:
+		p->skipped = name;
 		parse_fail(p, token.s,
-			   "protocol \"%s\" is not inspected: only http and tcp rules load", word);
+			   "protocol \"%s\" is not inspected: only http, tcp and ip rules load",
+			   word);
 		return PARSE_SKIPPED;
 	case PROTO_UNKNOWN:
 		break;

@@ -329,6 +329,17 @@ int parse_rawbytes(struct parser *p, const struct option *o, int arg)
 	return 0;
 }
 
+// What is searched for first is chosen by the planner: only that there is something before it.
+int parse_prefilter(struct parser *p, const struct option *o, int arg)
+{
+	if (p->r.n_matches == 0)
+		return parse_fail(p, o->name.s, "prefilter has nothing before it");
+	if (p->prefilter)
+		return parse_fail(p, o->name.s, "prefilter is given twice: a rule has one");
+	p->prefilter = true;
+	return 0;
+}
+
 int parse_fast_pattern(struct parser *p, const struct option *o, int arg)
 {
 	struct text rest = o->value, first;

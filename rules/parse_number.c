@@ -11,6 +11,7 @@
 enum {
 	ISDATAAT_MAX = 65535,
 	URILEN_MAX = 65535,
+	DSIZE_MAX = 65535,
 };
 
 int parse_unsigned(struct text t, uint64_t max, uint64_t *ret_n)
@@ -247,6 +248,30 @@ int parse_urilen(struct parser *p, const struct option *o, int arg)
 		return parse_fail(p, kind.s, "\"%s\" is not a kind of URI: use norm or raw",
 				  parse_quote(word, kind));
 	if (size_value(size, URILEN_MAX, n) != 0)
+		return size_fail(p, o, o->value.s);
+	return 0;
+}
+
+// The size of a segment's payload: the whole rule looks at segments, see parse_check.c.
+int parse_dsize(struct parser *p, const struct option *o, int arg)
+{
+	const char *sticky_at = p->sticky_at;
+	struct number *n;
+	int i;
+
+	for (uint32_t k = 0; k < p->r.n_matches; k++)
+		if (p->match[k].buffer == BUF_PACKET)
+			return parse_fail(p, o->name.s, "dsize is given twice");
+	i = parse_number_match(p, o, RULE_SIZE, false, &n);
+	if (i < 0)
+		return i;
+	p->sticky_at = sticky_at; // it is no content of the buffer before it
+	p->match[i].buffer = BUF_PACKET;
+	p->match[i].flags = 0;
+	p->match[i].transforms = NULL;
+	p->match[i].n_transforms = 0;
+	p->r.packets = true;
+	if (size_value(o->value, DSIZE_MAX, n) != 0)
 		return size_fail(p, o, o->value.s);
 	return 0;
 }

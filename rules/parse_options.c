@@ -294,6 +294,9 @@ static const struct {
 	{"rawbytes", parse_rawbytes, 0, VALUE_NONE},
 	{"bsize", parse_bsize, 0, VALUE_REQUIRED},
 	{"urilen", parse_urilen, 0, VALUE_REQUIRED},
+	{"dsize", parse_dsize, 0, VALUE_REQUIRED},
+	{"tag", parse_tag, 0, VALUE_REQUIRED},
+	{"prefilter", parse_prefilter, 0, VALUE_NONE},
 	{"isdataat", parse_isdataat, 0, VALUE_REQUIRED},
 	{"byte_test", parse_byte_test, 0, VALUE_REQUIRED},
 	{"byte_jump", parse_byte_jump, 0, VALUE_REQUIRED},
@@ -311,6 +314,7 @@ static const struct {
 	{"to_sha1", parse_transform, TRANSFORM_TO_SHA1, VALUE_NONE},
 	{"to_sha256", parse_transform, TRANSFORM_TO_SHA256, VALUE_NONE},
 	{"header_lowercase", parse_transform, TRANSFORM_HEADER_LOWERCASE, VALUE_NONE},
+	{"strip_pseudo_headers", parse_transform, TRANSFORM_STRIP_PSEUDO_HEADERS, VALUE_NONE},
 	{"pcrexform", parse_transform, TRANSFORM_PCREXFORM, VALUE_REQUIRED},
 };
 
@@ -347,7 +351,7 @@ static int option_dispatch(struct parser *p, const struct option *o)
 		}
 	}
 	for (unsigned int b = 0; b < BUF_N && parse == NULL; b++) {
-		if (b == BUF_RAW) // no keyword: where contents look by default
+		if (b == BUF_RAW || b == BUF_PACKET) // no keyword: where contents look by default
 			continue;
 		if (text_is(o->name, buffer_info(b)->keyword))
 			parse = parse_sticky;

@@ -69,7 +69,8 @@ struct parser {
 	unsigned int at_line, at_column;
 
 	// What was read of it so far.
-	struct rule r; // texts point into bytes until the rule is taken
+	const char *skipped; // protocol for which it is, constant
+	struct rule r;       // texts point into bytes until the rule is taken
 	struct rule_match match[PARSE_MATCHES_MAX];
 	const char *match_at[PARSE_MATCHES_MAX]; // keyword in rule
 	struct rule_bit bit[PARSE_BITS_MAX];
@@ -80,6 +81,7 @@ struct parser {
 	const char *sticky_at; // that keyword while no match has followed it, else NULL
 	int content;           // the content that modifiers apply to, -1 for none
 	int fast_pattern;      // match with fast_pattern, -1 for none
+	bool prefilter;        // was given
 	// Of the sticky buffer: what is done to it, and whether it is what base64_decode made.
 	const struct rule_transform *transforms;
 	uint8_t n_transforms;
@@ -125,11 +127,15 @@ enum proto_kind {
 	PROTO_UNKNOWN,
 	PROTO_HTTP,
 	PROTO_TCP,
-	PROTO_REFUSED, // inspected in a way that is not supported
+	PROTO_TCP_PKT, // single segments
+	PROTO_IPV4,
+	PROTO_IPV6,
 	PROTO_SKIPPED, // not inspected
 };
-enum proto_kind words_proto(struct text name, const char **ret_closest);
-bool words_is_action(struct text name, const char **ret_closest);
+// *ret_name: as in the table, unless it is unknown.
+enum proto_kind words_proto(struct text name, const char **ret_name, const char **ret_closest);
+// enum rule_action; -ENOTSUP: known, but not supported; -ENOENT with the closest one, or NULL.
+int words_action(struct text name, const char **ret_closest);
 // Is it a keyword of Suricata's? If not, the closest that is, or NULL.
 bool words_is_keyword(struct text name, const char **ret_closest);
 // Why a keyword is refused for good, NULL if it is not.
@@ -170,15 +176,18 @@ int parse_flag(struct parser *p, const struct option *o, int flag);
 int parse_position(struct parser *p, const struct option *o, int flag);
 int parse_rawbytes(struct parser *p, const struct option *o, int arg);
 int parse_fast_pattern(struct parser *p, const struct option *o, int arg);
+int parse_prefilter(struct parser *p, const struct option *o, int arg);
 int parse_pcre(struct parser *p, const struct option *o, int arg);
 // Keywords about the state of a flow.
 int parse_flowbits(struct parser *p, const struct option *o, int arg);
 int parse_noalert(struct parser *p, const struct option *o, int arg);
+int parse_tag(struct parser *p, const struct option *o, int arg);
 // Append a match for keyword o. Returns its index or -EINVAL.
 int parse_match_new(struct parser *p, const struct option *o, enum rule_match_type type,
 		    unsigned int buffer);
 int parse_bsize(struct parser *p, const struct option *o, int arg);
 int parse_urilen(struct parser *p, const struct option *o, int arg);
+int parse_dsize(struct parser *p, const struct option *o, int arg);
 int parse_isdataat(struct parser *p, const struct option *o, int arg);
 int parse_byte_test(struct parser *p, const struct option *o, int arg);
 int parse_byte_jump(struct parser *p, const struct option *o, int arg);

@@ -52,6 +52,24 @@ int parse_noalert(struct parser *p, const struct option *o, int arg)
 	return 0;
 }
 
+// tag:session|host, COUNT, packets|bytes|seconds[, src|dst]; has no effect: payload is never stored.
+int parse_tag(struct parser *p, const struct option *o, int arg)
+{
+	struct text rest = o->value, scope = text_split(&rest, ','), count = text_split(&rest, ','),
+		    unit = text_split(&rest, ',');
+	bool host = text_is(scope, "host");
+	int64_t n;
+
+	if ((!host && !text_is(scope, "session")) || text_number(count, 0, UINT32_MAX, &n) != 0 ||
+	    (!text_is(unit, "packets") && !text_is(unit, "bytes") && !text_is(unit, "seconds")) ||
+	    (host ? !text_is(rest, "src") && !text_is(rest, "dst") : rest.n > 0))
+		return parse_fail(
+			p, o->value.s,
+			"write tag:session,COUNT,UNIT or tag:host,COUNT,UNIT,src (or dst), "
+			"UNIT being packets, bytes or seconds");
+	return 0;
+}
+
 int parse_flowbits(struct parser *p, const struct option *o, int arg)
 {
 	struct text rest = o->value, word = text_split(&rest, ',');

@@ -4,14 +4,26 @@
 // documentation.
 #include "rules/parse_rule.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "common/suggest.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-static const char *const actions[] = {
-	"alert", "pass", "drop", "reject", "rejectsrc", "rejectdst", "rejectboth", "config",
+static const struct {
+	const char *name;
+	int action; // enum rule_action, -1: not supported
+} actions[] = {
+	{"alert", RULE_ALERT},
+	{"pass", RULE_PASS},
+	{"drop", RULE_DROP},
+	{"reject", RULE_REJECT},
+	{"rejectsrc", RULE_REJECT},
+	{"rejectdst", RULE_REJECT_DST},
+	{"rejectboth", RULE_REJECT_BOTH},
+	{"config", -1},
 };
 
 static const struct {
@@ -22,16 +34,16 @@ static const struct {
 	{"http1", PROTO_HTTP},
 	{"tcp", PROTO_TCP},
 	{"tcp-stream", PROTO_TCP},
-	{"tcp-pkt", PROTO_REFUSED},
+	{"tcp-pkt", PROTO_TCP_PKT},
+	{"ip", PROTO_TCP}, // of all that is IP, streams are inspected
+	{"ip4", PROTO_IPV4},
+	{"ipv4", PROTO_IPV4},
+	{"ip6", PROTO_IPV6},
+	{"ipv6", PROTO_IPV6},
 	{"udp", PROTO_SKIPPED},
 	{"icmp", PROTO_SKIPPED},
 	{"icmpv4", PROTO_SKIPPED},
 	{"icmpv6", PROTO_SKIPPED},
-	{"ip", PROTO_SKIPPED},
-	{"ip4", PROTO_SKIPPED},
-	{"ipv4", PROTO_SKIPPED},
-	{"ip6", PROTO_SKIPPED},
-	{"ipv6", PROTO_SKIPPED},
 	{"sctp", PROTO_SKIPPED},
 	{"pkthdr", PROTO_SKIPPED},
 	{"arp", PROTO_SKIPPED},
@@ -93,7 +105,8 @@ static const char *const keywords[] = {
 	"http_start", "http_stat_msg", "bsize", "urilen", "isdataat", "byte_test", "byte_jump",
 	"byte_extract", "byte_math", "base64_decode", "base64_data", "dotprefix", "to_lowercase",
 	"to_uppercase", "strip_whitespace", "compress_whitespace", "url_decode", "to_md5",
-	"to_sha1", "to_sha256", "header_lowercase", "pcrexform",
+	"to_sha1", "to_sha256", "header_lowercase", "strip_pseudo_headers", "pcrexform",
+	"dsize", "tag", "prefilter",
 	"http.request_header", "http.response_header", "http_request_header",
 	"http_response_header",
 	// http and files, not supported yet
@@ -101,12 +114,12 @@ static const char *const keywords[] = {
 	"fileext", "filemagic", "filemd5", "filename", "filesha1", "filesha256", "filesize",
 	"filestore",
 	// payload, transforms, state
-	"absent", "dataset", "datarep", "dsize", "entropy", "from_base64", "gunzip", "replace",
-	"rpc", "strip_pseudo_headers", "subslice", "xor", "zlib_deflate",
+	"absent", "dataset", "datarep", "entropy", "from_base64", "gunzip", "replace",
+	"rpc", "subslice", "xor", "zlib_deflate",
 	"flowint", "hostbits", "xbits", "iprep", "lua", "luajit", "luaxform", "alert",
 	"app-layer-event", "app-layer-protocol", "app-layer-state", "asn1", "bypass", "config",
 	"count", "decode-event", "domain", "engine-event", "frame", "geoip",
-	"prefilter", "requires", "stream-event", "stream_size", "tag",
+	"requires", "stream-event", "stream_size",
 	"tld",
 	// packets and flows
 	"ack", "icmpv4-csum", "icmpv6-csum", "ipv4-csum", "tcpv4-csum", "tcpv6-csum", "udpv4-csum",
@@ -221,22 +234,29 @@ static const char *closest(struct text word, const char *const *names, size_t n)
 	return suggest_closest(buf, near, n_near);
 }
 
-bool words_is_action(struct text name, const char **ret_closest)
+int words_action(struct text name, const char **ret_closest)
 {
-	for (size_t i = 0; i < N(actions); i++)
-		if (text_is(name, actions[i]))
-			return true;
-	*ret_closest = closest(name, actions, N(actions));
-	return false;
+	const char *names[N(actions)];
+
+	for (size_t i = 0; i < N(actions); i++) {
+		if (text_is(name, actions[i].name))
+			return actions[i].action >= 0 ? actions[i].action : -ENOTSUP;
+		names[i] = actions[i].name;
+	}
+	*ret_closest = closest(name, names, N(actions));
+	return -ENOENT;
 }
 
-enum proto_kind words_proto(struct text name, const char **ret_closest)
+enum proto_kind words_proto(struct text name, const char **ret_name, const char **ret_closest)
 {
 	const char *names[N(protos)];
 
+	static_assert(N(protos) <= RULES_PROTOS_MAX, "room to count each");
 	for (size_t i = 0; i < N(protos); i++) {
-		if (text_is(name, protos[i].name))
+		if (text_is(name, protos[i].name)) {
+			*ret_name = protos[i].name;
 			return protos[i].kind;
+		}
 		names[i] = protos[i].name;
 	}
 	*ret_closest = closest(name, names, N(names));
@@ -248,13 +268,9 @@ const char *words_refusal(struct text name)
 	static const struct {
 		const char *name, *why;
 	} table[] = {
-		{"dsize",
-		 "it is the size of a packet: streams and messages are matched, not packets "
-		 "(bsize is the size of a buffer)"},
 		{"stream_size",
 		 "it is the size of a stream so far: what hits would depend on how the "
 		 "bytes are cut into packets"},
-		{"tag", "it logs the packets that follow: payload is never stored"},
 	};
 
 	for (size_t i = 0; i < N(table); i++)

@@ -269,7 +269,8 @@ static int group(struct rules *rs, const struct rule *r, struct plan *p, struct 
 				c->slot = (uint8_t)slot;
 				c->transforms = m->transforms;
 				c->n_transforms = m->n_transforms;
-				c->mode = stage == BUFFER_HEAD ? IMAGE_COND_HEAD : IMAGE_COND_GATED;
+				c->mode =
+					stage == BUFFER_STREAM ? IMAGE_COND_GATED : IMAGE_COND_HEAD;
 				c->sig_max_end = UINT64_MAX;
 				c->matches = rules_alloc(rs, r->n_matches * sizeof(uint32_t));
 				if (c->matches == NULL)
@@ -504,10 +505,10 @@ int plan_rule(struct rules *rs, const struct rule *r, struct plan *ret_plan, str
 
 	memset(p, 0, sizeof(*p));
 	p->rule = r;
-	if ((r->flow & (RULE_FLOW_NOT_ESTABLISHED | RULE_FLOW_NO_STREAM)) != 0) {
+	if ((r->flow & RULE_FLOW_NOT_ESTABLISHED) != 0) {
 		diag_set(d, r->file, r->line, 0,
-			 "flow:%s is not supported: only reassembled streams are inspected",
-			 (r->flow & RULE_FLOW_NO_STREAM) != 0 ? "no_stream" : "not_established");
+			 "flow:not_established is not supported: only connections that carry data "
+			 "are inspected");
 		diag_set_keyword(d, "flow");
 		return -EINVAL;
 	}

@@ -119,7 +119,24 @@ struct rule_bit {
 
 enum rule_proto {
 	RULE_PROTO_HTTP, // http, http1
-	RULE_PROTO_TCP,  // tcp, tcp-stream
+	RULE_PROTO_TCP,  // tcp, tcp-stream, tcp-pkt, ip
+};
+
+enum rule_action {
+	RULE_ALERT,
+	RULE_PASS, // nothing more is reported of the flow
+	// act only where traffic may be stopped, else they alert
+	RULE_DROP,
+	RULE_REJECT, // reset to the sender of the message that matched
+	RULE_REJECT_DST,
+	RULE_REJECT_BOTH,
+	RULE_ACTION_N,
+};
+
+enum rule_family {
+	RULE_FAMILY_ANY,
+	RULE_FAMILY_IPV4,
+	RULE_FAMILY_IPV6,
 };
 
 enum rule_flow {
@@ -134,7 +151,10 @@ enum rule_flow {
 
 struct rule {
 	uint32_t sid, gid, rev; // gid defaults to 1, rev to 0
+	uint8_t action;         // enum rule_action
 	uint8_t proto;          // enum rule_proto
+	uint8_t family;         // enum rule_family
+	bool packets;           // single segments are matched: tcp-pkt, dsize, flow:no_stream
 	uint8_t priority;       // 1 worst .. 255; default 3
 	bool bidirectional;     // <>
 	bool noalert;           // matches, writes its flowbits, reports nothing
@@ -156,6 +176,16 @@ struct rule {
 
 struct arena;
 
+enum {
+	RULES_PROTOS_MAX = 64, // other protocols that are told apart
+};
+
+// Rules for a protocol that is not inspected.
+struct rules_skipped {
+	const char *proto; // constant
+	size_t n;
+};
+
 // A growing set of rules. Init to zero, release with rules_done().
 struct rules {
 	struct rule *v;
@@ -165,6 +195,8 @@ struct rules {
 	size_t seen;    // rules met, disabled ones (commented out) not counted
 	size_t refused; // syntax error or a keyword that is not supported
 	size_t skipped; // rules for other protocols than http and tcp: valid, not ours
+	struct rules_skipped skipped_by[RULES_PROTOS_MAX]; // the same by protocol, as first met
+	size_t n_skipped_by;
 };
 
 void rules_done(struct rules *rs);

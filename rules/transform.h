@@ -22,8 +22,9 @@ enum transform {
 	TRANSFORM_TO_MD5,              // the digest's bytes
 	TRANSFORM_TO_SHA1,
 	TRANSFORM_TO_SHA256,
-	TRANSFORM_HEADER_LOWERCASE, // in every line up to the colon
-	TRANSFORM_PCREXFORM,        // what the expression's first group captures
+	TRANSFORM_HEADER_LOWERCASE,     // in every line up to the colon
+	TRANSFORM_STRIP_PSEUDO_HEADERS, // without lines that begin with a colon
+	TRANSFORM_PCREXFORM,            // what the expression's first group captures
 	TRANSFORM_N,
 };
 

@@ -96,6 +96,22 @@ static void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool trunc
 	memset(msg, 0, sizeof(*msg));
 }
 
+// A segment, for rules on single ones.
+static void packet_feed(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
+{
+	struct http_msg *msg = &f->http->msg[dir];
+	struct detect_msg m;
+
+	if (data.len == 0 || !detect_wants_packets(x->detect, dir))
+		return;
+	if (msg->inspect == NULL)
+		msg->inspect = detect_begin(x->detect, dir);
+	if (msg->inspect == NULL)
+		return;
+	m = msg_of(x, f, dir);
+	detect_packet(x->detect, msg->inspect, &m, data);
+}
+
 // Bytes as sent, for rules on the raw stream of a message.
 static void raw_feed(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
 {
@@ -155,6 +171,7 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 	}
 	if (run->gap_bytes > 0)
 		on_gap(x, f, dir, run->gap_bytes);
+	packet_feed(x, f, dir, run->data);
 	for (;;) {
 		answers = dir == DIR_TO_CLIENT && c->first != NULL ? c->first->answers
 								   : HTTP_ANSWERS_OTHER;

@@ -148,30 +148,39 @@ struct inspect *detect_fork(struct detect *d, const struct inspect *in, const st
 	return alt;
 }
 
+// Scan a whole buffer; what fired stands in the worker. NULL: nothing to look for, or nothing there.
+static const struct image_db *block_scan(struct detect *d, const struct inspect *in, enum buffer b,
+					 struct span buf)
+{
+	const struct ruleset *rs = in->rs;
+	struct ruleset_worker *w = worker_of(d, rs);
+	const uint32_t index = rs->img->db[b][in->dir];
+	struct scan_ctx ctx = {.w = w};
+
+	if (index == IMAGE_NONE || buf.len == 0)
+		return NULL;
+	ctx.n_sigs = rs->dbs[index].n_sigs;
+	w->n_fired = 0;
+	d->counters->v[CNT_SCAN_CALLS]++;
+	d->counters->v[CNT_SCAN_BYTES] += buf.len;
+	if (hs_scan(rs->db[index], (const char *)buf.data, (unsigned int)buf.len, 0, w->scratch,
+		    on_signature, &ctx) != HS_SUCCESS)
+		d->counters->v[CNT_SCAN_FAILED]++;
+	d->counters->v[CNT_SIG_FIRED] += w->n_fired;
+	return &rs->dbs[index];
+}
+
 static void head_buffer_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,
 			     enum buffer b, bool has_body)
 {
 	const struct ruleset *rs = in->rs;
 	struct ruleset_worker *w = worker_of(d, rs);
-	struct scan_ctx ctx = {.w = w};
 	const struct image_db *db;
-	struct span buf;
 
 	if (rs->img->db[b][in->dir] == IMAGE_NONE)
 		return;
-	db = &rs->dbs[rs->img->db[b][in->dir]];
-	ctx.n_sigs = db->n_sigs;
-	buf = view_get(&d->view, b);
-	if (buf.len == 0)
-		return;
-	w->n_fired = 0;
-	d->counters->v[CNT_SCAN_CALLS]++;
-	d->counters->v[CNT_SCAN_BYTES] += buf.len;
-	if (hs_scan(rs->db[rs->img->db[b][in->dir]], (const char *)buf.data, (unsigned int)buf.len,
-		    0, w->scratch, on_signature, &ctx) != HS_SUCCESS)
-		d->counters->v[CNT_SCAN_FAILED]++;
-	d->counters->v[CNT_SIG_FIRED] += w->n_fired;
-	for (uint32_t i = 0; i < w->n_fired; i++) {
+	db = block_scan(d, in, b, view_get(&d->view, b));
+	for (uint32_t i = 0; db != NULL && i < w->n_fired; i++) {
 		const struct image_sig *sig = &rs->sigs[db->sig + w->fired[i].sig];
 
 		for (uint32_t k = 0; k < sig->n_owners; k++)
@@ -291,6 +300,54 @@ void detect_gap(struct detect *d, struct inspect *in, const struct detect_msg *m
 		detect_data(d, in, m, s, span_of(filler, n));
 		gap_bytes -= n;
 	}
+}
+
+// ---- segments ----
+
+bool detect_wants_packets(const struct detect *d, enum dir dir)
+{
+	const struct image_header *img = d->rs != NULL ? d->rs->img : NULL;
+
+	return img != NULL && (img->db[BUF_PACKET][dir] != IMAGE_NONE || img->n_packets[dir] > 0);
+}
+
+static void packet_candidate(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			     const struct image_owner *o, struct span data)
+{
+	const struct ruleset *rs = in->rs;
+	const struct image_rule *r = &rs->rules[o->rule];
+	struct active *a;
+
+	d->counters->v[CNT_CANDIDATES]++;
+	if (!hit_applies(rs, r, m))
+		return;
+	for (uint32_t i = 0; i < r->n_conds; i++)
+		if (!eval_cond(rs, worker_of(d, rs), &rs->conds[r->cond + i], data, d->counters))
+			return;
+	a = active_get(d, in, o->rule); // at most once per message, however many segments match
+	if (a == NULL || a->done)
+		return;
+	a->done = 1;
+	hit_rule(d, in, m, o->rule, BUF_PACKET, 0, false);
+}
+
+void detect_packet(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		   struct span data)
+{
+	const struct ruleset *rs = in->rs;
+	const struct image_header *img = rs->img;
+	const struct image_db *db = block_scan(d, in, BUF_PACKET, data);
+	const struct ruleset_worker *w = worker_of(d, rs);
+
+	for (uint32_t i = 0; db != NULL && i < w->n_fired; i++) {
+		const struct image_sig *sig = &rs->sigs[db->sig + w->fired[i].sig];
+
+		for (uint32_t k = 0; k < sig->n_owners; k++)
+			packet_candidate(d, in, m, &rs->owners[sig->owner + k], data);
+	}
+	for (uint32_t i = 0; i < img->n_packets[in->dir]; i++)
+		packet_candidate(d, in, m, &rs->owners[img->packets[in->dir] + i], data);
+	hit_decide_waiting(d, in, m);
 }
 
 static void inspect_free(struct detect *d, struct inspect *in)

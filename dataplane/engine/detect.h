@@ -110,6 +110,9 @@ struct detect {
 // Can a loaded rule look at this buffer of messages of direction dir from their first byte on?
 bool detect_wants(const struct detect *d, enum dir dir, enum detect_stream s);
 
+// Is there a rule that looks at single segments of direction dir?
+bool detect_wants_packets(const struct detect *d, enum dir dir);
+
 // Can any rule still look at this buffer of this message? If not, its bytes need not even be decoded.
 bool detect_needs(const struct inspect *in, enum detect_stream s);
 
@@ -126,6 +129,10 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 // The next bytes of a stream buffer, with 64 readable bytes behind them.
 void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		 enum detect_stream s, struct span data);
+
+// A segment's payload, before its bytes go to the message that was in progress when it came; 64 readable bytes behind it.
+void detect_packet(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		   struct span data);
 
 // gap_bytes are missing here. They are scanned as so many 0xc1 (64 KiB at most), so that no match spans them
 // and positions behind them stay right.

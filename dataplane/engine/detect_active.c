@@ -110,7 +110,7 @@ void active_head(struct detect *d, struct inspect *in, struct active *a)
 	const struct image_rule *r = &in->rs->rules[a->rule];
 	uint16_t bits = active_head_bits(in->rs, r);
 
-	if (bits == 0 || (a->have & bits) == bits || a->head_failed ||
+	if (bits == 0 || (a->have & bits) == bits || a->head_failed || a->done ||
 	    (in->flags & INSPECT_HEAD_SEEN) == 0)
 		return;
 	if (view_late(d, in) && active_head_holds(d, in, r))

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rules/transform.h"
 
@@ -101,6 +102,23 @@ static void header_lowercase(uint8_t *p, size_t len)
 	}
 }
 
+static size_t strip_pseudo_headers(uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len;) {
+		const uint8_t *nl = memchr(p + i, '\n', len - i);
+		size_t line = nl != NULL ? (size_t)(nl - p) + 1 - i : len - i;
+
+		if (p[i] != ':') {
+			memmove(p + n, p + i, line);
+			n += line;
+		}
+		i += line;
+	}
+	return n;
+}
+
 static size_t digest(EVP_MD_CTX *ctx, uint8_t *p, size_t len)
 {
 	unsigned int n = 0;
@@ -154,6 +172,8 @@ static size_t apply(const struct ruleset *rs, struct ruleset_worker *w, uint32_t
 	case TRANSFORM_HEADER_LOWERCASE:
 		header_lowercase(p, len);
 		return len;
+	case TRANSFORM_STRIP_PSEUDO_HEADERS:
+		return strip_pseudo_headers(p, len);
 	case TRANSFORM_PCREXFORM:
 		return pcrexform(w, rs->transform_pcre[index], counters, p, len);
 	}

@@ -114,6 +114,11 @@ static const struct {
 	{"content:\"abc\"; fast_pattern:only;", "raw \"abc\" fast only\n"},
 	{"content:\"abc\"; fast_pattern:1,2;", "raw \"abc\" fast\n"},
 	{"content:\"abc\"; rawbytes;", "raw \"abc\"\n"},
+	{"content:\"abc\"; prefilter; depth:9;", "raw \"abc\" depth 9\n"},
+	{"tag:session,5,packets; tag:host , 100 , seconds , src; content:\"abc\";",
+	 "raw \"abc\"\n"},
+	{"content:\"abc\"; flow:no_stream;", "packet \"abc\"\n"},
+	{"content:\"abc\"; dsize:>9;", "packet \"abc\"\npacket \"\"\n"},
 	{"http.uri; content:\"a\"; content:\"b\"; distance:0;",
 	 "http.uri \"a\"\nhttp.uri \"b\" distance 0\n"},
 	{"http.uri; content:\"a\"; http.header; content:\"b\";",
@@ -200,11 +205,14 @@ static const struct {
 	{"alert http any any -> any", 26, "missing destination port"},
 	{"alret http any any -> any any (sid:1;)", 1,
 	 "unknown action \"alret\" (did you mean alert?)"},
-	{"drop http any any -> any any (sid:1;)", 1, "action \"drop\" is not supported"},
-	{"pass http any any -> any any (sid:1;)", 1, "action \"pass\" is not supported"},
+	{"config http any any -> any any (sid:1;)", 1, "action \"config\" is not supported"},
+	{"rejetc http any any -> any any (sid:1;)", 1,
+	 "unknown action \"rejetc\" (did you mean reject?)"},
 	{"alert htpt any any -> any any (sid:1;)", 7,
 	 "unknown protocol \"htpt\" (did you mean http?)"},
-	{"alert tcp-pkt any any -> any any (sid:1;)", 7, "protocol \"tcp-pkt\" is not supported"},
+	{"alert tcp-pkt any any -> any any (http.uri; content:\"a\"; sid:1;)", 45,
+	 "http.uri in a rule that looks at single packets"},
+	{"alert tcp-pkt any any -> any any (flow:only_stream; sid:1;)", 0, "flow says only_stream"},
 	{"alert http any any => any any (sid:1;)", 20, "\"=>\" is not a direction"},
 	{"alert http any any <- any any (sid:1;)", 20, "\"<-\" is not a direction"},
 	{"alert http any any -> any any (sid:1;", 38, "missing \")\""},
@@ -307,12 +315,24 @@ static const struct {
 	 "unknown keyword \"http.urii\" (did you mean http.uri?)"},
 	{"alert http any any -> any any (sid:1; content:\"a\"; filesize:3;)", 52,
 	 "keyword \"filesize\" is not supported yet"},
-	{"alert http any any -> any any (sid:1; dsize:3;)", 39,
-	 "\"dsize\" is not supported: it is the size of a packet"},
+	{"alert tcp any any -> any any (sid:1; urilen:3; dsize:3;)", 38, "http.uri in a rule that"},
+	{"alert tcp any any -> any any (sid:1; file.data; content:\"a\"; flow:no_stream;)", 49,
+	 "file.data in a rule that"},
+	{"alert tcp any any -> any any (sid:1; dsize:3; dsize:4;)", 47, "dsize is given twice"},
+	{"alert tcp any any -> any any (sid:1; dsize:65536;)", 44, "is not a size"},
+	{"alert tcp any any -> any any (sid:1; dsize:9<>4;)", 44, "is not a size"},
+	{"alert tcp any any -> any any (sid:1; dsize:3; content:\"abcd\";)", 38,
+	 "packet has at most 3 bytes, a content needs 4"},
+	{"alert tcp any any -> any any (sid:1; prefilter;)", 38, "prefilter has nothing before it"},
+	{"alert tcp any any -> any any (sid:1; content:\"a\"; prefilter; prefilter;)", 63,
+	 "prefilter is given twice"},
+	{"alert tcp any any -> any any (sid:1; tag:host,5,packets;)", 42, "write tag:session"},
+	{"alert tcp any any -> any any (sid:1; tag:session,5,pakets;)", 42, "write tag:session"},
+	{"alert tcp any any -> any any (sid:1; tag:session,-5,packets;)", 42, "write tag:session"},
+	{"alert tcp any any -> any any (sid:1; tag:session,5,packets,src;)", 42,
+	 "write tag:session"},
 	{"alert http any any -> any any (sid:1; stream_size:client,>,3;)", 39,
 	 "\"stream_size\" is not supported: it is"},
-	{"alert http any any -> any any (sid:1; tag:session,5,packets;)", 39,
-	 "payload is never stored"},
 	{"alert http any any -> any any (sid:1; content:\"a\"; bsize:3;)", 52,
 	 "bsize needs a buffer before it"},
 	{"alert http any any -> any any (sid:1; xyzzy;)", 39, "unknown keyword \"xyzzy\""},
@@ -756,9 +776,71 @@ static void test_lines(void **state)
 	assert_int_equal(rs.seen, 7);
 	assert_int_equal(rs.refused, 2);
 	assert_int_equal(rs.skipped, 1);
+	assert_int_equal(rs.n_skipped_by, 1);
+	assert_string_equal(rs.skipped_by[0].proto, "udp");
+	assert_int_equal(rs.skipped_by[0].n, 1);
 	// the same sid from another file, into the same set
 	assert_int_equal(parse(&rs, "alert tcp any any -> any any (sid:4;)", 37, NULL, &r), 0);
 	assert_int_equal(r.n, 1);
+	rules_done(&rs);
+}
+
+// What stands before the options, and what it makes of the rule.
+static void test_header(void **state)
+{
+	static const struct {
+		const char *head;
+		enum rule_action action;
+		enum rule_proto proto;
+		enum rule_family family;
+		bool packets;
+	} cases[] = {
+		{"alert http", RULE_ALERT, RULE_PROTO_HTTP, RULE_FAMILY_ANY, false},
+		{"pass http1", RULE_PASS, RULE_PROTO_HTTP, RULE_FAMILY_ANY, false},
+		{"drop tcp", RULE_DROP, RULE_PROTO_TCP, RULE_FAMILY_ANY, false},
+		{"reject tcp-stream", RULE_REJECT, RULE_PROTO_TCP, RULE_FAMILY_ANY, false},
+		{"rejectsrc tcp-pkt", RULE_REJECT, RULE_PROTO_TCP, RULE_FAMILY_ANY, true},
+		{"rejectdst ip", RULE_REJECT_DST, RULE_PROTO_TCP, RULE_FAMILY_ANY, false},
+		{"rejectboth ip4", RULE_REJECT_BOTH, RULE_PROTO_TCP, RULE_FAMILY_IPV4, false},
+		{"alert ipv6", RULE_ALERT, RULE_PROTO_TCP, RULE_FAMILY_IPV6, false},
+	};
+
+	for (size_t i = 0; i < N(cases); i++) {
+		struct rules rs = {0};
+		struct reports r;
+		char text[128];
+
+		snprintf(text, sizeof(text), "%s any any -> any any (sid:1;)", cases[i].head);
+		assert_int_equal(parse(&rs, text, strlen(text), NULL, &r), 1);
+		assert_int_equal(rs.v[0].action, cases[i].action);
+		assert_int_equal(rs.v[0].proto, cases[i].proto);
+		assert_int_equal(rs.v[0].family, cases[i].family);
+		assert_int_equal(rs.v[0].packets, cases[i].packets);
+		rules_done(&rs);
+	}
+}
+
+// Rules for other protocols are counted by protocol, whatever they are written like.
+static void test_skipped(void **state)
+{
+	static const char text[] = "alert udp any any -> any any (sid:1;)\n"
+				   "alert DNS any any -> any any (sid:2;)\n"
+				   "alert dns any any -> any any (what is this)\n"
+				   "alert sctp any any -> any any (sid:3;)\n"
+				   "alert dns any any -> any any (sid:4;)\n"
+				   "alert tcp any any -> any any (sid:5;)\n";
+	struct rules rs = {0};
+	struct reports r;
+
+	assert_int_equal(parse(&rs, text, sizeof(text) - 1, NULL, &r), 1);
+	assert_int_equal(rs.skipped, 5);
+	assert_int_equal(rs.n_skipped_by, 3);
+	assert_string_equal(rs.skipped_by[0].proto, "udp");
+	assert_int_equal(rs.skipped_by[0].n, 1);
+	assert_string_equal(rs.skipped_by[1].proto, "dns");
+	assert_int_equal(rs.skipped_by[1].n, 3);
+	assert_string_equal(rs.skipped_by[2].proto, "sctp");
+	assert_int_equal(rs.skipped_by[2].n, 1);
 	rules_done(&rs);
 }
 
@@ -992,6 +1074,7 @@ static void test_alloc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_header),     cmocka_unit_test(test_skipped),
 		cmocka_unit_test(test_loads),      cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_addresses),  cmocka_unit_test(test_address_members),
 		cmocka_unit_test(test_ports),      cmocka_unit_test(test_fields),
