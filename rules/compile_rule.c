@@ -333,6 +333,24 @@ static int add_bits(struct maker *m, const struct rule *r, struct image_rule *ir
 	return 0;
 }
 
+static uint16_t rule_flags(const struct rule *r)
+{
+	uint16_t flags = 0;
+
+	if (r->bidirectional)
+		flags |= IMAGE_RULE_BIDIRECTIONAL;
+	if (r->proto == RULE_PROTO_HTTP)
+		flags |= IMAGE_RULE_HTTP;
+	if (r->family == RULE_FAMILY_IPV4)
+		flags |= IMAGE_RULE_IPV4;
+	else if (r->family == RULE_FAMILY_IPV6)
+		flags |= IMAGE_RULE_IPV6;
+	// A stream that is inspected counts as established; a segment of which no answer was seen does not.
+	if (r->packets && (r->flow & RULE_FLOW_ESTABLISHED) != 0)
+		flags |= IMAGE_RULE_TWO_WAY;
+	return flags;
+}
+
 int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d)
 {
 	struct image_rule ir = {
@@ -341,8 +359,8 @@ int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d)
 		.rev = r->rev,
 		.priority = r->priority,
 		.threshold = r->threshold,
-		.flags = (r->bidirectional ? IMAGE_RULE_BIDIRECTIONAL : 0) |
-			 (r->proto == RULE_PROTO_HTTP ? IMAGE_RULE_HTTP : 0),
+		.action = r->action,
+		.flags = rule_flags(r),
 	};
 	struct image_cond conds[IMAGE_CONDS_PER_RULE_MAX];
 	size_t keep[IMAGE_SECTION_N];

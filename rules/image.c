@@ -93,6 +93,8 @@ static int rules_check(const struct image_header *h, struct diag *d)
 			return bad(d, "conditions of a rule");
 		if (r->dirs == 0 || r->dirs > 3)
 			return bad(d, "direction of a rule");
+		if (r->action >= RULE_ACTION_N)
+			return bad(d, "action of a rule");
 		if (!range_ok(r->src, r->n_src, addrs) || !range_ok(r->dst, r->n_dst, addrs) ||
 		    !range_ok(r->sport, r->n_sport, ports) ||
 		    !range_ok(r->dport, r->n_dport, ports))

@@ -18,6 +18,7 @@
 #include "common/buffer.h"
 #include "common/diag.h"
 #include "common/threshold.h"
+#include "rules/action.h"
 #include "rules/number.h"
 #include "rules/transform.h"
 
@@ -85,13 +86,19 @@ enum image_rule_flag {
 	IMAGE_RULE_HTTP = 1 << 1, // only in flows that are HTTP
 	IMAGE_RULE_NOALERT = 1 << 2,
 	IMAGE_RULE_READS_BITS = 1 << 3, // has isset or isnotset
+	IMAGE_RULE_IPV4 = 1 << 4,       // only in flows of this family
+	IMAGE_RULE_IPV6 = 1 << 5,
+	IMAGE_RULE_TWO_WAY = 1 << 6, // only in flows of which both sides were seen
 };
 
 // A rule inspects one direction, or each of both on its own; its conditions all lie in that direction.
 struct image_rule {
 	uint32_t sid, gid, rev;
-	uint8_t priority, flags, dirs; // dirs: bit per enum dir
+	uint8_t priority, dirs; // dirs: bit per enum dir
 	uint8_t n_conds;
+	uint8_t action; // enum rule_action
+	uint16_t flags; // enum image_rule_flag
+	uint16_t pad;
 	uint32_t cond; // first of n_conds: HEAD buffers before STREAM buffers
 	uint32_t msg, classtype, reference, metadata; // offsets in strings
 	uint32_t src, n_src, dst, n_dst;              // in addrs
@@ -236,7 +243,7 @@ struct image_db {
 	uint32_t pad;
 };
 
-static_assert(sizeof(struct image_rule) == 88, "image format");
+static_assert(sizeof(struct image_rule) == 92, "image format");
 static_assert(sizeof(struct image_cond) == 28, "image format");
 static_assert(sizeof(struct image_transform) == 12, "image format");
 static_assert(sizeof(struct image_match) == 32, "image format");

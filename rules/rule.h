@@ -12,6 +12,7 @@
 #include "common/buffer.h"
 #include "common/diag.h"
 #include "common/threshold.h"
+#include "rules/action.h"
 
 enum rule_match_type {
 	RULE_CONTENT,
@@ -120,17 +121,6 @@ struct rule_bit {
 enum rule_proto {
 	RULE_PROTO_HTTP, // http, http1
 	RULE_PROTO_TCP,  // tcp, tcp-stream, tcp-pkt, ip
-};
-
-enum rule_action {
-	RULE_ALERT,
-	RULE_PASS, // nothing more is reported of the flow
-	// act only where traffic may be stopped, else they alert
-	RULE_DROP,
-	RULE_REJECT, // reset to the sender of the message that matched
-	RULE_REJECT_DST,
-	RULE_REJECT_BOTH,
-	RULE_ACTION_N,
 };
 
 enum rule_family {

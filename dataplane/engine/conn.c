@@ -108,7 +108,7 @@ static void packet_feed(struct conn_ctx *x, struct flow *f, enum dir dir, struct
 		msg->inspect = detect_begin(x->detect, dir);
 	if (msg->inspect == NULL)
 		return;
-	m = msg_of(x, f, dir);
+	m = conn_msg(x, f, dir);
 	detect_packet(x->detect, msg->inspect, &m, data);
 }
 

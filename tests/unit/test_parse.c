@@ -324,7 +324,7 @@ static const struct {
 	{"alert tcp any any -> any any (sid:1; dsize:3; content:\"abcd\";)", 38,
 	 "packet has at most 3 bytes, a content needs 4"},
 	{"alert tcp any any -> any any (sid:1; prefilter;)", 38, "prefilter has nothing before it"},
-	{"alert tcp any any -> any any (sid:1; content:\"a\"; prefilter; prefilter;)", 63,
+	{"alert tcp any any -> any any (sid:1; content:\"a\"; prefilter; prefilter;)", 62,
 	 "prefilter is given twice"},
 	{"alert tcp any any -> any any (sid:1; tag:host,5,packets;)", 42, "write tag:session"},
 	{"alert tcp any any -> any any (sid:1; tag:session,5,pakets;)", 42, "write tag:session"},
