@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "rules/pcre_size.h"
+
 struct text {
 	char *p;
 	size_t len, cap;
@@ -308,12 +310,23 @@ static int fold_chain(struct rules *rs, const struct rule *r, const struct plan_
 int fold_cond(struct rules *rs, const struct rule *r, struct plan_cond *c, struct diag *d)
 {
 	uint32_t from = 0;
+	uint64_t size = 0, spread = 0;
 
 	for (uint32_t i = 0; i < c->n_matches; i++) {
 		const struct rule_match *m = &r->matches[c->matches[i]];
 
 		if (m->number != NULL || (m->flags & RULE_VARS) != 0 || c->n_transforms > 0)
 			return refuse(r, m, d, "no literal before it can wake it in a stream");
+		if (m->type == RULE_PCRE) {
+			struct pcre_size z = pcre_size(span_of(m->data, m->len));
+
+			size += z.size;
+			spread += z.spread;
+		}
+		if (size > PCRE_SIZE_MAX || spread > PCRE_SPREAD_MAX)
+			return refuse(r, m, d,
+				      "with its repeats written out it is too long to be compiled "
+				      "for a stream: make them smaller, or add a content");
 	}
 	c->terms = rules_alloc(rs, c->n_matches * sizeof(*c->terms));
 	if (c->terms == NULL)
