@@ -121,6 +121,12 @@
 	  "content codings that are not decoded: scanned as sent")                                 \
 	X(DECODE_BAD_DATA, "decompress.bad_data",                                                  \
 	  "compressed bodies that are broken: the rest is scanned as sent")                        \
+	X(DECODE_BAD_CHECKSUM, "decompress.bad_checksum",                                          \
+	  "compressed bodies whose checksum is wrong: inspected all the same")                     \
+	X(DECODE_TRUNCATED, "decompress.truncated",                                                \
+	  "compressed bodies that ended early: what was there has been inspected")                 \
+	X(DECODE_JUNK, "decompress.junk",                                                          \
+	  "compressed bodies with bytes behind their end, scanned as sent")                        \
 	X(DECODE_LIMIT, "decompress.limit",                                                        \
 	  "bodies whose decompression hit a budget: the rest is scanned as sent")                  \
 	/* detection */                                                                            \

@@ -39,6 +39,7 @@ struct http_conn *conn_new(struct conn_ctx *x)
 		return NULL;
 	}
 	memset(c, 0, sizeof(*c));
+	c->decode_free = DECODE_FLOW_BYTES;
 	http_half_init(&c->half[0]);
 	http_half_init(&c->half[1]);
 	return c;
@@ -71,7 +72,7 @@ static void on_head(struct conn_ctx *x, struct flow *f, enum dir dir, const stru
 		detect_head(x->detect, msg->inspect, &m, h, answers, has_body);
 	}
 	if (has_body)
-		body_begin(x, msg, h);
+		body_begin(x, c, dir, h);
 }
 
 static void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool truncated)
@@ -145,7 +146,7 @@ static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t ga
 	if (msg->inspect != NULL) {
 		if (detect_needs(msg->inspect, DETECT_RAW))
 			detect_gap(x->detect, msg->inspect, &m, DETECT_RAW, gap_bytes);
-		if (in_body && msg->decoder[0] == NULL)
+		if (in_body && !decode_active(&msg->decode))
 			detect_gap(x->detect, msg->inspect, &m, DETECT_BODY, gap_bytes);
 		msg->inspect->flags |= INSPECT_GAP;
 	}

@@ -25,9 +25,9 @@ struct http_tx {
 
 // The message of one direction that is in progress.
 struct http_msg {
-	struct inspect *inspect;                   // NULL: not inspected
-	struct http_tx *tx;                        // NULL between messages, or without room
-	struct decoder *decoder[HTTP_CODINGS_MAX]; // undone in this order; NULL: none
+	struct inspect *inspect; // NULL: not inspected
+	struct http_tx *tx;      // NULL between messages, or without room
+	struct decode_body decode;
 	EVP_MD_CTX *hash;
 	struct inspect *alt; // of bytes that conn_alt() was given, NULL: none
 	uint64_t body_bytes; // dechunked
@@ -44,12 +44,14 @@ struct http_conn {
 	struct flowbits *bits;        // pooled, NULL until a rule sets one
 	uint32_t n_queued;
 	uint32_t next_tx_id;
-	uint32_t alt_bytes; // scanned under other readings so far
+	uint32_t alt_bytes;   // scanned under other readings so far
+	uint32_t decode_free; // left of DECODE_FLOW_BYTES
 };
 
 // What the connections of one worker share.
 struct conn_ctx {
-	struct pool conns, txs, decoders;
+	struct pool conns, txs;
+	struct decode_ctx decode;
 	struct counters *counters;
 	struct detect *detect;
 	struct http_parser *parser;
@@ -61,7 +63,6 @@ struct conn_ctx {
 	uint64_t ts_ns;      // of the packet in hand
 	EVP_MD_CTX **hashes; // free hash contexts, NULL when bodies are not hashed
 	uint32_t n_hashes;
-	uint8_t *decoded[HTTP_CODINGS_MAX]; // DECODE_OUT_BYTES + 64 each
 };
 
 // A connection for f, or NULL (counted).

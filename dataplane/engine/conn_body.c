@@ -3,25 +3,6 @@
 #include "dataplane/engine/conn_impl.h"
 
 #include <openssl/evp.h>
-#include <string.h>
-
-static void decoders_start(struct conn_ctx *x, struct http_msg *msg, const struct http_head *h)
-{
-	for (int i = 0; i < h->n_codings; i++) {
-		if (h->codings[i] == HTTP_CODING_OTHER) {
-			x->counters->v[CNT_DECODE_UNSUPPORTED]++;
-			return; // what is inside it stays encoded, too
-		}
-		msg->decoder[i] = pool_get(&x->decoders);
-		if (msg->decoder[i] == NULL) {
-			x->counters->v[CNT_DECODE_NO_STATE]++;
-			msg->truncated = true;
-			return;
-		}
-		decode_init(msg->decoder[i], h->codings[i]);
-		x->counters->v[CNT_DECODE_STARTED]++;
-	}
-}
 
 // Decoded bytes of a body, for rules and hashes.
 static void body_out(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
@@ -39,45 +20,30 @@ static void body_out(struct conn_ctx *x, struct flow *f, enum dir dir, struct sp
 	}
 }
 
-// Decoding has failed: hits in what follows say so.
-static void decode_check(struct http_msg *msg, const struct decoder *d)
-{
-	if (d->state != DECODE_FAILED || msg->truncated)
-		return;
-	msg->truncated = true;
-	if (msg->inspect != NULL)
-		msg->inspect->flags |= INSPECT_TRUNCATED;
-}
-
-// Undo coding number i and those after it. Depth is HTTP_CODINGS_MAX at most.
-static void body_decode(struct conn_ctx *x, struct flow *f, enum dir dir, int i, struct span data)
+// What the decoders have to say. From where they fail on, hits say so.
+static void body_decode(struct conn_ctx *x, struct flow *f, enum dir dir)
 {
 	struct http_msg *msg = &f->http->msg[dir];
 	struct span out;
+	int got;
 
-	if (i == HTTP_CODINGS_MAX || msg->decoder[i] == NULL) {
-		body_out(x, f, dir, data);
-		return;
-	}
-	while (decode_next(msg->decoder[i], &data, x->decoded[i], &out, x->counters) == 1) {
-		decode_check(msg, msg->decoder[i]);
-		body_decode(x, f, dir, i + 1, out);
-	}
-	decode_check(msg, msg->decoder[i]);
+	do {
+		got = decode_next(&x->decode, &msg->decode, &out);
+		if (msg->decode.as_is && !msg->truncated) {
+			msg->truncated = true;
+			if (msg->inspect != NULL)
+				msg->inspect->flags |= INSPECT_TRUNCATED;
+		}
+		if (got == 1)
+			body_out(x, f, dir, out);
+	} while (got == 1);
 }
 
 void body_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 {
-	struct http_msg *msg = &f->http->msg[dir];
-
-	for (int i = 0; i < HTTP_CODINGS_MAX && msg->decoder[i] != NULL; i++) {
-		struct span rest = decode_rest(msg->decoder[i]);
-
-		if (rest.len > 0) {
-			memcpy(x->decoded[i], rest.data, rest.len); // padded
-			body_decode(x, f, dir, i + 1, span_of(x->decoded[i], rest.len));
-		}
-	}
+	decode_end(&f->http->msg[dir].decode);
+	if (decode_active(&f->http->msg[dir].decode))
+		body_decode(x, f, dir);
 }
 
 void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
@@ -88,7 +54,8 @@ void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span dat
 	msg->body_bytes += data.len;
 	if (msg->hash == NULL && (msg->inspect == NULL || !detect_needs(msg->inspect, DETECT_BODY)))
 		return; // no loaded rule can look at it
-	body_decode(x, f, dir, 0, data);
+	decode_feed(&msg->decode, data);
+	body_decode(x, f, dir);
 }
 
 static void hash_start(struct conn_ctx *x, struct http_msg *msg)
@@ -99,28 +66,24 @@ static void hash_start(struct conn_ctx *x, struct http_msg *msg)
 	EVP_DigestInit_ex2(msg->hash, NULL, NULL); // SHA-256, set when the context was made
 }
 
-void body_begin(struct conn_ctx *x, struct http_msg *msg, const struct http_head *h)
+void body_begin(struct conn_ctx *x, struct http_conn *c, enum dir dir, const struct http_head *h)
 {
+	struct http_msg *msg = &c->msg[dir];
+
 	if ((x->event_mask & (1u << EVENT_FILEINFO)) != 0)
 		hash_start(x, msg);
 	if (msg->hash != NULL || (msg->inspect != NULL && detect_needs(msg->inspect, DETECT_BODY)))
-		decoders_start(x, msg, h);
+		decode_begin(&x->decode, &msg->decode, h->codings, h->n_codings, &c->decode_free);
 }
 
 void body_gap(struct http_msg *msg)
 {
-	for (int i = 0; i < HTTP_CODINGS_MAX; i++)
-		if (msg->decoder[i] != NULL)
-			msg->decoder[i]->state = DECODE_FAILED;
+	decode_gap(&msg->decode);
 }
 
 void body_drop(struct conn_ctx *x, struct http_msg *msg)
 {
-	for (int i = 0; i < HTTP_CODINGS_MAX; i++) {
-		if (msg->decoder[i] != NULL)
-			pool_put(&x->decoders, msg->decoder[i]);
-		msg->decoder[i] = NULL;
-	}
+	decode_done(&x->decode, &msg->decode);
 	if (msg->hash != NULL)
 		x->hashes[x->n_hashes++] = msg->hash;
 	msg->hash = NULL;

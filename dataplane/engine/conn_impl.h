@@ -36,7 +36,7 @@ void tx_fileinfo(struct conn_ctx *x, struct flow *f, enum dir dir);
 // --- conn_body.c ---
 
 // A message with a body begins: what it takes to decode and hash it.
-void body_begin(struct conn_ctx *x, struct http_msg *msg, const struct http_head *h);
+void body_begin(struct conn_ctx *x, struct http_conn *c, enum dir dir, const struct http_head *h);
 
 // Its next bytes, dechunked, as encoded.
 void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);

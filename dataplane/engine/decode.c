@@ -1,224 +1,148 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Encoded bytes that cannot be decoded are handed on as they are: nothing is skipped.
-//
-// gzip's header is read here: ISA-L 2.30 takes the header checksum of a header that comes in pieces for wrong.
+// The layers of a body, one behind the other. The last one that has something to do works first, so that what a layer puts
+// out is used up before it runs again: one piece of output per layer is all the memory between them.
 #include "dataplane/engine/decode.h"
 
-// RFC 1952 2.3, in this order.
-enum gzip_part {
-	GZIP_FIXED, // method, flags, time, extra flags, system
-	GZIP_EXTRA_LEN,
-	GZIP_EXTRA,
-	GZIP_NAME,
-	GZIP_COMMENT,
-	GZIP_CRC,
-	GZIP_DATA,
-};
+#include "dataplane/engine/decode_impl.h"
 
-enum {
-	GZIP_FIXED_BYTES = 8, // behind the magic number
-	GZIP_DEFLATE = 8,
-};
+#include <isa-l/igzip_lib.h>
 
-static void isal_start(struct decoder *d, uint32_t wrapper)
+_Static_assert((int)DECODE_LAYERS_MAX >= (int)HTTP_CODINGS_MAX, "a layer per coding");
+
+static size_t round64(size_t n)
 {
-	isal_inflate_init(&d->isal);
-	d->isal.crc_flag = wrapper;
+	return (n + 63) & ~(size_t)63;
 }
 
-void decode_init(struct decoder *d, enum http_coding coding)
+static size_t arena_bytes(uint32_t n_inflates)
 {
-	d->in_bytes = d->out_bytes = 0;
-	d->coding = (uint8_t)coding;
-	d->state = DECODE_FIRST;
-	d->n_first = 0;
-	d->replay = 0;
+	size_t bytes = (size_t)n_inflates * DECODE_ARENA_BYTES;
+
+	return bytes < DECODE_ARENA_MAX ? bytes : DECODE_ARENA_MAX;
 }
 
-static void fail(struct decoder *d, struct counters *c, enum counter why)
+// A body has three layers at most, and seldom more than one.
+static uint32_t n_decoders(uint32_t n_inflates)
 {
-	c->v[why]++;
-	d->state = DECODE_FAILED;
+	return 2 * n_inflates;
 }
 
-// The label lies often enough: the first two bytes decide between gzip, zlib, raw DEFLATE and plain.
-static void first_judge(struct decoder *d, struct counters *c)
+size_t decode_memory(uint32_t n_inflates)
 {
-	const uint8_t *f = d->first;
-	bool gzip = f[0] == 0x1f && f[1] == 0x8b;
-	bool zlib = (f[0] & 0x0f) == 8 && (f[0] >> 4) <= 7 && (f[0] << 8 | f[1]) % 31 == 0;
-
-	d->replay = 2;
-	d->state = DECODE_DATA;
-	if (gzip) {
-		isal_start(d, ISAL_GZIP_NO_HDR_VER);
-		d->replay = 0;
-		d->state = DECODE_HEADER;
-		d->part = GZIP_FIXED;
-		d->left = GZIP_FIXED_BYTES;
-	} else if (zlib)
-		isal_start(d, ISAL_ZLIB);
-	else if (d->coding == HTTP_CODING_DEFLATE)
-		isal_start(d, ISAL_DEFLATE);
-	else
-		fail(d, c, CNT_DECODE_BAD_DATA);
+	return DECODE_LAYERS_MAX * round64(DECODE_OUT_BYTES + DECODE_PAD_BYTES) +
+	       n_decoders(n_inflates) * round64(sizeof(struct decoder)) +
+	       n_inflates * round64(sizeof(struct inflate_state)) +
+	       arena_memory(arena_bytes(n_inflates));
 }
 
-static bool first_collect(struct decoder *d, struct span *in, struct counters *c)
+void decode_init(struct decode_ctx *x, void *mem, uint32_t n_inflates, struct counters *counters)
 {
-	while (d->n_first < 2 && in->len > 0) {
-		d->first[d->n_first++] = in->data[0];
-		*in = span_from(*in, 1);
+	const uint32_t decoder_bytes = (uint32_t)round64(sizeof(struct decoder));
+	const uint32_t inflate_bytes = (uint32_t)round64(sizeof(struct inflate_state));
+	uint8_t *at = mem;
+
+	x->counters = counters;
+	for (int i = 0; i < DECODE_LAYERS_MAX; i++) {
+		x->out[i] = at;
+		at += round64(DECODE_OUT_BYTES + DECODE_PAD_BYTES);
 	}
-	if (d->n_first < 2)
-		return false;
-	first_judge(d, c);
-	return true;
+	pool_init(&x->decoders, at, n_decoders(n_inflates), decoder_bytes);
+	at += (size_t)n_decoders(n_inflates) * decoder_bytes;
+	pool_init(&x->inflates, at, n_inflates, inflate_bytes);
+	at += (size_t)n_inflates * inflate_bytes;
+	arena_init(&x->arena, at, arena_bytes(n_inflates));
 }
 
-// The next part of the header that the flags announce.
-static void part_next(struct decoder *d)
+uint32_t decode_in_use(const struct decode_ctx *x)
 {
-	static const uint8_t flag[GZIP_DATA] = {
-		[GZIP_EXTRA_LEN] = 4, [GZIP_EXTRA] = 4, [GZIP_NAME] = 8,
-		[GZIP_COMMENT] = 16,  [GZIP_CRC] = 2,
-	};
-
-	do {
-		d->part++;
-	} while (d->part < GZIP_DATA && (d->flags & flag[d->part]) == 0);
-	d->left = 2; // a length, a checksum, or not looked at
-	if (d->part == GZIP_EXTRA) {
-		d->left = d->extra_bytes;
-		if (d->left == 0)
-			part_next(d);
-	}
+	return x->decoders.used + x->inflates.used + x->arena.n_runs;
 }
 
-// Byte by byte through the header. False: not gzip after all, the byte was not taken.
-static bool header_skip(struct decoder *d, struct span *in)
+void decode_begin(struct decode_ctx *x, struct decode_body *b, const uint8_t *codings,
+		  unsigned int n, uint32_t *io_free)
 {
-	for (; in->len > 0 && d->part != GZIP_DATA; *in = span_from(*in, 1), d->in_bytes++) {
-		uint8_t c = in->data[0];
+	memset(b, 0, sizeof(*b));
+	b->io_free = io_free;
+	b->free_bytes = *io_free < DECODE_FREE_BYTES ? *io_free : DECODE_FREE_BYTES;
+	for (unsigned int i = 0; i < n && b->n_layers < DECODE_LAYERS_MAX; i++) {
+		struct decoder *d = pool_get(&x->decoders);
 
-		if (d->part == GZIP_NAME || d->part == GZIP_COMMENT) {
-			if (c == 0)
-				part_next(d);
-			continue;
+		if (d == NULL) {
+			x->counters->v[CNT_DECODE_NO_STATE]++;
+			b->as_is = true;
+			return;
 		}
-		if (d->part == GZIP_FIXED && d->left == GZIP_FIXED_BYTES && c != GZIP_DEFLATE)
-			return false;
-		if (d->part == GZIP_FIXED && d->left == GZIP_FIXED_BYTES - 1)
-			d->flags = c;
-		if (d->part == GZIP_EXTRA_LEN)
-			d->extra_bytes = d->left == 2 ? c : (uint16_t)(d->extra_bytes | c << 8);
-		if (--d->left == 0)
-			part_next(d);
+		memset(d, 0, sizeof(*d));
+		d->coding = codings[i];
+		b->layer[b->n_layers++] = d;
+		x->counters->v[d->coding == HTTP_CODING_OTHER ? CNT_DECODE_UNSUPPORTED
+							      : CNT_DECODE_STARTED]++;
 	}
-	if (d->part == GZIP_DATA)
-		d->state = DECODE_DATA;
-	return true;
 }
 
-// Run ISA-L on one input span. Returns 1 with output, 0 when the span is used up, negative when the data is broken.
-static int inflate_some(struct decoder *d, struct span *in, uint8_t *out, struct span *ret_data)
+void decode_feed(struct decode_body *b, struct span piece)
 {
-	int err;
-
-	d->isal.next_in = (uint8_t *)(uintptr_t)in->data; // ISA-L does not write to it
-	d->isal.avail_in = (uint32_t)in->len;
-	d->isal.next_out = out;
-	d->isal.avail_out = DECODE_OUT_BYTES;
-	err = isal_inflate(&d->isal);
-	// Behind the end it has looked ahead by some bytes and does not always put them back.
-	if (d->isal.block_state == ISAL_BLOCK_FINISH && d->isal.read_in_length > 0) {
-		uint32_t used = (uint32_t)in->len - d->isal.avail_in;
-		uint32_t ahead = (uint32_t)d->isal.read_in_length / 8;
-
-		d->isal.avail_in += ahead < used ? ahead : used;
-	}
-	d->in_bytes += in->len - d->isal.avail_in;
-	*in = span_from(*in, in->len - d->isal.avail_in);
-	*ret_data = span_of(out, DECODE_OUT_BYTES - d->isal.avail_out);
-	d->out_bytes += ret_data->len;
-	if (err < 0)
-		return err;
-	if (d->isal.block_state == ISAL_BLOCK_FINISH) {
-		d->state = DECODE_BETWEEN;
-		d->n_first = 0;
-	}
-	return ret_data->len > 0;
+	b->in[0] = piece;
+	b->in_bytes += piece.len;
 }
 
-// After a member: gzip allows another one; anything else is junk that servers ignore and we scan as sent.
-static void between(struct decoder *d, struct span *in, struct counters *c)
+void decode_end(struct decode_body *b)
 {
-	if (d->n_first == 0 && in->data[0] != 0x1f) {
-		fail(d, c, CNT_DECODE_BAD_DATA);
-		return;
-	}
-	d->state = DECODE_FIRST;
+	b->ended = true;
 }
 
-int decode_next(struct decoder *d, struct span *io_in, uint8_t *out, struct span *ret_data,
-		struct counters *c)
+void decode_gap(struct decode_body *b)
 {
-	*ret_data = SPAN_NONE;
-	for (;;) {
-		struct span replay = span_of(d->first + (2 - d->replay), d->replay);
-		struct span *in = d->replay > 0 ? &replay : io_in;
-		int got;
+	if (b->n_layers > 0)
+		b->as_is = true;
+	for (int i = 0; i < b->n_layers; i++)
+		b->layer[i]->state = DECODE_AS_SENT;
+}
 
-		if (d->state == DECODE_FIRST && !first_collect(d, io_in, c))
-			return 0;
-		if (d->state == DECODE_FIRST || (d->replay > 0 && replay.len == 0))
-			continue;
-		if (d->state == DECODE_HEADER) {
-			if (!header_skip(d, io_in)) {
-				fail(d, c, CNT_DECODE_BAD_DATA);
-				d->replay = 2;
-			} else if (d->state == DECODE_HEADER) {
-				return 0;
+int decode_next(struct decode_ctx *x, struct decode_body *b, struct span *ret_data)
+{
+	int i = b->n_layers - 1;
+
+	if (i < 0) {
+		*ret_data = b->in[0];
+		b->in[0] = SPAN_NONE;
+		return ret_data->len > 0;
+	}
+	b->layer[0]->ended = b->ended;
+	while (i >= 0) {
+		struct span out;
+
+		if (layer_next(x, b, (unsigned int)i, &out) == 1) {
+			if (i == b->n_layers - 1) {
+				*ret_data = out;
+				return 1;
 			}
-			continue;
+			b->in[++i] = out;
+		} else if (b->layer[i]->ended && i + 1 < b->n_layers && !b->layer[i + 1]->ended) {
+			b->layer[++i]->ended = true; // what it still holds comes out
+		} else {
+			i--;
 		}
-		if (d->state == DECODE_FAILED) {
-			*ret_data = *in;
-			if (d->replay > 0)
-				d->replay = 0;
-			else
-				*io_in = SPAN_NONE;
-			return ret_data->len > 0;
-		}
-		if (d->state == DECODE_BETWEEN) {
-			if (io_in->len == 0)
-				return 0;
-			between(d, io_in, c);
-			continue;
-		}
-		if (in->len == 0 && d->isal.avail_out != 0)
-			return 0;
-		got = inflate_some(d, in, out, ret_data);
-		if (in == &replay)
-			d->replay = (uint8_t)replay.len;
-		if (got < 0)
-			fail(d, c, CNT_DECODE_BAD_DATA);
-		else if (d->out_bytes > DECODE_FREE_BYTES &&
-			 d->out_bytes / DECODE_RATIO_MAX > d->in_bytes)
-			fail(d, c, CNT_DECODE_LIMIT);
-		if (ret_data->len > 0)
-			return 1;
-		if (got == 0 && in == io_in && io_in->len == 0)
-			return 0;
 	}
+	return 0;
 }
 
-struct span decode_rest(struct decoder *d)
+void decode_done(struct decode_ctx *x, struct decode_body *b)
 {
-	struct span rest = SPAN_NONE;
+	uint64_t paid = b->in_bytes * DECODE_RATIO_MAX;
 
-	if (d->state == DECODE_FIRST)
-		rest = span_of(d->first, d->n_first);
-	d->n_first = 0;
-	return rest;
+	if (b->out_bytes > paid && b->io_free != NULL) {
+		uint64_t used = b->out_bytes - paid;
+
+		*b->io_free -= used < *b->io_free ? (uint32_t)used : *b->io_free;
+	}
+	for (int i = 0; i < b->n_layers; i++) {
+		uint8_t state = b->layer[i]->state;
+
+		if (b->ended && (state == DECODE_HEADER || state == DECODE_DATA))
+			x->counters->v[CNT_DECODE_TRUNCATED]++;
+		engine_close(x, b->layer[i]);
+		pool_put(&x->decoders, b->layer[i]);
+	}
+	memset(b, 0, sizeof(*b));
 }

@@ -1,53 +1,98 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Content decoding of message bodies: gzip and deflate through pooled ISA-L states, pulled in bounded pieces.
+// Content decoding of message bodies: gzip, deflate, br and zstd, one inside the other, pulled in bounded pieces.
+//
+//   decode_begin()                                     the codings of the head
+//   decode_feed(), then decode_next() until it is 0    each piece of the body
+//   decode_end(), then decode_next() until it is 0     the body has ended
+//   decode_done()                                      gives everything back
+//
+// Nothing is skipped: what is not what its label says, what is broken, what stands behind the end and what is left
+// when a budget is used up comes out as it was sent.
+//
+// Budget, reserved before a decoder runs (reliability 3.1): all layers of a body together put out at most
+// DECODE_RATIO_MAX times the bytes that came on the wire, and DECODE_FREE_BYTES. So a byte on the wire costs no more
+// than 200 bytes of work, and what is free is bounded per message and per flow. DEFLATE's own ceiling is 1,032; a block
+// of zstd that says "128 KiB of zeros" takes four bytes. Text compresses 3 to 20 times.
 #ifndef ENGINE_DECODE_H
 #define ENGINE_DECODE_H
 
-#include <isa-l/igzip_lib.h>
-
 #include "common/counters.h"
 #include "common/span.h"
+#include "dataplane/engine/arena.h"
 #include "dataplane/engine/http.h"
 
 enum {
+	DECODE_LAYERS_MAX = 3,
 	DECODE_OUT_BYTES = 64 << 10, // one piece of output
-	// A body is given up as a decompression bomb when it yields more than RATIO times its input beyond FREE bytes.
-	// DEFLATE's own ceiling is 1,032; text compresses 3 to 20 times.
+	DECODE_PAD_BYTES = 64,       // readable behind every piece of output
 	DECODE_RATIO_MAX = 200,
-	DECODE_FREE_BYTES = 16 << 20,
+	DECODE_FREE_BYTES = 256 << 10, // of a message
+	DECODE_FLOW_BYTES = 1 << 20,   // of all messages of a flow
+	// RFC 9659: zstd over HTTP stays within 8 MiB.
+	DECODE_ZSTD_WINDOW_LOG = 23,
+	// Per inflater; 512 of them give the 64 MiB that four bodies with the largest windows of br fill.
+	DECODE_ARENA_BYTES = 128 << 10,
+	DECODE_ARENA_MAX = 256 << 20,
 };
 
-enum decode_state {
-	DECODE_FIRST,  // looking at the first two bytes
-	DECODE_HEADER, // of gzip, behind its first two bytes
-	DECODE_DATA,
-	DECODE_BETWEEN, // a member has ended: another one, or junk
-	DECODE_FAILED,  // give the rest as it is
+struct decoder;
+
+// What the bodies of one worker share.
+struct decode_ctx {
+	struct pool decoders; // 384 bytes each
+	struct pool inflates; // ISA-L states, 87 KiB each
+	struct arena arena;   // what br and zstd allocate
+	struct counters *counters;
+	uint8_t *out[DECODE_LAYERS_MAX]; // DECODE_OUT_BYTES + DECODE_PAD_BYTES each
 };
 
-// 87 KiB, nearly all of it ISA-L's window and tables. From a pool of the worker.
-struct decoder {
-	uint64_t in_bytes, out_bytes;
-	uint8_t coding; // enum http_coding
-	uint8_t state;  // enum decode_state
-	uint8_t n_first;
-	uint8_t first[2];
-	uint8_t replay; // bytes of first still to be fed
-	uint8_t part;   // enum gzip_part: where in the header
-	uint8_t flags;  // gzip's
-	uint16_t left;  // bytes of the part
-	uint16_t extra_bytes;
-	struct inflate_state isal;
+// One body. All zero: not encoded, not begun.
+struct decode_body {
+	struct decoder *layer[DECODE_LAYERS_MAX]; // undone in this order
+	struct span in[DECODE_LAYERS_MAX];        // not yet used by the layer
+	uint64_t in_bytes;                        // on the wire
+	uint64_t out_bytes;                       // of all layers
+	uint32_t *io_free;                        // left of DECODE_FLOW_BYTES
+	uint32_t free_bytes;                      // for this message
+	uint8_t n_layers;
+	bool ended; // no more input
+	bool as_is; // not decoded to its end: some of it came out as it was sent
 };
 
-void decode_init(struct decoder *d, enum http_coding coding);
+// Memory of a context with room for n_inflates gzip and deflate bodies at a time, and for br and zstd in proportion.
+size_t decode_memory(uint32_t n_inflates);
 
-// Decode from the front of *io_in into out (DECODE_OUT_BYTES). 1: *ret_data is decoded (or, after a failure, as sent);
-// 0: all input is used. ret_data points into out or into the input.
-int decode_next(struct decoder *d, struct span *io_in, uint8_t *out, struct span *ret_data,
-		struct counters *counters);
+// mem: decode_memory(n_inflates), 64-byte aligned.
+void decode_init(struct decode_ctx *x, void *mem, uint32_t n_inflates, struct counters *counters);
 
-// The body ends: bytes still held back because they could not be judged, as sent. Points into d.
-struct span decode_rest(struct decoder *d);
+// Objects in use: 0 when no body is in progress.
+uint32_t decode_in_use(const struct decode_ctx *x);
+
+// A body with n codings (enum http_coding), in the order in which they must be undone. io_free: what is left of
+// DECODE_FLOW_BYTES of its flow; must stay until decode_done(). A coding nobody knows is looked at all the same: it is
+// passed over, or gzip or zstd by its first bytes. Without room the body stays as it is, counted.
+void decode_begin(struct decode_ctx *x, struct decode_body *b, const uint8_t *codings,
+		  unsigned int n, uint32_t *io_free);
+
+static inline bool decode_active(const struct decode_body *b)
+{
+	return b->n_layers > 0;
+}
+
+// The next piece as sent. It must stay until decode_next() has returned 0, and be used up before the next one.
+void decode_feed(struct decode_body *b, struct span piece);
+
+// No piece will follow.
+void decode_end(struct decode_body *b);
+
+// Bytes are missing: what follows comes out as it is sent.
+void decode_gap(struct decode_body *b);
+
+// 1: *ret_data, never empty, valid until the next call; 0: the piece is used up. It points into the context, a decoder
+// or the piece; in the first two cases DECODE_PAD_BYTES behind it are readable.
+int decode_next(struct decode_ctx *x, struct decode_body *b, struct span *ret_data);
+
+// Also in the middle of a body. Leaves *b all zero.
+void decode_done(struct decode_ctx *x, struct decode_body *b);
 
 #endif

@@ -21,7 +21,7 @@ enum {
 	HTTP_FIELDS_MAX = 1024,
 	HTTP_GATHER_BYTES = HTTP_HEAD_MAX + 64, // readable padding for libhs
 	HTTP_CHUNK_LINE_MAX = 4096,
-	HTTP_CODINGS_MAX = 2,
+	HTTP_CODINGS_MAX = 3,
 };
 
 enum http_state {
@@ -50,7 +50,9 @@ enum http_coding {
 	HTTP_CODING_NONE,
 	HTTP_CODING_GZIP,
 	HTTP_CODING_DEFLATE,
-	HTTP_CODING_OTHER, // br, zstd, anything unknown
+	HTTP_CODING_BR,
+	HTTP_CODING_ZSTD,
+	HTTP_CODING_OTHER, // anything else
 };
 
 struct http_field {

@@ -161,6 +161,10 @@ static void codings_parse(struct span v, struct http_head *h)
 		else if (span_eq_nocase(c, SPAN_LIT("deflate")) ||
 			 span_eq_nocase(c, SPAN_LIT("x-deflate")))
 			coding = HTTP_CODING_DEFLATE;
+		else if (span_eq_nocase(c, SPAN_LIT("br")))
+			coding = HTTP_CODING_BR;
+		else if (span_eq_nocase(c, SPAN_LIT("zstd")))
+			coding = HTTP_CODING_ZSTD;
 		if (h->n_codings < HTTP_CODINGS_MAX)
 			h->codings[h->n_codings++] = coding;
 	}

@@ -69,7 +69,7 @@ static void pool_carve(struct carver *c, struct pool *p, uint32_t n, size_t obje
 // The one list of what a pipeline is made of.
 static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct carver *c)
 {
-	void *buckets, *records, *hits, *events;
+	void *buckets, *records, *hits, *events, *decode;
 
 	buckets = carve(c, flow_buckets_bytes(conf->flows));
 	records = carve(c, (size_t)conf->flows * sizeof(struct flow));
@@ -83,15 +83,13 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->flowbits, conf->messages, sizeof(struct flowbits));
 	pool_carve(c, &p->conn.conns, conf->conns, sizeof(struct http_conn));
 	pool_carve(c, &p->conn.txs, conf->messages, (sizeof(struct http_tx) + 63) & ~(size_t)63);
-	pool_carve(c, &p->conn.decoders, conf->inflaters,
-		   (sizeof(struct decoder) + 63) & ~(size_t)63);
+	decode = carve(c, decode_memory(conf->inflaters) + PIPELINE_TAIL_BYTES);
 	p->bounce = carve(c, BOUNCE_BYTES);
-	for (int i = 0; i < HTTP_CODINGS_MAX; i++)
-		p->conn.decoded[i] = carve(c, DECODE_OUT_BYTES + PIPELINE_TAIL_BYTES);
 	if (c->base == NULL)
 		return;
 	flow_table_init(&p->flows, buckets, records, conf->flows,
 			conf->hash_key[0] ^ conf->hash_key[1]);
+	decode_init(&p->conn.decode, decode, conf->inflaters, &p->counters);
 	ring_init(&p->hits, hits, conf->hits, sizeof(struct hit));
 	ring_init(&p->events, events, conf->events, sizeof(struct event));
 }
@@ -279,7 +277,7 @@ uint64_t pipeline_objects_in_use(const struct pipeline *p)
 {
 	return (uint64_t)p->flows.pool.used + p->cells.used + p->gathers.used + p->windows.used +
 	       p->inspects.used + p->actives.used + p->flowbits.used + p->conn.conns.used +
-	       p->conn.txs.used + p->conn.decoders.used +
+	       p->conn.txs.used + decode_in_use(&p->conn.decode) +
 	       (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
 }
 

@@ -51,7 +51,7 @@ struct pipeline_conf {
 	uint32_t conns;     // HTTP connections; 0: flows / 4
 	uint32_t messages;  // HTTP messages in flight; 0: flows / 8
 	uint32_t heads;     // 64 KiB gather buffers for heads that span segments; 0: 1024
-	uint32_t inflaters; // bodies being decompressed at once (87 KiB each); 0: 512
+	uint32_t inflaters; // bodies being decompressed at once (216 KiB each); 0: 512
 	uint32_t windows;   // 128 KiB confirm windows; 0: 1024
 	uint32_t hits;      // ring slots, power of two; 0: 65536
 	uint32_t events;    // ring slots, power of two; 0: 4096

@@ -514,17 +514,19 @@ static void test_codings(void **state)
 {
 	static const struct {
 		const char *value;
-		uint8_t n, coding[2];
+		uint8_t n, coding[3];
 	} table[] = {
 		{"gzip", 1, {HTTP_CODING_GZIP}},
 		{"X-GZIP", 1, {HTTP_CODING_GZIP}},
 		{"deflate", 1, {HTTP_CODING_DEFLATE}},
-		{"br", 1, {HTTP_CODING_OTHER}},
+		{"br", 1, {HTTP_CODING_BR}},
+		{"zstd", 1, {HTTP_CODING_ZSTD}},
+		{"lzma", 1, {HTTP_CODING_OTHER}},
 		{"gzip, deflate", 2, {HTTP_CODING_DEFLATE, HTTP_CODING_GZIP}},
 		{" , gzip ,, identity", 1, {HTTP_CODING_GZIP}},
 		{"identity", 0, {0}},
 		{"", 0, {0}},
-		{"a, b, gzip", 2, {HTTP_CODING_GZIP, HTTP_CODING_OTHER}},
+		{"z, a, b, gzip", 3, {HTTP_CODING_GZIP, HTTP_CODING_OTHER, HTTP_CODING_OTHER}},
 	};
 	static struct http_head h;
 
