@@ -3,7 +3,8 @@
 //
 // The signature was verified before; still the archive reader, the rule parser and Hyperscan's compiler are a lot of
 // code to run on somebody's text. They run in a forked child without privileges to gain, without open files but two
-// memfds, with limits on CPU time, memory, file size and wall-clock time, and it dies with us. What it wrote is
+// memfds and, once the archive is read, no way to open a file or a socket, with limits on CPU time, memory, file size
+// and wall-clock time, and it dies with us. What it wrote is
 // copied into a sealed memfd of our own, and then checked (rule_image_new) like any other hostile bytes.
 #include "control/build.h"
 
@@ -21,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/text.h"
 #include "rules/compile.h"
 
 enum {
@@ -90,43 +92,63 @@ static void close_all(struct build *b)
 	if (b->report_fd >= 0)
 		close(b->report_fd);
 	loop_timer_cancel(b->loop, &b->wall);
-	if (b->stage != NULL)
-		munmap(b->stage, sizeof(*b->stage));
-	b->stage = NULL;
+	if (b->shared != NULL)
+		munmap(b->shared, sizeof(*b->shared));
+	b->shared = NULL;
 	b->pidfd = b->image_fd = b->report_fd = -1;
 	b->pid = 0;
 }
 
 static json_t *failure(const char *code, const char *text)
 {
-	return json_pack("{s:s, s:s}", "error", text, "code", code);
+	return json_pack("{s:o, s:s}", "error", text_json(text), "code", code);
+}
+
+// What the child was busy with, as far as it told: its own memory, so nothing in it is believed but to be bytes.
+static const char *busy_with(const struct build *b, char *buf, size_t size)
+{
+	const struct progress *p = &b->shared->progress;
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (int i = 0; i < PROGRESS_SLOTS; i++) {
+		const struct progress_rule *at = &p->at[i];
+		uint32_t sid = atomic_load_explicit(&at->sid, memory_order_acquire);
+
+		if (sid == 0 || used >= size)
+			continue;
+		used += (size_t)snprintf(buf + used, size - used, "%s%.*s:%u (sid %u)",
+					 used == 0 ? ", at " : ", ", (int)sizeof(at->file) - 1,
+					 at->file, at->line, sid);
+	}
+	return buf;
 }
 
 // Why the child ended without a report.
 static json_t *death(const struct build *b, int status)
 {
-	char text[256];
+	char text[1024], at[600];
 
+	busy_with(b, at, sizeof(at));
 	if (b->wall_over)
-		snprintf(text, sizeof(text), "compiling took longer than %lld s (compile.wall_s)",
-			 (long long)b->limits.wall_s);
+		snprintf(text, sizeof(text), "compiling took longer than %lld s (compile.wall_s)%s",
+			 (long long)b->limits.wall_s, at);
 	else if (WIFSIGNALED(status) &&
 		 (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
 		snprintf(text, sizeof(text),
 			 "compiling was stopped: more than %lld s of CPU time (compile.cpu_s), or "
-			 "the "
-			 "system is out of memory",
-			 (long long)b->limits.cpu_s);
+			 "the system is out of memory%s",
+			 (long long)b->limits.cpu_s, at);
 	else if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text),
-			 "the compiler crashed (signal %d): this bundle cannot be used, please "
+			 "the compiler crashed (signal %d)%s: this bundle cannot be used, please "
 			 "report it",
-			 WTERMSIG(status));
+			 WTERMSIG(status), at);
 	else
-		snprintf(text, sizeof(text), "the compile process %s (exit code %d)",
+		snprintf(text, sizeof(text), "the compile process %s (exit code %d)%s",
 			 WEXITSTATUS(status) == 126 ? "could not be limited, so it did not start"
 						    : "ended without a result",
-			 WEXITSTATUS(status));
+			 WEXITSTATUS(status), at);
 	return failure("compile", text);
 }
 
@@ -208,11 +230,11 @@ int build_start(struct build *b, struct loop *loop, const struct build_request *
 	b->limits = request->limits;
 	b->image_fd = memfd_create("wireglass-image", MFD_CLOEXEC);
 	b->report_fd = memfd_create("wireglass-report", MFD_CLOEXEC);
-	b->stage = mmap(NULL, sizeof(*b->stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			-1, 0);
-	if (b->stage == MAP_FAILED)
-		b->stage = NULL;
-	if (b->image_fd < 0 || b->report_fd < 0 || b->stage == NULL)
+	b->shared = mmap(NULL, sizeof(*b->shared), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (b->shared == MAP_FAILED)
+		b->shared = NULL;
+	if (b->image_fd < 0 || b->report_fd < 0 || b->shared == NULL)
 		goto fail;
 	pid_t parent = getpid();
 	b->pid = fork();
@@ -221,7 +243,7 @@ int build_start(struct build *b, struct loop *loop, const struct build_request *
 	if (b->pid == 0) {
 		child_files(b->image_fd, b->report_fd);
 		child_limits(&request->limits, parent);
-		build_child(request, CHILD_IMAGE_FD, CHILD_REPORT_FD, b->stage);
+		build_child(request, CHILD_IMAGE_FD, CHILD_REPORT_FD, b->shared);
 		_exit(0);
 	}
 	b->pidfd = pidfd_open(b->pid, 0);
@@ -248,8 +270,9 @@ bool build_running(const struct build *b)
 
 enum build_stage build_stage(const struct build *b)
 {
-	return b->stage != NULL ? (enum build_stage)__atomic_load_n(b->stage, __ATOMIC_RELAXED)
-				: BUILD_DONE;
+	return b->shared != NULL
+		       ? (enum build_stage)__atomic_load_n(&b->shared->stage, __ATOMIC_RELAXED)
+		       : BUILD_DONE;
 }
 
 void build_cancel(struct build *b)

@@ -10,6 +10,7 @@
 #include "control/loop.h"
 #include "control/settings.h"
 #include "rules/bundle.h"
+#include "rules/progress.h"
 
 enum {
 	BUILD_REFUSED_MAX = 20, // refused rules that a report lists
@@ -20,6 +21,12 @@ enum build_stage {
 	BUILD_PARSE, // bundle and rules
 	BUILD_COMPILE,
 	BUILD_DONE,
+};
+
+// What the child tells while it works, in memory shared with it; to be read with suspicion.
+struct build_shared {
+	uint32_t stage;           // enum build_stage
+	struct progress progress; // of compilation
 };
 
 struct build_request {
@@ -46,7 +53,7 @@ struct build {
 	struct loop_timer wall;
 	bool wall_over;
 	struct settings_compile limits;
-	uint32_t *stage; // shared with the child
+	struct build_shared *shared;
 	build_done_fn *done;
 	void *ctx;
 };
@@ -59,7 +66,8 @@ enum build_stage build_stage(const struct build *b);
 // Kill the child, if any; done() is not called.
 void build_cancel(struct build *b);
 
-// The child's work, in the process of the caller: image to image_fd, report (JSON) to report_fd. Sets *stage.
-void build_child(const struct build_request *request, int image_fd, int report_fd, uint32_t *stage);
+// The child's work, in the process of the caller: image to image_fd, report (JSON) to report_fd.
+void build_child(const struct build_request *request, int image_fd, int report_fd,
+		 struct build_shared *shared);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "control/build.h"
@@ -114,9 +115,10 @@ static json_t *success(const struct bundle *b, const struct compile_stats *cs,
 }
 
 // Parse and compile an admitted bundle. Returns the report.
-static json_t *compile(const struct bundle *b, int image_fd, uint32_t *stage, struct tally *t)
+static json_t *compile(const struct bundle *b, int image_fd, struct build_shared *shared,
+		       struct tally *t)
 {
-	struct rules rs = {0};
+	struct rules rs = {.progress = &shared->progress};
 	struct compile_stats cs = {0};
 	struct diag diag = {0};
 	void *image = NULL;
@@ -130,7 +132,7 @@ static json_t *compile(const struct bundle *b, int image_fd, uint32_t *stage, st
 	uint64_t parse_ms = ms_since(start);
 	if (err < 0)
 		diag_set(&diag, NULL, 0, 0, "out of memory while parsing (compile.memory_mb)");
-	__atomic_store_n(stage, BUILD_COMPILE, __ATOMIC_RELAXED);
+	__atomic_store_n(&shared->stage, BUILD_COMPILE, __ATOMIC_RELAXED);
 	if (err >= 0)
 		err = compile_image(&rs, (uint64_t)b->manifest.serial, &image, &len, &cs, on_rule,
 				    t, &diag);
@@ -153,7 +155,8 @@ static json_t *compile(const struct bundle *b, int image_fd, uint32_t *stage, st
 	return report;
 }
 
-void build_child(const struct build_request *r, int image_fd, int report_fd, uint32_t *stage)
+void build_child(const struct build_request *r, int image_fd, int report_fd,
+		 struct build_shared *shared)
 {
 	struct tally t = {.list = json_array()};
 	struct bundle *b = NULL;
@@ -161,11 +164,15 @@ void build_child(const struct build_request *r, int image_fd, int report_fd, uin
 	json_t *report;
 
 	int err = admit(r, &b, &diag);
-	report = err != 0 ? refusal(code_of(err), &diag) : compile(b, image_fd, stage, &t);
+	// Nothing is opened from here on: no file, no socket.
+	const struct rlimit none = {0};
+	if (err == 0 && setrlimit(RLIMIT_NOFILE, &none) != 0)
+		_exit(126);
+	report = err != 0 ? refusal(code_of(err), &diag) : compile(b, image_fd, shared, &t);
 	char *text = report != NULL ? json_dumps(report, JSON_COMPACT) : NULL;
 	if (text == NULL || !write_all(report_fd, text, strlen(text)))
 		_exit(125);
-	__atomic_store_n(stage, BUILD_DONE, __ATOMIC_RELAXED);
+	__atomic_store_n(&shared->stage, BUILD_DONE, __ATOMIC_RELAXED);
 	free(text);
 	json_decref(report);
 	json_decref(t.list);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "rules/compile_impl.h"
+#include "rules/progress.h"
 
 static uint64_t clock_ns(void)
 {
@@ -240,9 +241,12 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 
 	memset(m.head.db, 0xff, sizeof(m.head.db));
 	maker_add(&m.sec[IMAGE_STRINGS], "", 1); // offset 0: the empty text
+	if (rs->progress != NULL)
+		atomic_store_explicit(&rs->progress->total, (uint32_t)rs->n, memory_order_relaxed);
 	for (size_t i = 0; i < rs->n && err == 0; i++) {
 		struct diag why = {0};
 
+		progress_at(rs->progress, 0, &rs->v[i]);
 		err = maker_add_rule(&m, &rs->v[i], &why);
 		if (err == -EINVAL) {
 			stats.refused++;
@@ -255,6 +259,7 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 			stats.rules++;
 		}
 	}
+	progress_at(rs->progress, 0, NULL);
 	t1 = clock_ns();
 	if (err == 0)
 		err = always_on(&m, d);

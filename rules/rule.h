@@ -165,6 +165,7 @@ struct rule {
 };
 
 struct arena;
+struct progress;
 
 enum {
 	RULES_PROTOS_MAX = 64, // other protocols that are told apart
@@ -187,6 +188,7 @@ struct rules {
 	size_t skipped; // rules for other protocols than http and tcp: valid, not ours
 	struct rules_skipped skipped_by[RULES_PROTOS_MAX]; // the same by protocol, as first met
 	size_t n_skipped_by;
+	struct progress *progress; // of its compilation, for who watches; NULL: nobody does
 };
 
 void rules_done(struct rules *rs);

@@ -501,6 +501,33 @@ static void test_compile_time(void **state)
 	expect_load(bundle(1, RULE(101, "/one")), 0, "live", NULL);
 }
 
+// Rules that each take a while to compile: the one that was too many is named.
+static void test_compile_cpu(void **state)
+{
+	char *text = malloc(200 * 200), *at = text;
+	int error;
+
+	assert_non_null(text);
+	for (int i = 1; i <= 200; i++)
+		at += sprintf(at,
+			      "alert http any any -> any any (flow:to_client; file.data; "
+			      "content:\"needle%d\"; pcre:\"/a.{0,2000}b%d/Rs\"; sid:%d;)\n",
+			      i, i, i);
+	start_both();
+	fx.d->settings.compile.cpu_s = 1;
+	char *data = bundle(1, text);
+	json_t *reply = load(data, len, 0, &error);
+	assert_int_equal(error, -EINVAL);
+	if (strstr(text_of(reply, "error"), "compile.cpu_s") == NULL ||
+	    strstr(text_of(reply, "error"), ", at ") == NULL ||
+	    strstr(text_of(reply, "error"), "(sid ") == NULL)
+		fail_msg("said: %s", text_of(reply, "error"));
+	json_decref(reply);
+	free(text);
+	fx.d->settings.compile.cpu_s = 600;
+	expect_load(bundle(1, RULE(101, "/one")), 0, "live", NULL);
+}
+
 // Stopping in the middle of a compilation leaves no child behind.
 static void test_stop_while_compiling(void **state)
 {
@@ -540,6 +567,7 @@ int main(void)
 		TEST(test_bundle_retention),
 		TEST(test_compile_memory),
 		TEST(test_compile_time),
+		TEST(test_compile_cpu),
 		TEST(test_stop_while_compiling),
 	};
 
