@@ -113,6 +113,43 @@
 	  "bytes scanned once more under another reading, hits in them are marked ambiguous")      \
 	X(HTTP_ALT_LIMIT, "http.alternative_limit",                                                \
 	  "other readings not scanned to their end: budget of the flow used up, or no room")       \
+	/* WebSocket */                                                                            \
+	X(WS_CONNS, "websocket.connections", "connections that turned from HTTP to WebSocket")     \
+	X(WS_NO_CONN, "websocket.no_connection",                                                   \
+	  "WebSocket connections released: state pool empty")                                      \
+	X(WS_MESSAGES, "websocket.messages", "WebSocket messages, control frames apart")           \
+	X(WS_BYTES, "websocket.bytes", "bytes of WebSocket messages before decompression")         \
+	X(WS_JOINED, "websocket.joined",                                                           \
+	  "WebSocket messages inspected as one with the message before: too many tiny ones")       \
+	X(WS_BAD_FRAME, "websocket.bad_frame",                                                     \
+	  "directions with a WebSocket frame no endpoint accepts: they go on raw")                 \
+	X(WS_GAP, "websocket.gap", "directions that lost bytes outside a payload: they go on raw") \
+	X(WS_NO_STATE, "websocket.no_state",                                                       \
+	  "compressed WebSocket messages scanned as sent: state pool empty")                       \
+	X(WS_BAD_DATA, "websocket.bad_data",                                                       \
+	  "compressed WebSocket messages that are broken: the rest is scanned as sent")            \
+	X(WS_INFLATE_LIMIT, "websocket.inflate_limit",                                             \
+	  "WebSocket messages whose decompression hit a budget: the rest is scanned as sent")      \
+	/* HTTP/2 in the clear */                                                                  \
+	X(H2_CONNS, "http2.connections", "connections that speak HTTP/2 in the clear")             \
+	X(H2_NO_CONN, "http2.no_connection", "HTTP/2 connections released: state pool empty")      \
+	X(H2_FRAMES, "http2.frames", "HTTP/2 frames read")                                         \
+	X(H2_STREAMS, "http2.streams", "HTTP/2 streams opened")                                    \
+	X(H2_STREAMS_FULL, "http2.stream_evicted",                                                 \
+	  "HTTP/2 streams given up early for a younger one: more than 128 at a time, or pool "     \
+	  "empty")                                                                                 \
+	X(H2_NO_STREAM, "http2.no_stream", "HTTP/2 frames not inspected: stream pool empty")       \
+	X(H2_RESETS, "http2.resets", "HTTP/2 streams reset")                                       \
+	X(H2_HEAD_CUT, "http2.head_cut",                                                           \
+	  "HTTP/2 heads of which not all fields are inspected: over 64 KiB, or grown out of "      \
+	  "proportion")                                                                            \
+	X(H2_BAD_FRAME, "http2.bad_frame",                                                         \
+	  "directions with an HTTP/2 frame no endpoint accepts: they go on raw")                   \
+	X(H2_BAD_HEADERS, "http2.bad_headers",                                                     \
+	  "directions with an HTTP/2 header block that cannot be decompressed: they go on raw")    \
+	X(H2_NO_STATE, "http2.no_state",                                                           \
+	  "HTTP/2 directions without memory for header decompression: they go on raw")             \
+	X(H2_GAP, "http2.gap", "directions that lost bytes outside a body: they go on raw")        \
 	/* content decoding */                                                                     \
 	X(DECODE_STARTED, "decompress.bodies", "bodies decompressed")                              \
 	X(DECODE_NO_STATE, "decompress.no_state",                                                  \
