@@ -27,10 +27,12 @@
 	  "frames cut by the capture: bytes on the wire were not seen")                            \
 	X(PKT_SHORT, "decode.short", "frames shorter than their headers say")                      \
 	X(PKT_NOT_IP, "decode.not_ip", "frames that are not IP")                                   \
-	X(PKT_VLAN_DEPTH, "decode.vlan_depth", "frames with more than two VLAN tags")              \
+	X(PKT_VLAN_DEPTH, "decode.vlan_depth", "frames with more than four VLAN tags")             \
+	X(PKT_TUNNEL_DEPTH, "decode.tunnel_depth", "packets in more than four tunnels")            \
 	X(PKT_BAD_IPV4, "decode.bad_ipv4", "IPv4 headers no host accepts")                         \
 	X(PKT_BAD_IPV6, "decode.bad_ipv6", "IPv6 headers no host accepts")                         \
-	X(PKT_FRAGMENT, "decode.fragment", "IP fragments (not inspected in this version)")         \
+	X(PKT_FRAGMENT, "decode.fragment",                                                         \
+	  "frames with a piece of an IP datagram that was not whole with it")                      \
 	X(PKT_NOT_TCP, "decode.not_tcp", "IP packets that are not TCP")                            \
 	X(PKT_BAD_TCP, "decode.bad_tcp", "TCP headers no host accepts")                            \
 	X(PKT_BAD_CSUM, "decode.bad_checksum",                                                     \
@@ -39,6 +41,42 @@
 	X(PKT_IPV4, "decode.ipv4", "IPv4 packets")                                                 \
 	X(PKT_IPV6, "decode.ipv6", "IPv6 packets")                                                 \
 	X(PKT_VLAN, "decode.vlan", "frames with a VLAN tag")                                       \
+	X(PKT_TTL_DROP, "decode.ttl_drop",                                                         \
+	  "flow directions whose TTL or hop limit fell by more than 5: may not reach the host")    \
+	/* tunnels: packets that were looked into */                                               \
+	X(TUN_PPPOE, "tunnel.pppoe", "packets in PPPoE sessions")                                  \
+	X(TUN_MPLS, "tunnel.mpls", "packets with MPLS labels")                                     \
+	X(TUN_PBB, "tunnel.pbb", "frames in provider backbone bridges (802.1ah)")                  \
+	X(TUN_GRE, "tunnel.gre", "packets in GRE")                                                 \
+	X(TUN_ERSPAN, "tunnel.erspan", "frames of ERSPAN mirrors")                                 \
+	X(TUN_IPIP, "tunnel.ipip", "IP packets in IP packets")                                     \
+	X(TUN_VXLAN, "tunnel.vxlan", "packets in VXLAN")                                           \
+	X(TUN_GENEVE, "tunnel.geneve", "packets in Geneve")                                        \
+	X(TUN_TEREDO, "tunnel.teredo", "IPv6 packets in Teredo")                                   \
+	X(TUN_L2TP, "tunnel.l2tp", "packets in L2TP")                                              \
+	X(TUN_GTP, "tunnel.gtp", "packets on the port of GTP-U, not looked into")                  \
+	X(TUN_OFF, "tunnel.off", "packets in tunnels that the configuration leaves closed")        \
+	/* fragments */                                                                            \
+	X(FRAG_DATAGRAMS, "frag.datagrams", "fragmented datagrams begun")                          \
+	X(FRAG_ACTIVE, "frag.active", "fragmented datagrams that wait for more pieces now")        \
+	X(FRAG_DONE, "frag.reassembled", "fragmented datagrams put together")                      \
+	X(FRAG_TIMEOUT, "frag.timeout", "fragmented datagrams given up: a piece did not come")     \
+	X(FRAG_EVICTED, "frag.evicted",                                                            \
+	  "fragmented datagrams given up to make room: not inspected")                             \
+	X(FRAG_SOURCE_FULL, "frag.source_full",                                                    \
+	  "fragmented datagrams given up: 64 others from the same source wait")                    \
+	X(FRAG_OVERLAP, "frag.overlap",                                                            \
+	  "fragmented datagrams dropped as hosts do: pieces overlap in part")                      \
+	X(FRAG_BAD_END, "frag.bad_end",                                                            \
+	  "fragmented datagrams dropped as hosts do: pieces disagree on the end, or one is empty") \
+	X(FRAG_TOO_LONG, "frag.too_long",                                                          \
+	  "fragmented datagrams dropped as hosts do: longer than 65,535 bytes")                    \
+	X(FRAG_SHUTDOWN, "frag.shutdown", "fragmented datagrams unfinished at the end of input")   \
+	X(FRAG_DUPLICATE, "frag.duplicate", "pieces received before")                              \
+	X(FRAG_CONFLICT, "frag.conflict",                                                          \
+	  "pieces received before with other bytes: the first ones count")                         \
+	X(FRAG_FAR, "frag.far_apart",                                                              \
+	  "datagrams with more than 64 pieces of others between theirs: some hosts drop them")     \
 	/* flows */                                                                                \
 	X(FLOW_CREATED, "flow.created", "TCP flows tracked")                                       \
 	X(FLOW_ACTIVE, "flow.active", "TCP flows tracked now")                                     \

@@ -25,6 +25,7 @@
 #include "dataplane/engine/ruleset.h"
 #include "dataplane/offline.h"
 #include "dataplane/ruleload.h"
+#include "dataplane/tunnels.h"
 
 enum {
 	BURST = 32,
@@ -44,6 +45,7 @@ struct options {
 	uint32_t rounds; // per run, 0: by seconds
 	uint32_t runs;
 	bool json, no_checksums;
+	uint32_t tunnels_off;
 };
 
 // What a round did; equal for all rounds or the measurement is void.
@@ -82,6 +84,8 @@ static void usage(FILE *f)
 		"  --runs N          runs (default 5)\n"
 		"  --no-checksums    do not verify checksums, for captures taken with offloads "
 		"on\n"
+		"  --tunnels LIST    what to look into (default: all): " TUNNELS_HELP
+		", all or none\n"
 		"  --json            one JSON object\n"
 		"\n"
 		"Exit codes: 0 measured, 1 failed or a round did other work than the first, 2 "
@@ -124,6 +128,7 @@ static bool number(const char *text, double min, double max, double *ret)
 static bool take_option(struct bench *b, int opt, char *arg)
 {
 	struct options *o = &b->opt;
+	struct diag d = {0};
 	double v = 0;
 
 	switch (opt) {
@@ -145,6 +150,8 @@ static bool take_option(struct bench *b, int opt, char *arg)
 	case 'c':
 		o->no_checksums = true;
 		return true;
+	case 't':
+		return tunnels_parse(arg, &o->tunnels_off, &d) == 0;
 	default:
 		return opt >= RULELOAD_RULES && ruleload_option(&b->rules, opt, arg) == 0;
 	}
@@ -176,6 +183,7 @@ static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 		{"runs", required_argument, NULL, 'R'},
 		{"json", no_argument, NULL, 'j'},
 		{"no-checksums", no_argument, NULL, 'c'},
+		{"tunnels", required_argument, NULL, 't'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -228,6 +236,7 @@ static int make_pipeline(struct bench *b, struct diag *diag)
 {
 	struct pipeline_conf conf = {
 		.event_mask = 1u << EVENT_HTTP, // the dataplane's default
+		.tunnels_off = b->opt.tunnels_off,
 		.verify_checksums = !b->opt.no_checksums,
 		.hash_key = {0x0123456789abcdef,
 			     0xfedcba9876543210}, // the same flows collide in every run

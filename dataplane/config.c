@@ -11,6 +11,8 @@
 
 #include "common/cfg.h"
 #include "common/suggest.h"
+#include "dataplane/engine/tunnel.h"
+#include "dataplane/tunnels.h"
 
 static const char HELP[] =
 	"usage: wireglass-dataplane [options]\n"
@@ -29,6 +31,8 @@ static const char HELP[] =
 	"  --socket PATH       where wireglassd connects (default /run/wireglass/dataplane.sock)\n"
 	"  --control-uid UID   user that may connect, besides root and the own one\n"
 	"  --events LIST       http,fileinfo,flow,anomaly, or all, or none (default http)\n"
+	"  --tunnels LIST      what to look into: " TUNNELS_HELP ",\n"
+	"                      all or none (default all)\n"
 	"  --memory MB         memory for packets when there are no hugepages (default: computed)\n"
 	"  --no-huge           do not use hugepages\n"
 	"  --profiles DIR      profiles of NIC families (default: as installed)\n"
@@ -49,22 +53,24 @@ struct config_file {
 	uint32_t n_ports;
 	char events[EVENT_N + 2][16];
 	uint32_t n_events; // UINT32_MAX: the key is not there
-	int64_t limits[9];
+	char tunnels[TUNNEL_N + 2][16];
+	uint32_t n_tunnels; // UINT32_MAX: the key is not there
+	int64_t limits[10];
 	bool verify_checksums, hash_bodies;
 };
 
 // Limits of struct pipeline_conf by name; the order of struct config_file.limits.
-enum { LIMIT_N = 9 };
+enum { LIMIT_N = 10 };
 static const char *const limit_names[LIMIT_N] = {
 	"flows",     "segments", "connections", "messages", "heads",
-	"inflaters", "windows",  "hits",        "events",
+	"inflaters", "windows",  "hits",        "events",   "fragments",
 };
 
 static uint32_t *limit_field(struct pipeline_conf *p, unsigned int i)
 {
 	uint32_t *const fields[LIMIT_N] = {
 		&p->flows,     &p->segments, &p->conns, &p->messages, &p->heads,
-		&p->inflaters, &p->windows,  &p->hits,  &p->events,
+		&p->inflaters, &p->windows,  &p->hits,  &p->events,   &p->fragments,
 	};
 	return fields[i];
 }
@@ -82,9 +88,9 @@ static const char *const idle_names[] = {"sleep", "poll", NULL};
 static int read_file(const char *path, struct config_file *f, struct diag *ret_diag)
 {
 	struct cfg_key limits[LIMIT_N + 1] = {
-		LIMIT(0, 1 << 26), LIMIT(1, 1 << 24), LIMIT(2, 1 << 26),
-		LIMIT(3, 1 << 26), LIMIT(4, 1 << 20), LIMIT(5, 1 << 20),
-		LIMIT(6, 1 << 20), LIMIT(7, 1 << 24), LIMIT(8, 1 << 24),
+		LIMIT(0, 1 << 26), LIMIT(1, 1 << 24), LIMIT(2, 1 << 26), LIMIT(3, 1 << 26),
+		LIMIT(4, 1 << 20), LIMIT(5, 1 << 20), LIMIT(6, 1 << 20), LIMIT(7, 1 << 24),
+		LIMIT(8, 1 << 24), LIMIT(9, 1 << 20),
 	};
 	const struct cfg_key keys[] = {
 		{"socket", CFG_STRING, offsetof(struct config_file, c.socket), 1,
@@ -106,6 +112,8 @@ static int read_file(const char *path, struct config_file *f, struct diag *ret_d
 		 sizeof(f->ports[0]), offsetof(struct config_file, n_ports)},
 		{"events", CFG_STRINGS, offsetof(struct config_file, events), 0, EVENT_N + 2,
 		 sizeof(f->events[0]), offsetof(struct config_file, n_events)},
+		{"tunnels", CFG_STRINGS, offsetof(struct config_file, tunnels), 0, TUNNEL_N + 2,
+		 sizeof(f->tunnels[0]), offsetof(struct config_file, n_tunnels)},
 		{"limits", CFG_GROUP, 0, .keys = limits},
 		{NULL},
 	};
@@ -245,7 +253,7 @@ static int load_file(const char *path, struct config *c, struct diag *ret_diag)
 		return -ENOMEM;
 	f->c = *c;
 	f->verify_checksums = c->pipeline.verify_checksums;
-	f->n_events = UINT32_MAX; // stays so if the key is not there
+	f->n_events = f->n_tunnels = UINT32_MAX; // stays so if the key is not there
 	err = read_file(path, f, ret_diag);
 	if (err < 0) {
 		if (err == -ENOENT || err == -EACCES)
@@ -264,6 +272,11 @@ static int load_file(const char *path, struct config *c, struct diag *ret_diag)
 		c->pipeline.event_mask = 0;
 	for (uint32_t i = 0; f->n_events != UINT32_MAX && i < f->n_events && err == 0; i++)
 		err = parse_event(f->events[i], strlen(f->events[i]), &c->pipeline.event_mask,
+				  ret_diag);
+	if (f->n_tunnels != UINT32_MAX)
+		c->pipeline.tunnels_off = TUNNEL_ALL;
+	for (uint32_t i = 0; f->n_tunnels != UINT32_MAX && i < f->n_tunnels && err == 0; i++)
+		err = tunnels_add(f->tunnels[i], strlen(f->tunnels[i]), &c->pipeline.tunnels_off,
 				  ret_diag);
 	if (err < 0)
 		snprintf(ret_diag->file, sizeof(ret_diag->file), "%s", path);
@@ -305,6 +318,7 @@ enum { // long options without a letter
 	OPT_WAIT,
 	OPT_EXIT,
 	OPT_EVENTS,
+	OPT_TUNNELS,
 	OPT_IMAGE,
 	OPT_PROFILES,
 	OPT_UID,
@@ -325,6 +339,7 @@ static const struct option options[] = {
 	{"wait-rules", no_argument, NULL, OPT_WAIT},
 	{"exit-when-done", no_argument, NULL, OPT_EXIT},
 	{"events", required_argument, NULL, OPT_EVENTS},
+	{"tunnels", required_argument, NULL, OPT_TUNNELS},
 	{"image", required_argument, NULL, OPT_IMAGE},
 	{"profiles", required_argument, NULL, OPT_PROFILES},
 	{"control-uid", required_argument, NULL, OPT_UID},
@@ -356,6 +371,8 @@ static int apply_option(struct config *c, int opt, const char *arg, bool *io_por
 		return parse_number("--memory", arg, 0, 1 << 20, &c->memory_mb, ret_diag);
 	case OPT_EVENTS:
 		return parse_events(arg, &c->pipeline.event_mask, ret_diag);
+	case OPT_TUNNELS:
+		return tunnels_parse(arg, &c->pipeline.tunnels_off, ret_diag);
 	case OPT_IMAGE:
 		return copy_text(c->image, sizeof(c->image), "--image", arg, ret_diag);
 	case OPT_PROFILES:

@@ -17,6 +17,7 @@
 #include "dataplane/offline.h"
 #include "dataplane/ruleload.h"
 #include "dataplane/streams.h"
+#include "dataplane/tunnels.h"
 
 enum {
 	EXIT_REPLAY_OK = 0,
@@ -37,7 +38,7 @@ struct replay {
 	struct streams *streams;
 	const char *streams_dir;
 	bool json, want_alerts, verify_checksums;
-	uint32_t event_mask;
+	uint32_t event_mask, tunnels_off;
 	struct threshold *threshold;
 	uint64_t hits, frames, bytes, first_ns, last_ns;
 	uint64_t now_ns; // capture time, never backwards
@@ -56,6 +57,8 @@ static void print_help(void)
 	       "  --streams DIR     write each reassembled direction to "
 	       "DIR/SRC.SPORT-DST.DPORT[.n].bin\n"
 	       "  --checksums       do not inspect what a host would drop for its checksum\n"
+	       "  --tunnels LIST    what to look into (default: all): " TUNNELS_HELP
+	       ", all or none\n"
 	       "  --quiet           no summary\n"
 	       "\nExamples:\n"
 	       "  wireglass replay --rules local.rules capture.pcap\n"
@@ -119,6 +122,7 @@ static int engine_start(struct replay *r)
 	struct pipeline_conf conf = {
 		.flows = 262144,
 		.event_mask = r->event_mask,
+		.tunnels_off = r->tunnels_off,
 		.verify_checksums = r->verify_checksums,
 		.hash_bodies = (r->event_mask & (1u << EVENT_FILEINFO)) != 0,
 		.messages = 65536,
@@ -257,6 +261,8 @@ static int run(struct replay *r, char **files, int n)
 	struct diag d = {0};
 	char text[1024];
 	int result = EXIT_REPLAY_OK, err;
+	const struct pkt_conf pkt_conf = {.tunnels_off = r->tunnels_off,
+					  .verify_checksums = r->verify_checksums};
 
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	err = ruleload_run(&r->rules, 1, &r->rs);
@@ -266,8 +272,7 @@ static int run(struct replay *r, char **files, int n)
 					    r->rules.error);
 		return err == -EKEYREJECTED ? EXIT_REPLAY_SIGNATURE : EXIT_REPLAY_FAILED;
 	}
-	if (r->streams_dir != NULL &&
-	    streams_new(r->streams_dir, r->verify_checksums, &r->streams, &d) < 0) {
+	if (r->streams_dir != NULL && streams_new(r->streams_dir, &pkt_conf, &r->streams, &d) < 0) {
 		return offline_error("replay", r->json, EXIT_REPLAY_FAILED, "failed", "%s",
 				     diag_format(&d, text, sizeof(text)));
 	}
@@ -305,10 +310,12 @@ int cmd_replay(bool json, int argc, char **argv)
 						{"events", required_argument, NULL, 'e'},
 						{"streams", required_argument, NULL, 's'},
 						{"checksums", no_argument, NULL, 'c'},
+						{"tunnels", required_argument, NULL, 't'},
 						{"quiet", no_argument, NULL, 'q'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
 	struct replay *r = calloc(1, sizeof(*r));
+	struct diag d = {0};
 	int opt, result = EXIT_REPLAY_USAGE;
 
 	if (r == NULL)
@@ -323,6 +330,10 @@ int cmd_replay(bool json, int argc, char **argv)
 			r->streams_dir = optarg;
 		if (opt == 'c')
 			r->verify_checksums = true;
+		if (opt == 't' && tunnels_parse(optarg, &r->tunnels_off, &d) < 0) {
+			offline_error("replay", json, 0, "usage", "--tunnels: %s", d.text);
+			goto out;
+		}
 		if (opt == 'q')
 			r->rules.quiet = true;
 		if (opt == 'h') {

@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "common/eve.h"
+#include "dataplane/engine/frag.h"
 #include "dataplane/engine/tcp.h"
 
 enum {
 	FLOWS = 65536,
 	CELLS = 65536,
+	DATAGRAMS = 4096,
 	NAME_MAX_BYTES = 128,
 };
 
@@ -29,11 +31,12 @@ struct name {
 
 struct streams {
 	char dir[4096];
-	bool verify_checksums;
+	struct pkt_conf pkt_conf;
+	struct frag_table frags;
 	struct flow_table flows;
 	struct pool cells;
 	struct counters counters;
-	void *buckets, *records, *segments;
+	void *buckets, *records, *segments, *pieces;
 	void *names; // tsearch tree of struct name
 	unsigned int (*number)
 		[DIR_N]; // per flow record: its number among those of its name, 0: no file yet
@@ -41,7 +44,7 @@ struct streams {
 	struct diag diag;
 };
 
-int streams_new(const char *dir, bool verify_checksums, struct streams **ret_streams,
+int streams_new(const char *dir, const struct pkt_conf *conf, struct streams **ret_streams,
 		struct diag *ret_diag)
 {
 	struct stat st;
@@ -57,18 +60,22 @@ int streams_new(const char *dir, bool verify_checksums, struct streams **ret_str
 	if (s == NULL)
 		return -ENOMEM;
 	snprintf(s->dir, sizeof(s->dir), "%s", dir);
-	s->verify_checksums = verify_checksums;
+	s->pkt_conf = *conf;
 	s->records = calloc(FLOWS, sizeof(struct flow));
 	s->segments = calloc(CELLS, TCP_SEG_BYTES);
 	s->number = calloc(FLOWS, sizeof(*s->number));
 	if (posix_memalign(&s->buckets, 64, flow_buckets_bytes(FLOWS)) != 0)
 		s->buckets = NULL;
-	if (s->records == NULL || s->segments == NULL || s->number == NULL || s->buckets == NULL) {
+	if (posix_memalign(&s->pieces, 64, frag_table_bytes(DATAGRAMS)) != 0)
+		s->pieces = NULL;
+	if (s->pieces == NULL || s->records == NULL || s->segments == NULL || s->number == NULL ||
+	    s->buckets == NULL) {
 		streams_free(s);
 		diag_set(ret_diag, NULL, 0, 0, "out of memory");
 		return -ENOMEM;
 	}
 	flow_table_init(&s->flows, s->buckets, s->records, FLOWS, 0);
+	frag_table_init(&s->frags, s->pieces, DATAGRAMS, 0, &s->counters);
 	pool_init(&s->cells, s->segments, CELLS, TCP_SEG_BYTES);
 	*ret_streams = s;
 	return 0;
@@ -193,13 +200,18 @@ static struct flow *flow_start(struct streams *s, const struct pkt *pkt, uint32_
 int streams_frame(struct streams *s, const struct frame *frame, struct diag *ret_diag)
 {
 	struct pkt pkt;
+	struct pkt_fragment piece;
+	enum counter parsed;
 	struct tcp_reader rd;
 	enum tcp_verdict verdict = TCP_NEW_FLOW;
 	enum dir dir = DIR_TO_SERVER;
 	struct flow *f;
 	uint32_t hash;
 
-	if (pkt_parse(frame, s->verify_checksums, &pkt) != CNT_PKT_TCP)
+	parsed = pkt_parse(&s->pkt_conf, frame, &pkt, &piece);
+	if (parsed == CNT_PKT_FRAGMENT)
+		parsed = frag_packet(&s->frags, &s->pkt_conf, frame, &piece, frame->ts_ns, &pkt);
+	if (parsed != CNT_PKT_TCP)
 		return 0;
 	hash = flow_hash(&s->flows, &pkt.key);
 	f = flow_find(&s->flows, &pkt.key, hash);
@@ -234,6 +246,7 @@ int streams_flush(struct streams *s, struct diag *ret_diag)
 	unsigned int budget = UINT32_MAX;
 	struct flow *f;
 
+	frag_flush(&s->frags);
 	while ((f = flow_expired(&s->flows, 0, true, &budget)) != NULL) {
 		flow_close(s, f);
 		budget = UINT32_MAX;
@@ -251,6 +264,7 @@ void streams_free(struct streams *s)
 	free(s->buckets);
 	free(s->records);
 	free(s->segments);
+	free(s->pieces);
 	free(s->number);
 	free(s);
 }

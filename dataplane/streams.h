@@ -8,11 +8,12 @@
 
 #include "common/diag.h"
 #include "dataplane/engine/pipeline.h"
+#include "dataplane/engine/pkt.h"
 
 struct streams;
 
 // Write into the folder dir, which is made if its parent exists. 0, -ENOTDIR, -ENOMEM with ret_diag.
-int streams_new(const char *dir, bool verify_checksums, struct streams **ret_streams,
+int streams_new(const char *dir, const struct pkt_conf *conf, struct streams **ret_streams,
 		struct diag *ret_diag);
 
 // 0 or negative errno of a file that could not be written, with ret_diag.

@@ -25,6 +25,7 @@ static const struct pipeline_conf SMALL = {
 	.heads = 128,
 	.inflaters = 128,
 	.windows = 128,
+	.fragments = 512,
 	.hits = 16384,
 	.events = 4096,
 };
@@ -33,11 +34,11 @@ void worker_pipeline_conf(struct pipeline_conf *conf, bool huge)
 {
 	uint32_t *const want[] = {
 		&conf->flows,     &conf->segments, &conf->conns, &conf->messages, &conf->heads,
-		&conf->inflaters, &conf->windows,  &conf->hits,  &conf->events,
+		&conf->inflaters, &conf->windows,  &conf->hits,  &conf->events,   &conf->fragments,
 	};
 	const uint32_t small[] = {
 		SMALL.flows,     SMALL.segments, SMALL.conns, SMALL.messages, SMALL.heads,
-		SMALL.inflaters, SMALL.windows,  SMALL.hits,  SMALL.events,
+		SMALL.inflaters, SMALL.windows,  SMALL.hits,  SMALL.events,   SMALL.fragments,
 	};
 
 	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]) && !huge; i++)

@@ -54,6 +54,7 @@ static void conf_defaults(struct pipeline_conf *c)
 		c->inflaters = 512;
 	if (c->windows == 0)
 		c->windows = 1024;
+	c->fragments = power_of_two(c->fragments != 0 ? c->fragments : 4096);
 	c->hits = power_of_two(c->hits != 0 ? c->hits : 65536);
 	c->events = power_of_two(c->events != 0 ? c->events : 4096);
 }
@@ -69,12 +70,13 @@ static void pool_carve(struct carver *c, struct pool *p, uint32_t n, size_t obje
 // The one list of what a pipeline is made of.
 static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct carver *c)
 {
-	void *buckets, *records, *hits, *events, *decode;
+	void *buckets, *records, *hits, *events, *decode, *frags;
 
 	buckets = carve(c, flow_buckets_bytes(conf->flows));
 	records = carve(c, (size_t)conf->flows * sizeof(struct flow));
 	hits = carve(c, (size_t)conf->hits * sizeof(struct hit));
 	events = carve(c, (size_t)conf->events * sizeof(struct event));
+	frags = carve(c, frag_table_bytes(conf->fragments));
 	pool_carve(c, &p->cells, conf->segments, TCP_SEG_BYTES);
 	pool_carve(c, &p->gathers, conf->heads, HTTP_GATHER_BYTES);
 	pool_carve(c, &p->windows, conf->windows, DETECT_WINDOW_BYTES + PIPELINE_TAIL_BYTES);
@@ -90,6 +92,7 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	flow_table_init(&p->flows, buckets, records, conf->flows,
 			conf->hash_key[0] ^ conf->hash_key[1]);
 	decode_init(&p->conn.decode, decode, conf->inflaters, &p->counters);
+	frag_table_init(&p->frags, frags, conf->fragments, conf->hash_key[0], &p->counters);
 	ring_init(&p->hits, hits, conf->hits, sizeof(struct hit));
 	ring_init(&p->events, events, conf->events, sizeof(struct event));
 }
@@ -141,6 +144,12 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p = carve(&c, sizeof(*p));
 	p->conf = checked;
 	layout(p, &checked, &c);
+	p->pkt_conf = (struct pkt_conf){
+		.counters = &p->counters,
+		.key = checked.hash_key[1],
+		.tunnels_off = checked.tunnels_off,
+		.verify_checksums = checked.verify_checksums,
+	};
 	p->parser.gathers = &p->gathers;
 	p->parser.counters = &p->counters;
 	p->detect.counters = &p->counters;
@@ -184,36 +193,74 @@ void pipeline_done(struct pipeline *p)
 
 // ---- bursts ----
 
-void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int n, uint64_t now_ns)
-{
+// Packets of a burst whose flows are not looked up yet.
+struct batch {
 	struct pkt pkts[PIPELINE_BURST_MAX];
 	uint32_t hash[PIPELINE_BURST_MAX];
 	const struct frame *of[PIPELINE_BURST_MAX];
-	unsigned int n_pkts = 0;
+	unsigned int n;
+};
 
+static void batch_run(struct pipeline *p, struct batch *b, uint64_t now_ns)
+{
+	for (unsigned int i = 0; i < b->n; i++)
+		flow_prefetch_record(&p->flows, b->hash[i]);
+	for (unsigned int i = 0; i < b->n; i++)
+		pipeline_packet(p, b->of[i], &b->pkts[i], b->hash[i], now_ns);
+	b->n = 0;
+}
+
+// A frame that was parsed into the next free packet of the batch.
+static void batch_add(struct pipeline *p, struct batch *b, const struct frame *f)
+{
+	const struct pkt *pkt = &b->pkts[b->n];
+
+	p->counters.v[pkt->is_ipv6 ? CNT_PKT_IPV6 : CNT_PKT_IPV4]++;
+	p->counters.v[CNT_PKT_VLAN] += pkt->has_vlan;
+	b->hash[b->n] = flow_hash(&p->flows, &pkt->key);
+	flow_prefetch_bucket(&p->flows, b->hash[b->n]);
+	b->of[b->n++] = f;
+}
+
+// The frame holds a fragment. A datagram that is whole with it lies in memory that the next one will use, so it is
+// dealt with at once, behind the packets before it.
+static enum counter fragment(struct pipeline *p, struct batch *b, const struct frame *f,
+			     struct pkt_fragment *piece, uint64_t now_ns)
+{
+	struct frame whole = *f;
+	enum counter verdict =
+		frag_packet(&p->frags, &p->pkt_conf, f, piece, now_ns, &b->pkts[b->n]);
+
+	if (verdict == CNT_PKT_TCP) {
+		whole.tail_bytes = PIPELINE_TAIL_BYTES;
+		batch_add(p, b, &whole);
+		batch_run(p, b, now_ns);
+	}
+	return verdict;
+}
+
+void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int n, uint64_t now_ns)
+{
+	struct pkt_fragment piece;
+	struct batch b;
+
+	b.n = 0;
 	if (n > PIPELINE_BURST_MAX)
 		n = PIPELINE_BURST_MAX;
 	for (unsigned int i = 0; i < n; i++)
 		__builtin_prefetch(frames[i].data);
 	for (unsigned int i = 0; i < n; i++) {
-		struct pkt *pkt = &pkts[n_pkts];
-		enum counter verdict = pkt_parse(&frames[i], p->conf.verify_checksums, pkt);
+		enum counter verdict = pkt_parse(&p->pkt_conf, &frames[i], &b.pkts[b.n], &piece);
 
 		p->counters.v[CNT_RX_PKTS]++;
 		p->counters.v[CNT_RX_BYTES] += frames[i].wire_len;
+		if (verdict == CNT_PKT_TCP)
+			batch_add(p, &b, &frames[i]);
+		else if (verdict == CNT_PKT_FRAGMENT)
+			verdict = fragment(p, &b, &frames[i], &piece, now_ns);
 		p->counters.v[verdict]++;
-		if (verdict != CNT_PKT_TCP)
-			continue;
-		p->counters.v[pkt->is_ipv6 ? CNT_PKT_IPV6 : CNT_PKT_IPV4]++;
-		p->counters.v[CNT_PKT_VLAN] += pkt->has_vlan;
-		hash[n_pkts] = flow_hash(&p->flows, &pkt->key);
-		flow_prefetch_bucket(&p->flows, hash[n_pkts]);
-		of[n_pkts++] = &frames[i];
 	}
-	for (unsigned int i = 0; i < n_pkts; i++)
-		flow_prefetch_record(&p->flows, hash[i]);
-	for (unsigned int i = 0; i < n_pkts; i++)
-		pipeline_packet(p, of[i], &pkts[i], hash[i], now_ns);
+	batch_run(p, &b, now_ns);
 }
 
 // ---- between bursts ----
@@ -233,6 +280,7 @@ static unsigned int sweep(struct pipeline *p, uint64_t now_ns, bool all, unsigne
 
 unsigned int pipeline_idle(struct pipeline *p, uint64_t now_ns, unsigned int budget)
 {
+	frag_expire(&p->frags, now_ns, budget);
 	return sweep(p, now_ns, false, budget, FLOW_REASON_TIMEOUT);
 }
 
@@ -240,6 +288,7 @@ unsigned int pipeline_flush(struct pipeline *p, uint64_t now_ns, unsigned int bu
 {
 	unsigned int closed = 0;
 
+	frag_flush(&p->frags);
 	while (closed < budget && p->flows.pool.used > 0) {
 		unsigned int look = 1;
 
@@ -275,9 +324,10 @@ struct counters *pipeline_counters_mut(struct pipeline *p)
 
 uint64_t pipeline_objects_in_use(const struct pipeline *p)
 {
-	return (uint64_t)p->flows.pool.used + p->cells.used + p->gathers.used + p->windows.used +
-	       p->inspects.used + p->actives.used + p->flowbits.used + p->conn.conns.used +
-	       p->conn.txs.used + decode_in_use(&p->conn.decode) +
+	return (uint64_t)p->flows.pool.used + p->frags.datagrams.used + p->frags.blocks.used +
+	       p->cells.used + p->gathers.used + p->windows.used + p->inspects.used +
+	       p->actives.used + p->flowbits.used + p->conn.conns.used + p->conn.txs.used +
+	       decode_in_use(&p->conn.decode) +
 	       (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
 }
 

@@ -53,10 +53,12 @@ struct pipeline_conf {
 	uint32_t heads;     // 64 KiB gather buffers for heads that span segments; 0: 1024
 	uint32_t inflaters; // bodies being decompressed at once (216 KiB each); 0: 512
 	uint32_t windows;   // 128 KiB confirm windows; 0: 1024
+	uint32_t fragments; // IP datagrams being put together (2.6 KiB each); 0: 4096
 	uint32_t hits;      // ring slots, power of two; 0: 65536
 	uint32_t events;    // ring slots, power of two; 0: 4096
 	// bit per enum event_type to emit; EVENT_HTTP of a transaction with a hit is always emitted
 	uint32_t event_mask;
+	uint32_t tunnels_off;  // bit per enum tunnel (tunnel.h) that is not looked into
 	bool verify_checksums; // drop from inspection (never from the wire) what the host would drop
 	bool hash_bodies;      // SHA-256 of bodies in fileinfo events
 	uint64_t hash_key[2];  // secret per boot, from getrandom(2)

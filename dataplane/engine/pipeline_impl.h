@@ -4,11 +4,14 @@
 #define ENGINE_PIPELINE_IMPL_H
 
 #include "dataplane/engine/conn.h"
+#include "dataplane/engine/frag.h"
 #include "dataplane/engine/pipeline.h"
 
 struct pipeline {
 	struct pipeline_conf conf;
 	struct counters counters;
+	struct pkt_conf pkt_conf;
+	struct frag_table frags;
 	struct flow_table flows;
 	struct pool cells, gathers, windows, inspects, actives, flowbits;
 	struct detect detect;

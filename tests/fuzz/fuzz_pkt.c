@@ -31,13 +31,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint64_t key[2] = {1, 2};
 	struct frame f = {.data = data, .len = (uint32_t)size, .wire_len = (uint32_t)size};
+	static struct counters counters;
+	const struct pkt_conf verify = {.counters = &counters, .verify_checksums = true};
+	const struct pkt_conf trust = {.counters = &counters};
 	struct pkt strict, lax;
+	struct pkt_fragment piece;
 	enum counter with, without;
 
 	if (size > UINT16_MAX)
 		return 0;
-	with = pkt_parse(&f, true, &strict);
-	without = pkt_parse(&f, false, &lax);
+	with = pkt_parse(&verify, &f, &strict, &piece);
+	without = pkt_parse(&trust, &f, &lax, &piece);
 	require(with == without || with == CNT_PKT_BAD_CSUM);
 	if (without == CNT_PKT_TCP)
 		check(&f, &lax);
@@ -45,9 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(memcmp(&strict.key, &lax.key, sizeof(lax.key)) == 0 &&
 			strict.seq == lax.seq);
 	f.csum = FRAME_CSUM_GOOD;
-	require(pkt_parse(&f, true, &strict) == without);
+	require(pkt_parse(&verify, &f, &strict, &piece) == without);
 	f.wire_len++;
-	require(pkt_parse(&f, false, &lax) ==
+	require(pkt_parse(&trust, &f, &lax, &piece) ==
 		(without == CNT_PKT_SHORT ? CNT_PKT_TRUNCATED : without));
 	require(pipeline_frame_hash(&f, key) == pipeline_frame_hash(&f, key));
 	return 0;

@@ -28,7 +28,7 @@ enum {
 // What a frame is made of. Zero: Ethernet, IPv4, TCP without options or payload.
 struct spec {
 	const char *name;
-	uint16_t tag[3]; // outer first
+	uint16_t tag[5]; // outer first
 	int tags;
 	uint16_t tpid; // of the first tag, 0: 0x8100
 	bool v6;
@@ -169,7 +169,10 @@ static enum counter parse_cut(const struct built *f, size_t len, size_t wire_len
 	};
 
 	memset(ret_pkt, 0xee, sizeof(*ret_pkt));
-	return pkt_parse(&frame, verify, ret_pkt);
+	const struct pkt_conf conf = {.verify_checksums = verify};
+	struct pkt_fragment piece;
+
+	return pkt_parse(&conf, &frame, ret_pkt, &piece);
 }
 
 static enum counter parse(const struct built *f, struct pkt *ret_pkt)
@@ -344,7 +347,7 @@ enum at {
 
 static const struct spec v4 = {.name = "v4", .payload = "abcd"};
 static const struct spec v6 = {.name = "v6", .v6 = true, .payload = "abcd"};
-static const struct spec three_tags = {.name = "three", .tag = {1, 2, 3}, .tags = 3};
+static const struct spec five_tags = {.name = "five", .tag = {1, 2, 3, 4, 5}, .tags = 5};
 
 // One change to a good frame -> the counter of the refusal.
 static const struct {
@@ -357,7 +360,7 @@ static const struct {
 } refusals[] = {
 	{"ARP", &v4, AT_ETH, 12, 0x0806, CNT_PKT_NOT_IP},
 	{"802.3 length", &v4, AT_ETH, 12, 0x0100, CNT_PKT_NOT_IP},
-	{"three tags", &three_tags, AT_ETH, 12, 0x8100, CNT_PKT_VLAN_DEPTH},
+	{"five tags", &five_tags, AT_ETH, 12, 0x8100, CNT_PKT_VLAN_DEPTH},
 	{"IPv4 says version 5", &v4, AT_IP, 0, 0x5500, CNT_PKT_BAD_IPV4},
 	{"IPv4 says version 6", &v4, AT_IP, 0, 0x6500, CNT_PKT_BAD_IPV4},
 	{"IPv4 header of 16 bytes", &v4, AT_IP, 0, 0x4400, CNT_PKT_BAD_IPV4},
@@ -428,6 +431,23 @@ static const struct {
 	{"option over its header", BYTES("\x06\x00\x01\x05\0\0\0\0"), true, 60, CNT_PKT_BAD_IPV6},
 	{"option without a length", BYTES("\x06\x00\0\0\0\0\0\x01"), true, 60, CNT_PKT_BAD_IPV6},
 	{"header over the packet", BYTES("\x06\x04\x01\x04\0\0\0\0"), true, 60, CNT_PKT_BAD_IPV6},
+	{"padding of 7 bytes", BYTES("\x06\x01\x1e\x05\0\0\0\0\0\x01\x05\0\0\0\0\0"), true, 60,
+	 CNT_PKT_TCP},
+	{"padding of 8 bytes", BYTES("\x06\x01\x01\x06\0\0\0\0\0\0\x1e\x04\0\0\0\0"), true, 60,
+	 CNT_PKT_BAD_IPV6},
+	{"padding that is not 0", BYTES("\x06\x00\x01\x04\0\0\x01\0"), true, 60, CNT_PKT_BAD_IPV6},
+	{"eight options",
+	 BYTES("\x06\x02\x1e\0\x1e\0\x1e\0\x1e\0\x1e\0\x1e\0\x1e\0\x1e\x06\0\0\0\0\0\0"), true, 60,
+	 CNT_PKT_TCP},
+	{"nine options",
+	 BYTES("\x06\x02\x1e\0\x1e\0\x1e\0\x1e\0\x1e\0\x1e\0\x1e\0\x1e\0\x1e\x04\0\0\0\0"), true,
+	 60, CNT_PKT_BAD_IPV6},
+	{"home address", BYTES("\x06\x02\x01\x02\0\0\xc9\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+	 true, 60, CNT_PKT_BAD_IPV6},
+	{"first fragment behind options",
+	 BYTES("\x3c\x00\x00\x01\0\0\0\x07\x06\x00\x01\x04\0\0\0\0"), true, 44, CNT_PKT_FRAGMENT},
+	{"last fragment past 65,535", BYTES("\x06\x00\xff\xf8\0\0\0\x07"), true, 44,
+	 CNT_PKT_BAD_IPV6},
 	{"routing over the packet", BYTES("\x06\x04\x04\x00\0\0\0\0"), true, 43, CNT_PKT_BAD_IPV6},
 	{"routing with segments left", BYTES("\x06\x00\x00\x01\0\0\0\0"), true, 43,
 	 CNT_PKT_BAD_IPV6},
@@ -611,6 +631,7 @@ static void test_key_holds_vlan_and_family(void **state)
 		{{.name = "plain"}, 0, false},
 		{{.name = "one tag", .tag = {0xe123}, .tags = 1}, 0x123, true},
 		{{.name = "two tags", .tag = {0x0456, 0x0123}, .tags = 2}, 0x456123, true},
+		{{.name = "four tags", .tag = {4, 3, 2, 1}, .tags = 4}, 0x2001, true},
 		{{.name = "IPv6", .v6 = true}, FLOW_NET_IPV6, false},
 		{{.name = "IPv6, two tags", .v6 = true, .tag = {0x0fff, 1}, .tags = 2},
 		 FLOW_NET_IPV6 | 0xfff001,
@@ -625,6 +646,29 @@ static void test_key_holds_vlan_and_family(void **state)
 		expect(table[i].spec.name, parse(&f, &p), CNT_PKT_TCP);
 		assert_int_equal(p.key.net, table[i].net);
 		assert_int_equal(p.has_vlan, table[i].has_vlan);
+	}
+}
+
+// There is room for two tags in the key; what stands outside of them still keeps flows apart.
+static void test_key_of_many_tags(void **state)
+{
+	static const struct spec table[] = {
+		{.name = "2", .tag = {2, 1}, .tags = 2},
+		{.name = "3", .tag = {3, 2, 1}, .tags = 3},
+		{.name = "4", .tag = {4, 2, 1}, .tags = 3},
+		{.name = "3 3", .tag = {3, 3, 2, 1}, .tags = 4},
+		{.name = "4 3", .tag = {4, 3, 2, 1}, .tags = 4},
+		{.name = "3 4", .tag = {3, 4, 2, 1}, .tags = 4},
+	};
+	struct pkt p[N(table)];
+
+	for (size_t i = 0; i < N(table); i++) {
+		struct built f;
+
+		build(&table[i], &f);
+		expect(table[i].name, parse(&f, &p[i]), CNT_PKT_TCP);
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(&p[i].key, &p[j].key, sizeof(p[i].key));
 	}
 }
 
@@ -717,6 +761,7 @@ int main(void)
 		cmocka_unit_test(test_key_is_canonical),
 		cmocka_unit_test(test_key_of_one_host),
 		cmocka_unit_test(test_key_holds_vlan_and_family),
+		cmocka_unit_test(test_key_of_many_tags),
 		cmocka_unit_test(test_key_of_mapped_address),
 		cmocka_unit_test(test_frame_hash),
 		cmocka_unit_test(test_frame_hash_of_others),
