@@ -42,7 +42,7 @@
 	X(PKT_IPV6, "decode.ipv6", "IPv6 packets")                                                 \
 	X(PKT_VLAN, "decode.vlan", "frames with a VLAN tag")                                       \
 	X(PKT_TTL_DROP, "decode.ttl_drop",                                                         \
-	  "flow directions whose TTL or hop limit fell by more than 5: may not reach the host")    \
+	  "packets whose TTL or hop limit is more than 5 below others of their flow's direction")  \
 	/* tunnels: packets that were looked into */                                               \
 	X(TUN_PPPOE, "tunnel.pppoe", "packets in PPPoE sessions")                                  \
 	X(TUN_MPLS, "tunnel.mpls", "packets with MPLS labels")                                     \
@@ -75,6 +75,8 @@
 	X(FRAG_DUPLICATE, "frag.duplicate", "pieces received before")                              \
 	X(FRAG_CONFLICT, "frag.conflict",                                                          \
 	  "pieces received before with other bytes: the first ones count")                         \
+	X(FRAG_AMBIGUOUS, "frag.ambiguous",                                                        \
+	  "datagrams of tracked flows put together from pieces that disagreed")                    \
 	X(FRAG_FAR, "frag.far_apart",                                                              \
 	  "datagrams with more than 64 pieces of others between theirs: some hosts drop them")     \
 	/* flows */                                                                                \

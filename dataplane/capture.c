@@ -16,12 +16,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "dataplane/linktype.h"
+
 enum {
 	ETH_BYTES = 14,
 	ETH_TYPE_IPV4 = 0x0800,
 	ETH_TYPE_IPV6 = 0x86dd,
-	ETH_TYPE_NONE = 0xffff,     // reserved by IANA: nothing takes it for a protocol
-	LINK_MAX = 20,              // bytes of the longest link header that is replaced (cooked v2)
+	LINK_MAX = 20,              // room in front, for an Ethernet header at least
 	CAPTURE_FRAME_MAX = 262144, // libpcap refuses longer frames as damage
 	LOAD_ALIGN = 64,            // as a NIC would place a frame
 };
@@ -37,27 +38,6 @@ struct capture {
 	uint8_t buf[LINK_MAX + CAPTURE_FRAME_MAX + PIPELINE_TAIL_BYTES];
 };
 
-// Bytes of the link header before the network header; negative for link types that are not read.
-static int link_bytes(int link)
-{
-	switch (link) {
-	case DLT_EN10MB:
-	case DLT_RAW:
-	case DLT_IPV4:
-	case DLT_IPV6:
-		return 0;
-	case DLT_NULL:
-	case DLT_LOOP:
-		return 4;
-	case DLT_LINUX_SLL:
-		return 16;
-	case DLT_LINUX_SLL2:
-		return 20;
-	default:
-		return -1;
-	}
-}
-
 static uint16_t get_be16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);
@@ -67,47 +47,6 @@ static void put_be16(uint8_t *p, uint16_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
-}
-
-// The address family of a null/loopback header, written in the byte order of a machine we do not know.
-// The numbers are AF_INET and the AF_INET6 of Linux, NetBSD/OpenBSD, FreeBSD and macOS (LINKTYPE_NULL of tcpdump.org).
-static uint16_t null_ethertype(const uint8_t *p)
-{
-	uint32_t family = (uint32_t)get_be16(p) << 16 | get_be16(p + 2);
-
-	if (family > 0xffff)
-		family = __builtin_bswap32(family);
-	switch (family) {
-	case 2:
-		return ETH_TYPE_IPV4;
-	case 10:
-	case 24:
-	case 28:
-	case 30:
-		return ETH_TYPE_IPV6;
-	default:
-		return ETH_TYPE_NONE;
-	}
-}
-
-// Ethertype of what follows the link header (p: the link header, len bytes of frame).
-static uint16_t link_ethertype(int link, const uint8_t *p, uint32_t len)
-{
-	switch (link) {
-	case DLT_NULL:
-	case DLT_LOOP:
-		return null_ethertype(p);
-	case DLT_LINUX_SLL:
-		return get_be16(p + 14);
-	case DLT_LINUX_SLL2:
-		return get_be16(p);
-	default: // raw IP says what it is in its first four bits
-		if (len > 0 && p[0] >> 4 == 4)
-			return ETH_TYPE_IPV4;
-		if (len > 0 && p[0] >> 4 == 6)
-			return ETH_TYPE_IPV6;
-		return ETH_TYPE_NONE;
-	}
 }
 
 // Why libpcap refused the file, with what to do about it.
@@ -149,7 +88,7 @@ int capture_open(const char *path, struct capture **ret_capture, struct diag *re
 		goto close_file;
 	}
 	c->link = pcap_datalink(c->pcap);
-	if (link_bytes(c->link) < 0) {
+	if (!linktype_is_read(c->link)) {
 		const char *name = pcap_datalink_val_to_name(c->link);
 
 		diag_set(ret_diag, path, 0, 0,
@@ -184,23 +123,20 @@ void capture_close(struct capture *c)
 static void make_ethernet(struct capture *c, uint8_t *p, uint32_t caplen, uint32_t wire_len,
 			  struct frame *ret_frame)
 {
-	uint32_t skip = (uint32_t)link_bytes(c->link);
-	uint16_t type = ETH_TYPE_NONE;
-
 	if (wire_len < caplen)
 		wire_len = caplen;
 	if (c->link != DLT_EN10MB) {
-		if (caplen >= skip)
-			type = link_ethertype(c->link, p, caplen);
-		else
-			skip = caplen; // not even a link header: an empty frame of no protocol
+		uint32_t skip, end;
+		uint16_t type = linktype_header(c->link, p, caplen, &skip, &end);
+
+		wire_len -= caplen - end; // what is behind the packet is not of it
+		caplen = end - skip + ETH_BYTES;
+		wire_len -= skip;
+		wire_len += wire_len <= UINT32_MAX - ETH_BYTES ? ETH_BYTES : 0;
 		p += skip;
 		p -= ETH_BYTES;
 		memset(p, 0, ETH_BYTES);
 		put_be16(p + 12, type);
-		caplen = caplen - skip + ETH_BYTES;
-		wire_len = wire_len - skip;
-		wire_len += wire_len <= UINT32_MAX - ETH_BYTES ? ETH_BYTES : 0;
 	}
 	memset(p + caplen, 0, PIPELINE_TAIL_BYTES);
 	ret_frame->data = p;

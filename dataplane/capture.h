@@ -8,8 +8,8 @@
 
 struct capture;
 
-// Open a pcap or pcapng file of Ethernet, raw IP, Linux cooked (v1, v2) or null/loopback frames.
-// Other link types are refused. 0, -ENOENT, -EBADMSG, -ENOTSUP with ret_diag.
+// Open a pcap or pcapng file of Ethernet, or of another link type that linktype.c reads.
+// Other ones are refused. 0, -ENOENT, -EBADMSG, -ENOTSUP with ret_diag.
 int capture_open(const char *path, struct capture **ret_capture, struct diag *ret_diag);
 void capture_close(struct capture *c);
 

@@ -196,6 +196,7 @@ void flow_flip(struct flow *f)
 	struct tcp_half half = f->half[0];
 	uint64_t bytes = f->bytes[0];
 	uint32_t pkts = f->pkts[0];
+	uint8_t ttl = f->ttl[0];
 	uint16_t seen = f->flags & (FLOW_SEEN_0 | FLOW_SEEN_1);
 
 	f->half[0] = f->half[1];
@@ -204,6 +205,8 @@ void flow_flip(struct flow *f)
 	f->bytes[1] = bytes;
 	f->pkts[0] = f->pkts[1];
 	f->pkts[1] = pkts;
+	f->ttl[0] = f->ttl[1];
+	f->ttl[1] = ttl;
 	if (seen == FLOW_SEEN_0 || seen == FLOW_SEEN_1)
 		f->flags ^= FLOW_SEEN_0 | FLOW_SEEN_1;
 	f->flags ^= FLOW_CLIENT_HI;

@@ -78,6 +78,7 @@ struct flow {
 	uint64_t released_bytes;
 	uint32_t pkts[DIR_N];
 	uint32_t probes;                    // first-bytes attempts on a flow picked up mid-stream
+	uint8_t ttl[DIR_N];                 // highest TTL or hop limit seen
 	uint16_t anomalies[FLOW_ANOMALIES]; // told already: enum counter + 1, 0: free
 };
 

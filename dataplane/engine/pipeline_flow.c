@@ -8,6 +8,7 @@
 
 enum {
 	// segments of a flow without a handshake that may fail to look like HTTP
+	TTL_DROP = 5, // routes change by less within a connection
 	MIDSTREAM_PROBES = 64,
 };
 
@@ -298,6 +299,18 @@ static struct flow *flow_start(struct pipeline *p, const struct pkt *pkt, uint32
 	return f;
 }
 
+// What the IP layer knows that makes a segment doubtful: it may not come as far as the host, or another one may put its
+// pieces together otherwise.
+static void packet_doubts(struct pipeline *p, struct flow *f, enum dir dir, const struct pkt *pkt)
+{
+	if (pkt->ttl + TTL_DROP < f->ttl[dir])
+		conn_anomaly(&p->conn, f, dir, CNT_PKT_TTL_DROP);
+	else if (pkt->ttl > f->ttl[dir])
+		f->ttl[dir] = pkt->ttl;
+	if (pkt->has_conflict)
+		conn_anomaly(&p->conn, f, dir, CNT_FRAG_AMBIGUOUS);
+}
+
 void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *pkt, uint32_t hash,
 		     uint64_t now_ns)
 {
@@ -330,6 +343,7 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 		p->conn.ts_ns = frame->ts_ns;
 		f = NULL;
 	}
+	packet_doubts(p, f, dir, pkt);
 	f->last_seen_ns = now_ns;
 	f->end_ts_ns = frame->ts_ns;
 	f->pkts[dir]++;

@@ -18,7 +18,7 @@ layer() {
     rules/image.[ch] | rules/action.h | rules/number.h | rules/state.h | rules/transform.h) echo rules/image ;;
     rules/*) echo rules ;;
     dataplane/engine/*) echo engine ;;
-    dataplane/capture.[ch]) echo capture ;;
+    dataplane/capture.[ch] | dataplane/linktype.[ch]) echo capture ;;
     # replay and bench belong to the wireglass program: they run the engine without DPDK and compile rules
     dataplane/replay.[ch] | dataplane/bench.[ch] | dataplane/streams.[ch]) echo replay ;;
     dataplane/ruleload.[ch] | dataplane/offline.[ch]) echo replay ;;
@@ -39,8 +39,8 @@ allowed() {
     rules/image) echo "$common|$image" ;;
     rules) echo "$common|rules/.*" ;;
     engine) echo "$common|$image|$engine" ;;
-    capture) echo "$common|$engine|dataplane/capture\.h" ;;
-    replay) echo "$common|rules/.*|$engine|dataplane/(capture|replay|bench|streams|ruleload|offline)\.h" ;;
+    capture) echo "$common|$engine|dataplane/(capture|linktype)\.h" ;;
+    replay) echo "$common|rules/.*|$engine|dataplane/(capture|replay|bench|streams|ruleload|offline|tunnels)\.h" ;;
     shell) echo "$common|hwprofiles/.*|$image|$engine|dataplane/[a-z_0-9]+\.h" ;;
     control) echo "$common|hwprofiles/.*|rules/.*|control/.*" ;;
     # the command's table names the two entry points that live beside the engine

@@ -115,7 +115,18 @@ static void test_link_types(void **state)
 	static const uint8_t sll2[20] = {0x08, 0x00};
 	static const uint8_t null_le[4] = {2, 0, 0, 0}, null_be[4] = {0, 0, 0, 2};
 	static const uint8_t null_linux6[4] = {10, 0, 0, 0}, null_mac6[4] = {0, 0, 0, 30};
-	static const uint8_t null_odd[4] = {7, 0, 0, 0};
+	static const uint8_t null_odd[4] = {7, 0, 0, 0}, enc[12] = {2, 0, 0, 0};
+	static const uint8_t hdlc[4] = {0x0f, 0, 0x08, 0x00}, hdlc6[4] = {0x8f, 0, 0x86, 0xdd};
+	static const uint8_t ppp[4] = {0xff, 0x03, 0x00, 0x21};
+	static const uint8_t ppp_proto[2] = {0x00, 0x57}, ppp_byte[1] = {0x21},
+			     lcp[2] = {0xc0, 0x21};
+	static const uint8_t ppp_mpls[2] = {0x02, 0x81}, ppp_dir[3] = {1, 0x00, 0x21};
+	static const uint8_t arc_old[5] = {1, 2, 0, 0, 240}, arc[8] = {1, 2, 0, 0, 212, 0, 0, 1};
+	static const uint8_t arc_more[12] = {1, 2, 0, 0, 212, 0xff, 0xff, 0xff, 0, 0, 0, 1};
+	static const uint8_t nflog[] = {2, 0, 0, 42, 5, 0, 10, 0, 0, 0, 0, 0, 4 + sizeof(IP4),
+					0, 9, 0};
+	static const uint8_t nflog6[] = {10, 0, 0, 42, 4 + sizeof(IP6), 0, 9, 0};
+	static const uint8_t nflog_odd[] = {7, 0, 0, 42, 4 + sizeof(IP4), 0, 9, 0};
 	static const struct {
 		uint32_t link; // as in the file
 		const uint8_t *head;
@@ -123,13 +134,39 @@ static void test_link_types(void **state)
 		int version;
 		uint16_t type;
 	} cases[] = {
-		{101, NULL, 0, 4, 0x0800},    {101, NULL, 0, 6, 0x86dd},
-		{228, NULL, 0, 4, 0x0800},    {229, NULL, 0, 6, 0x86dd},
-		{113, sll, 16, 4, 0x0800},    {113, sll6, 16, 6, 0x86dd},
-		{276, sll2, 20, 4, 0x0800},   {0, null_le, 4, 4, 0x0800},
-		{0, null_be, 4, 4, 0x0800},   {0, null_linux6, 4, 6, 0x86dd},
-		{0, null_mac6, 4, 6, 0x86dd}, {108, null_be, 4, 4, 0x0800},
+		{101, NULL, 0, 4, 0x0800},
+		{101, NULL, 0, 6, 0x86dd},
+		{228, NULL, 0, 4, 0x0800},
+		{229, NULL, 0, 6, 0x86dd},
+		{113, sll, 16, 4, 0x0800},
+		{113, sll6, 16, 6, 0x86dd},
+		{276, sll2, 20, 4, 0x0800},
+		{0, null_le, 4, 4, 0x0800},
+		{0, null_be, 4, 4, 0x0800},
+		{0, null_linux6, 4, 6, 0x86dd},
+		{0, null_mac6, 4, 6, 0x86dd},
+		{108, null_be, 4, 4, 0x0800},
 		{0, null_odd, 4, 4, 0xffff},
+		{109, enc, 12, 4, 0x0800},
+		{104, hdlc, 4, 4, 0x0800},
+		{104, hdlc6, 4, 6, 0x86dd},
+		{9, ppp, 4, 4, 0x0800},
+		{9, ppp_proto, 2, 6, 0x86dd},
+		{9, ppp_byte, 1, 4, 0x0800},
+		{9, lcp, 2, 4, 0xffff},
+		{9, ppp_mpls, 2, 4, 0x8847},
+		{9, hdlc, 4, 4, 0x0800},
+		{50, ppp, 4, 4, 0x0800},
+		{50, hdlc6, 4, 6, 0x86dd},
+		{204, ppp_dir, 3, 4, 0x0800},
+		{51, NULL, 0, 4, 0x8864},
+		{219, NULL, 0, 4, 0x8847},
+		{129, arc_old, 5, 4, 0x0800},
+		{129, arc, 8, 4, 0x0800},
+		{129, arc_more, 12, 4, 0x0800},
+		{239, nflog, sizeof(nflog), 4, 0x0800},
+		{239, nflog6, sizeof(nflog6), 6, 0x86dd},
+		{239, nflog_odd, sizeof(nflog_odd), 4, 0xffff},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -163,7 +200,8 @@ static void test_link_types(void **state)
 // Frames shorter than their link header are frames of no protocol, not errors and not reads past the end.
 static void test_short_frames(void **state)
 {
-	static const uint32_t links[] = {1, 101, 0, 108, 113, 276};
+	static const uint32_t links[] = {1,  101, 0,  108, 113, 276, 104, 9,
+					 50, 204, 51, 109, 129, 219, 239};
 	uint8_t zero[32] = {0};
 
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
