@@ -15,11 +15,13 @@ enum dir {
 };
 
 // When the bytes of a buffer are at hand: a HEAD buffer is complete when the message head is;
-// a STREAM buffer arrives in pieces of any size and ends with its message; a PACKET buffer is
-// one segment's payload, as far as it is new and in its turn.
+// a PACKET buffer is one segment's payload, as far as it is new and in its turn;
+// a FILE buffer belongs to a file in the message and is complete when the file ends;
+// a STREAM buffer arrives in pieces of any size and ends with its message.
 enum buffer_stage {
 	BUFFER_HEAD,
 	BUFFER_PACKET,
+	BUFFER_FILE,
 	BUFFER_STREAM,
 };
 
@@ -30,6 +32,8 @@ enum buffer_stage {
 //   body       the message body after dechunking and content decoding; keyword by direction
 //   file.data  the same bytes as the body in this version
 //   raw        the bytes of the message as sent, head and body; packet  what raw is for rules on packets
+//   ip.src, ip.dst  the address that the message comes from and goes to: 4 bytes, 16 of IPv6
+//   file       no bytes: the size and the digests of a file (a body, a part of a multipart body)
 //   header.raw, start  the head as sent with its empty line, without and with its start line
 //   header_names       CR LF, each name CR LF, CR LF
 //   request_header, response_header  every field as a buffer of its own, "Name: value": see buffer_is_multi()
@@ -61,6 +65,10 @@ enum buffer_stage {
 	BUFFER(RESPONSE_LINE, "http.response_line", "", BUFFER_HEAD, 2)                            \
 	BUFFER(STAT_CODE, "http.stat_code", "http_stat_code", BUFFER_HEAD, 2)                      \
 	BUFFER(STAT_MSG, "http.stat_msg", "http_stat_msg", BUFFER_HEAD, 2)                         \
+	BUFFER(IP_SRC, "ip.src", "", BUFFER_HEAD, 3)                                               \
+	BUFFER(IP_DST, "ip.dst", "", BUFFER_HEAD, 3)                                               \
+	BUFFER(FILE, "file", "", BUFFER_FILE, 3)                                                   \
+	BUFFER(FILE_NAME, "file.name", "", BUFFER_FILE, 3)                                         \
 	BUFFER(REQUEST_BODY, "http.request_body", "http_client_body", BUFFER_STREAM, 1)            \
 	BUFFER(RESPONSE_BODY, "http.response_body", "http_server_body", BUFFER_STREAM, 2)          \
 	BUFFER(FILE_DATA, "file.data", "file_data", BUFFER_STREAM, 3)                              \

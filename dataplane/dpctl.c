@@ -263,7 +263,7 @@ static void take_offer(struct dpctl *c, const struct ipc_msg *msg)
 	if (err < 0) {
 		swap_refuse(offer, err, diag.text, &state);
 	} else {
-		err = swap_load(&c->swap, map.data, map.len, offer, start, &state);
+		err = swap_load(&c->swap, &map, offer, start, &state);
 		offer_unmap(&map);
 	}
 	if (err < 0)
@@ -289,7 +289,7 @@ int dpctl_load_file(struct dpctl *c, const char *path, struct diag *ret_diag)
 	offer.bytes = map.len;
 	offer.serial = header->serial;
 	memcpy(offer.digest, header->digest, sizeof(offer.digest));
-	err = swap_load(&c->swap, map.data, map.len, &offer, monotonic_ns(), &state);
+	err = swap_load(&c->swap, &map, &offer, monotonic_ns(), &state);
 	offer_unmap(&map);
 	if (err < 0)
 		diag_set(ret_diag, path, 0, 0, "%s", state.text);

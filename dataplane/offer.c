@@ -22,8 +22,7 @@ static int map_fd(int fd, uint64_t bytes, struct offer_map *ret_map, struct diag
 		diag_set(ret_diag, NULL, 0, 0, "cannot map the rule set image: %s", strerror(-err));
 		return err;
 	}
-	ret_map->data = data;
-	ret_map->len = bytes;
+	*ret_map = (struct offer_map){.data = data, .len = bytes};
 	return 0;
 }
 
@@ -37,8 +36,8 @@ static int check_bytes(uint64_t bytes, struct diag *ret_diag)
 	}
 	if (bytes > IMAGE_MAX_BYTES) {
 		diag_set(ret_diag, NULL, 0, 0,
-			 "a rule set image of %llu bytes is over the limit of %d",
-			 (unsigned long long)bytes, IMAGE_MAX_BYTES);
+			 "a rule set image of %llu bytes is over the limit of %lld",
+			 (unsigned long long)bytes, (long long)IMAGE_MAX_BYTES);
 		return -EFBIG;
 	}
 	return 0;
@@ -68,7 +67,10 @@ int offer_map(int fd, const struct ipc_ruleset_offer *offer, struct offer_map *r
 	err = check_bytes(offer->bytes, ret_diag);
 	if (err < 0)
 		return err;
-	return map_fd(fd, offer->bytes, ret_map, ret_diag);
+	err = map_fd(fd, offer->bytes, ret_map, ret_diag);
+	if (err == 0)
+		ret_map->is_sealed = true;
+	return err;
 }
 
 int offer_map_file(const char *path, struct offer_map *ret_map, struct diag *ret_diag)
@@ -98,12 +100,7 @@ int offer_map_file(const char *path, struct offer_map *ret_map, struct diag *ret
 
 void offer_unmap(struct offer_map *map)
 {
-	union { // munmap() takes what mmap() gave
-		const void *from;
-		void *to;
-	} p = {.from = map->data};
-
-	if (p.to != NULL)
-		munmap(p.to, map->len);
+	if (map->data != NULL)
+		munmap(map->data, map->len);
 	map->data = NULL;
 }

@@ -3,6 +3,7 @@
 #ifndef DATAPLANE_OFFER_H
 #define DATAPLANE_OFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,8 +11,9 @@
 #include "common/ipc.h"
 
 struct offer_map {
-	const void *data;
+	void *data; // read-only
 	size_t len;
+	bool is_sealed; // nobody can change it any more
 };
 
 // Map the memfd of an offer read-only. Nobody may be able to change it any more: seals against write, grow, shrink
@@ -23,6 +25,7 @@ int offer_map(int fd, const struct ipc_ruleset_offer *offer, struct offer_map *r
 // The same for an image in a file of the operator (--image): regular file, mapped privately.
 int offer_map_file(const char *path, struct offer_map *ret_map, struct diag *ret_diag);
 
+// Does nothing if data is NULL: the rule set has it.
 void offer_unmap(struct offer_map *map);
 
 #endif

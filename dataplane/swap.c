@@ -44,9 +44,8 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-int swap_load(struct swap *s, const void *image, uint64_t len,
-	      const struct ipc_ruleset_offer *offer, uint64_t now_ns,
-	      struct ipc_ruleset_state *ret_state)
+int swap_load(struct swap *s, struct offer_map *map, const struct ipc_ruleset_offer *offer,
+	      uint64_t now_ns, struct ipc_ruleset_state *ret_state)
 {
 	struct ruleset *live = atomic_load_explicit(&s->dp->live, memory_order_relaxed), *rs;
 	struct diag diag = {.text = ""};
@@ -60,12 +59,18 @@ int swap_load(struct swap *s, const void *image, uint64_t len,
 			    ret_state);
 		return -EBUSY;
 	}
-	err = ruleset_load(image, len, offer->digest, offer->generation, s->dp->n_workers, &rs,
-			   &diag);
+	if (map->is_sealed)
+		err = ruleset_load_map(map->data, map->len, offer->digest, offer->generation,
+				       s->dp->n_workers, &rs, &diag);
+	else
+		err = ruleset_load(map->data, map->len, offer->digest, offer->generation,
+				   s->dp->n_workers, &rs, &diag);
 	if (err < 0) {
 		swap_refuse(offer, err, diag_format(&diag, text, sizeof(text)), ret_state);
 		return err;
 	}
+	if (map->is_sealed)
+		map->data = NULL; // the rule set has it
 	const struct image_header *header = ruleset_image(rs);
 
 	*ret_state = (struct ipc_ruleset_state){

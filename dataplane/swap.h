@@ -13,6 +13,7 @@
 
 #include "common/diag.h"
 #include "common/ipc.h"
+#include "dataplane/offer.h"
 
 struct dataplane;
 struct ruleset;
@@ -29,11 +30,10 @@ struct swap {
 
 void swap_init(struct swap *s, struct dataplane *dp, uint64_t grace_ns);
 
-// Load an image and make it live. digest NULL: the image's own. now_ns: monotonic, at the offer.
+// Load an image and make it live. A sealed map goes to the rule set if this returns 0: its data is NULL then. digest NULL: the image's own. now_ns: monotonic, at the offer.
 // Returns 0 or negative errno; *ret_state is what to tell control either way (LIVE or REFUSED).
-int swap_load(struct swap *s, const void *image, uint64_t len,
-	      const struct ipc_ruleset_offer *offer, uint64_t now_ns,
-	      struct ipc_ruleset_state *ret_state);
+int swap_load(struct swap *s, struct offer_map *map, const struct ipc_ruleset_offer *offer,
+	      uint64_t now_ns, struct ipc_ruleset_state *ret_state);
 
 // REFUSED with a text, for offers that are not loaded.
 void swap_refuse(const struct ipc_ruleset_offer *offer, int error, const char *text,

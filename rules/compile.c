@@ -169,6 +169,7 @@ static int always_on(struct maker *m, struct diag *d)
 	for (int dir = 0; dir < DIR_N && err == 0; dir++) {
 		m->head.always[dir] = add_owners(m, &m->always[dir], &m->head.n_always[dir]);
 		m->head.packets[dir] = add_owners(m, &m->packets[dir], &m->head.n_packets[dir]);
+		m->head.files[dir] = add_owners(m, &m->files[dir], &m->head.n_files[dir]);
 	}
 	return err;
 }
@@ -196,26 +197,31 @@ static int selftest_dbs(struct maker *m)
 	return 0;
 }
 
-// Header, then every section at a multiple of eight.
+// Header, then every section at a multiple of eight, the lists at one of theirs.
 static int assemble(struct maker *m, uint64_t serial, void **ret_image, uint64_t *ret_len)
 {
 	uint64_t at = (sizeof(m->head) + 7) & ~UINT64_C(7);
 	uint8_t *image;
 
-	for (int i = 0; i < IMAGE_SECTION_N; i++) {
+	for (int i = 0; i < IMAGE_LIST_BYTES; i++) {
 		if (m->sec[i].failed)
 			return -ENOMEM;
 		m->head.section[i] = (struct image_section){at, m->sec[i].len};
 		at = (at + m->sec[i].len + 7) & ~UINT64_C(7);
 	}
-	if (m->wants.failed || m->always[0].failed || m->always[1].failed || m->packets[0].failed ||
-	    m->packets[1].failed)
+	at = (at + LIST_ALIGN - 1) / LIST_ALIGN * LIST_ALIGN;
+	m->head.section[IMAGE_LIST_BYTES] = (struct image_section){at, m->list_bytes};
+	at += m->list_bytes;
+	if (m->wants.failed)
 		return -ENOMEM;
+	for (int dir = 0; dir < DIR_N; dir++)
+		if (m->always[dir].failed || m->packets[dir].failed || m->files[dir].failed)
+			return -ENOMEM;
 	if (at > IMAGE_MAX_BYTES)
 		return -E2BIG;
-	image = calloc(1, at);
-	if (image == NULL)
+	if (posix_memalign((void **)&image, LIST_ALIGN, at) != 0)
 		return -ENOMEM;
+	memset(image, 0, at);
 	m->head.magic = IMAGE_MAGIC;
 	m->head.version = IMAGE_VERSION;
 	m->head.bytes = at;
@@ -224,6 +230,7 @@ static int assemble(struct maker *m, uint64_t serial, void **ret_image, uint64_t
 	for (int i = 0; i < IMAGE_SECTION_N; i++)
 		if (m->sec[i].len > 0)
 			memcpy(image + m->head.section[i].off, m->sec[i].p, m->sec[i].len);
+	maker_write_lists(m, image);
 	image_seal(image, at);
 	*ret_image = image;
 	*ret_len = at;
@@ -235,7 +242,7 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 		  struct diag *d)
 {
 	struct compile_stats stats = {0};
-	struct maker m = {.stats = &stats, .report = report, .ctx = ctx};
+	struct maker m = {.rules = rs, .stats = &stats, .report = report, .ctx = ctx};
 	uint64_t t0 = clock_ns(), t1;
 	int err = 0;
 
@@ -243,6 +250,7 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 	maker_add(&m.sec[IMAGE_STRINGS], "", 1); // offset 0: the empty text
 	if (rs->progress != NULL)
 		atomic_store_explicit(&rs->progress->total, (uint32_t)rs->n, memory_order_relaxed);
+	err = maker_lists_init(&m);
 	for (size_t i = 0; i < rs->n && err == 0; i++) {
 		struct diag why = {0};
 
@@ -266,14 +274,16 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 	if (err == 0)
 		err = selftest_dbs(&m);
 	if (err == 0)
+		maker_add_lists(&m);
+	if (err == 0)
 		err = assemble(&m, serial, ret_image, ret_len);
 	stats.plan_ns = t1 - t0;
 	stats.compile_ns = clock_ns() - t1;
 	if (err == 0)
 		stats.image_bytes = *ret_len;
 	if (err == -E2BIG)
-		diag_set(d, NULL, 0, 0, "the compiled rule set is larger than %d MiB",
-			 IMAGE_MAX_BYTES >> 20);
+		diag_set(d, NULL, 0, 0, "the compiled rule set is larger than %u MiB",
+			 (unsigned int)(IMAGE_MAX_BYTES >> 20));
 	else if (err == -ENOMEM)
 		diag_set(d, NULL, 0, 0, "out of memory while compiling");
 	if (ret_stats != NULL)
@@ -284,7 +294,9 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 	for (int dir = 0; dir < DIR_N; dir++) {
 		free(m.always[dir].p);
 		free(m.packets[dir].p);
+		free(m.files[dir].p);
 	}
+	maker_lists_done(&m);
 	rules_done(&m.scratch);
 	return err == -E2BIG ? -EINVAL : err;
 }

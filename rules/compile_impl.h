@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the files that make an image share; private to them: compile.c, compile_rule.c, compile_db.c.
+// What the files that make an image share; private to them: compile.c, compile_rule.c, compile_list.c, compile_db.c.
 #ifndef RULES_COMPILE_IMPL_H
 #define RULES_COMPILE_IMPL_H
 
@@ -31,7 +31,13 @@ struct maker {
 	struct bytes sec[IMAGE_SECTION_N];
 	struct image_header head;
 	struct bytes wants;
-	struct bytes always[DIR_N], packets[DIR_N]; // struct image_owner
+	struct bytes always[DIR_N], packets[DIR_N], files[DIR_N]; // struct image_owner
+	const struct rules *rules;
+	// Of the rules' lists: in the image, IMAGE_NONE if no rule in it names it.
+	uint32_t *list_index;
+	uint32_t *lists; // the other way round
+	uint32_t n_lists;
+	uint64_t list_bytes;
 	const char *bit_names[IMAGE_FLOWBITS_MAX];
 	uint32_t n_bit_names;
 	struct compile_stats *stats;
@@ -61,6 +67,20 @@ int maker_compile(const char **expr, const unsigned int *flags, const hs_expr_ex
 
 // Where a match may end, as Hyperscan wants it.
 void maker_ext(hs_expr_ext_t *ext, uint64_t min_end, uint64_t max_end);
+
+// --- compile_list.c ---
+
+int maker_lists_init(struct maker *m);
+void maker_lists_done(struct maker *m);
+
+// The index in the image of one of the rules' lists, which will be in it from now on.
+uint32_t maker_list(struct maker *m, uint32_t list);
+
+// The rows of the lists, when all rules are in.
+void maker_add_lists(struct maker *m);
+
+// Write the bytes of the lists to their place in the image and complete their rows.
+void maker_write_lists(const struct maker *m, void *image);
 
 // --- compile_rule.c ---
 

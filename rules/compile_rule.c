@@ -64,6 +64,8 @@ static uint16_t number_doubts(const struct rule_match *rm)
 	const bool relative = (rm->flags & RULE_PCRE_RELATIVE) != 0;
 	uint16_t flags = 0;
 
+	if (rm->type == RULE_FILE_SIZE)
+		return 0;
 	if (rm->type == RULE_SIZE) // what is long enough in a piece is so in the buffer
 		return n->op == NUMBER_GT || n->op == NUMBER_GE ? 0 : IMAGE_OFFSET | IMAGE_ENDSWITH;
 	if (rm->type == RULE_DATA_AT) {
@@ -128,7 +130,7 @@ static uint32_t add_transforms(struct maker *m, const struct plan_cond *c, struc
 		}
 		maker_add(&m->sec[IMAGE_TRANSFORMS], &it, sizeof(it));
 	}
-	if (local || c->mode == IMAGE_COND_HEAD)
+	if (local || image_cond_is_whole(c->mode))
 		return 0;
 	add_whole(m);
 	return 1;
@@ -147,6 +149,9 @@ static void add_match(struct maker *m, const struct rule_match *rm, uint32_t n_d
 		[RULE_BYTE_EXTRACT] = IMAGE_BYTE_EXTRACT,
 		[RULE_BYTE_MATH] = IMAGE_BYTE_MATH,
 		[RULE_BASE64] = IMAGE_BASE64,
+		[RULE_DATASET] = IMAGE_DATASET,
+		[RULE_FILE_DIGEST] = IMAGE_FILE_DIGEST,
+		[RULE_FILE_SIZE] = IMAGE_FILE_SIZE,
 	};
 	struct image_match im = {
 		.type = types[rm->type],
@@ -178,6 +183,14 @@ static void add_match(struct maker *m, const struct rule_match *rm, uint32_t n_d
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		if ((rm->flags & map[i].from) != 0)
 			im.flags |= map[i].to;
+	if (rm->type == RULE_DATASET || rm->type == RULE_FILE_DIGEST) {
+		// A piece of the buffer is not what is looked up.
+		if (rm->type == RULE_DATASET)
+			im.flags |= IMAGE_OFFSET | IMAGE_ENDSWITH;
+		im.blob_off = maker_list(m, rm->list);
+		maker_add(&m->sec[IMAGE_MATCHES], &im, sizeof(im));
+		return;
+	}
 	if (rm->number != NULL) {
 		im.blob_off = maker_count(m, IMAGE_NUMBERS, sizeof(*rm->number));
 		struct number *n =
@@ -210,7 +223,7 @@ static int add_cond(struct maker *m, const struct plan *p, const struct plan_con
 		.match = maker_count(m, IMAGE_MATCHES, sizeof(struct image_match)),
 		.term = maker_count(m, IMAGE_TERMS, sizeof(struct image_term)),
 	};
-	if (c->mode == IMAGE_COND_HEAD || c->buffered) {
+	if (image_cond_is_whole(c->mode) || c->buffered) {
 		bool at_end;
 		uint32_t n_decoded = decoded_count(p->rule, c, &at_end);
 
@@ -258,7 +271,36 @@ static void add_ports(struct maker *m, const struct rule_ports *a, uint32_t *ret
 	}
 }
 
-// Where the rule waits: one want per direction, or the always list.
+// The rule is looked at whenever a file ends.
+static void add_files(struct maker *m, const struct plan *p, uint32_t rule, uint32_t first_cond)
+{
+	struct image_owner o = {.rule = rule};
+	uint8_t digests = 0;
+
+	for (int i = p->n_conds - 1; i >= 0; i--)
+		if (p->conds[i].mode == IMAGE_COND_FILE)
+			o.cond = first_cond + (uint32_t)i;
+	for (uint32_t i = 0; i < p->rule->n_matches; i++)
+		if (p->rule->matches[i].type == RULE_FILE_DIGEST)
+			digests |= (uint8_t)(1 << m->rules->lists[p->rule->matches[i].list].kind);
+	for (int dir = 0; dir < DIR_N; dir++) {
+		if ((p->dirs & (1 << dir)) == 0)
+			continue;
+		maker_add(&m->files[dir], &o, sizeof(o));
+		m->head.file_digests[dir] |= digests;
+	}
+}
+
+// Has it nothing but conditions on files?
+static bool is_file_rule(const struct plan *p)
+{
+	for (int i = 0; i < p->n_conds; i++)
+		if (p->conds[i].mode != IMAGE_COND_FILE)
+			return false;
+	return p->has_file;
+}
+
+// Where the rule waits: one want per direction, or the always list, or for nothing but files.
 static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint32_t first_cond)
 {
 	for (int dir = 0; dir < DIR_N; dir++) {
@@ -277,6 +319,8 @@ static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint
 			      (p->represented_by >= 0 &&
 			       p->conds[p->represented_by].slot == BUF_RAW))))
 				m->head.tail[p->conds[i].slot][dir] = IMAGE_TAIL_MAX;
+		if (is_file_rule(p))
+			continue;
 		if (p->represented_by < 0) {
 			maker_add(p->rule->packets ? &m->packets[dir] : &m->always[dir], &o,
 				  sizeof(o));
@@ -406,7 +450,9 @@ int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d)
 	add_ports(m, &r->src_port, &ir.sport, &ir.n_sport);
 	add_ports(m, &r->dst_port, &ir.dport, &ir.n_dport);
 	add_wants(m, &p, maker_count(m, IMAGE_RULES, sizeof(ir)), ir.cond);
-	m->stats->always += p.represented_by < 0;
+	if (p.has_file)
+		add_files(m, &p, maker_count(m, IMAGE_RULES, sizeof(ir)), ir.cond);
+	m->stats->always += p.represented_by < 0 && !is_file_rule(&p);
 	maker_add(&m->sec[IMAGE_RULES], &ir, sizeof(ir));
 	return 0;
 }

@@ -160,10 +160,11 @@ static struct plan_literal pcre_literal(struct rules *rs, const struct rule_matc
 static int refuse(const struct rule *r, const struct rule_match *m, struct diag *d, const char *why)
 {
 	diag_set(d, r->file, r->line, m->column, "%s on %s: %s",
-		 m->n_transforms > 0    ? "a transform"
-		 : m->number != NULL    ? "a number"
-		 : m->type == RULE_PCRE ? "pcre"
-					: "content",
+		 m->n_transforms > 0       ? "a transform"
+		 : m->number != NULL       ? "a number"
+		 : m->type == RULE_PCRE    ? "pcre"
+		 : m->type == RULE_DATASET ? "dataset"
+					   : "content",
 		 buffer_info(m->buffer)->keyword, why);
 	return -EINVAL;
 }
@@ -315,7 +316,8 @@ int fold_cond(struct rules *rs, const struct rule *r, struct plan_cond *c, struc
 	for (uint32_t i = 0; i < c->n_matches; i++) {
 		const struct rule_match *m = &r->matches[c->matches[i]];
 
-		if (m->number != NULL || (m->flags & RULE_VARS) != 0 || c->n_transforms > 0)
+		if (m->number != NULL || m->type == RULE_DATASET || (m->flags & RULE_VARS) != 0 ||
+		    c->n_transforms > 0)
 			return refuse(r, m, d, "no literal before it can wake it in a stream");
 		if (m->type == RULE_PCRE) {
 			struct pcre_size z = pcre_size(span_of(m->data, m->len));

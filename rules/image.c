@@ -10,6 +10,7 @@
 
 #include <sodium.h>
 
+// len: of what it covers, the header at least.
 static void digest_of(const uint8_t *image, uint64_t len, uint8_t digest[32])
 {
 	static const uint8_t zero[IMAGE_DIGEST_BYTES];
@@ -23,12 +24,20 @@ static void digest_of(const uint8_t *image, uint64_t len, uint8_t digest[32])
 	crypto_hash_sha256_final(&st, digest);
 }
 
+// Where the list bytes begin, if they are the rest of the image, as sections_check() wants it.
+static uint64_t covered_bytes(const struct image_header *h, uint64_t len)
+{
+	const struct image_section *s = &h->section[IMAGE_LIST_BYTES];
+
+	return s->off >= sizeof(*h) && s->off <= len && s->bytes == len - s->off ? s->off : len;
+}
+
 void image_seal(void *image, uint64_t len)
 {
 	struct image_header *h = image;
 	uint8_t digest[IMAGE_DIGEST_BYTES];
 
-	digest_of(image, len, digest);
+	digest_of(image, covered_bytes(h, len), digest);
 	memcpy(h->digest, digest, sizeof(digest));
 }
 
@@ -59,6 +68,8 @@ static const uint32_t record_bytes[IMAGE_SECTION_N] = {
 	[IMAGE_DBS] = sizeof(struct image_db),
 	[IMAGE_STRINGS] = 1,
 	[IMAGE_BLOBS] = 1,
+	[IMAGE_LISTS] = sizeof(struct image_list),
+	[IMAGE_LIST_BYTES] = LIST_ALIGN,
 };
 
 static int sections_check(const struct image_header *h, uint64_t len, struct diag *d)
@@ -70,7 +81,12 @@ static int sections_check(const struct image_header *h, uint64_t len, struct dia
 			return bad(d, "a section lies outside");
 		if (s->bytes % record_bytes[i] != 0 || s->bytes / record_bytes[i] > UINT32_MAX / 2)
 			return bad(d, "a section has a broken size");
+		if (i != IMAGE_LIST_BYTES && s->off + s->bytes > h->section[IMAGE_LIST_BYTES].off)
+			return bad(d, "a section lies in the lists");
 	}
+	if (h->section[IMAGE_LIST_BYTES].off % LIST_ALIGN != 0 ||
+	    h->section[IMAGE_LIST_BYTES].bytes != len - h->section[IMAGE_LIST_BYTES].off)
+		return bad(d, "lists are not at its end");
 	if (h->section[IMAGE_STRINGS].bytes == 0 ||
 	    ((const char *)
 		     h)[h->section[IMAGE_STRINGS].off + h->section[IMAGE_STRINGS].bytes - 1] !=
@@ -123,14 +139,16 @@ static int conds_check(const struct image_header *h, struct diag *d)
 		const struct buffer_info *b = buffer_info(c->buffer);
 
 		if (b == NULL || c->mode > IMAGE_COND_GATED ||
-		    (b->stage != BUFFER_STREAM) != (c->mode == IMAGE_COND_HEAD))
+		    (b->stage == BUFFER_STREAM) != !image_cond_is_whole(c->mode) ||
+		    (b->stage == BUFFER_FILE) != (c->mode == IMAGE_COND_FILE))
 			return bad(d, "buffer of a condition");
 		if (!range_ok(c->match, c->n_matches, matches) ||
 		    !range_ok(c->term, c->n_terms, terms) ||
 		    c->n_terms > IMAGE_TERMS_PER_COND_MAX ||
 		    c->n_matches > IMAGE_MATCHES_PER_COND_MAX)
 			return bad(d, "matches of a condition");
-		if (c->mode == IMAGE_COND_HEAD || c->mode == IMAGE_COND_EXACT || c->n_matches > 0) {
+		if (image_cond_is_whole(c->mode) || c->mode == IMAGE_COND_EXACT ||
+		    c->n_matches > 0) {
 			if (c->db != IMAGE_NONE || (c->n_matches > 0 && c->n_terms > 0))
 				return bad(d, "database of a condition");
 		} else if (c->db >= n_dbs || c->n_terms == 0 || dbs[c->db].n_sigs != c->n_terms ||
@@ -181,6 +199,8 @@ static int matches_check(const struct image_header *h, struct diag *d)
 	uint64_t blobs = h->section[IMAGE_BLOBS].bytes;
 	const struct number *numbers = IMAGE_AT(h, struct number, IMAGE_NUMBERS);
 	uint32_t n_numbers = IMAGE_COUNT(h, struct number, IMAGE_NUMBERS);
+	const struct image_list *lists = IMAGE_AT(h, struct image_list, IMAGE_LISTS);
+	uint32_t n_lists = IMAGE_COUNT(h, struct image_list, IMAGE_LISTS);
 
 	for (uint32_t i = 0; i < n; i++, m++) {
 		if (m->type >= IMAGE_MATCH_TYPE_N || !match_vars_ok(m))
@@ -188,10 +208,58 @@ static int matches_check(const struct image_header *h, struct diag *d)
 		if (m->type <= IMAGE_PCRE) {
 			if (m->len == 0 || m->len > 65535 || !range_ok(m->blob_off, m->len, blobs))
 				return bad(d, "a match");
+		} else if (m->type == IMAGE_DATASET || m->type == IMAGE_FILE_DIGEST) {
+			if (m->len != 0 || m->blob_off >= n_lists ||
+			    (m->type == IMAGE_FILE_DIGEST && lists[m->blob_off].kind > LIST_SHA256))
+				return bad(d, "a list's match");
 		} else if (m->len != 0 || m->blob_off >= n_numbers ||
 			   !number_ok(&numbers[m->blob_off], m->type)) {
 			return bad(d, "a number");
 		}
+	}
+	return 0;
+}
+
+// What looks at the facts of a file stands there and nowhere else.
+static int file_conds_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_cond *c = IMAGE_AT(h, struct image_cond, IMAGE_CONDS);
+	const struct image_match *m = IMAGE_AT(h, struct image_match, IMAGE_MATCHES);
+	uint32_t n = IMAGE_COUNT(h, struct image_cond, IMAGE_CONDS);
+
+	for (uint32_t i = 0; i < n; i++, c++) {
+		if (c->buffer == BUF_FILE && c->n_transforms > 0)
+			return bad(d, "a condition on a file");
+		for (uint32_t k = 0; k < c->n_matches; k++) {
+			uint8_t type = m[c->match + k].type;
+
+			if ((type == IMAGE_FILE_DIGEST || type == IMAGE_FILE_SIZE) !=
+			    (c->buffer == BUF_FILE))
+				return bad(d, "a condition on a file");
+		}
+	}
+	return 0;
+}
+
+static int lists_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_list *l = IMAGE_AT(h, struct image_list, IMAGE_LISTS);
+	uint32_t n = IMAGE_COUNT(h, struct image_list, IMAGE_LISTS);
+	uint64_t bytes = h->section[IMAGE_LIST_BYTES].bytes;
+
+	for (uint32_t i = 0; i < n; i++, l++) {
+		const struct list *list = image_list_at(h, i);
+		const char *why;
+
+		if (l->off % LIST_ALIGN != 0 || !range_ok(l->off, l->bytes, bytes) ||
+		    l->name >= h->section[IMAGE_STRINGS].bytes)
+			return bad(d, "a list lies outside");
+		if (list_check(list, l->bytes, &why) < 0)
+			return bad(d, why);
+		if (list->kind != l->kind || list->n != l->n)
+			return bad(d, "the kind of a list");
+		if (list_checksum(list, l->bytes) != l->checksum)
+			return bad(d, "a list's checksum");
 	}
 	return 0;
 }
@@ -251,6 +319,33 @@ static int bits_check(const struct image_header *h, struct diag *d)
 	return 0;
 }
 
+// Rules about files have conditions on them, and what these need is computed.
+static int files_check(const struct image_header *h, int dir, struct diag *d)
+{
+	const struct image_owner *o = IMAGE_AT(h, struct image_owner, IMAGE_OWNERS);
+	const struct image_cond *conds = IMAGE_AT(h, struct image_cond, IMAGE_CONDS);
+	const struct image_match *matches = IMAGE_AT(h, struct image_match, IMAGE_MATCHES);
+	const struct image_list *lists = IMAGE_AT(h, struct image_list, IMAGE_LISTS);
+
+	for (uint32_t i = 0; i < h->n_files[dir]; i++) {
+		const struct image_owner *f = &o[h->files[dir] + i];
+		const struct image_rule *r;
+
+		if (f->cond == IMAGE_NONE || conds[f->cond].mode != IMAGE_COND_FILE)
+			return bad(d, "a rule about files");
+		r = &IMAGE_AT(h, struct image_rule, IMAGE_RULES)[f->rule];
+		for (uint32_t k = f->cond; k < r->cond + r->n_conds; k++)
+			for (uint32_t m = 0; m < conds[k].n_matches; m++) {
+				const struct image_match *im = &matches[conds[k].match + m];
+
+				if (im->type == IMAGE_FILE_DIGEST &&
+				    (h->file_digests[dir] >> lists[im->blob_off].kind & 1) == 0)
+					return bad(d, "digests of files");
+			}
+	}
+	return 0;
+}
+
 static int sigs_check(const struct image_header *h, struct diag *d)
 {
 	const struct image_sig *s = IMAGE_AT(h, struct image_sig, IMAGE_SIGS);
@@ -272,10 +367,15 @@ static int sigs_check(const struct image_header *h, struct diag *d)
 		if (o->cond != IMAGE_NONE && (o->cond < r->cond || o->cond - r->cond >= r->n_conds))
 			return bad(d, "a signature's condition");
 	}
-	for (int dir = 0; dir < DIR_N; dir++)
+	for (int dir = 0; dir < DIR_N; dir++) {
 		if (!range_ok(h->always[dir], h->n_always[dir], owners) ||
 		    !range_ok(h->packets[dir], h->n_packets[dir], owners))
 			return bad(d, "unconditional rules");
+		if (!range_ok(h->files[dir], h->n_files[dir], owners))
+			return bad(d, "rules about files");
+		if (files_check(h, dir, d) < 0)
+			return -EBADMSG;
+	}
 	return 0;
 }
 
@@ -291,7 +391,7 @@ static int stream_owners_check(const struct image_header *h, const struct image_
 		for (uint32_t k = 0; k < s->n_owners; k++) {
 			uint32_t cond = owners[s->owner + k].cond;
 
-			if (cond == IMAGE_NONE || conds[cond].mode == IMAGE_COND_HEAD ||
+			if (cond == IMAGE_NONE || image_cond_is_whole(conds[cond].mode) ||
 			    conds[cond].mode == IMAGE_COND_GATED)
 				return bad(d, "what a signature wakes");
 		}
@@ -346,7 +446,7 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 		return bad(d, "its length is wrong");
 	if (h->magic != IMAGE_MAGIC || h->version != IMAGE_VERSION)
 		return bad(d, "it was made by another version");
-	digest_of(image, len, digest);
+	digest_of(image, covered_bytes(h, len), digest);
 	if (sodium_memcmp(digest, h->digest, sizeof(digest)) != 0 ||
 	    (want_digest != NULL && sodium_memcmp(digest, want_digest, sizeof(digest)) != 0)) {
 		diag_set(d, NULL, 0, 0,
@@ -359,7 +459,11 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 	if (err == 0)
 		err = conds_check(h, d);
 	if (err == 0)
+		err = lists_check(h, d);
+	if (err == 0)
 		err = matches_check(h, d);
+	if (err == 0)
+		err = file_conds_check(h, d);
 	if (err == 0)
 		err = decoded_check(h, d);
 	if (err == 0)

@@ -339,6 +339,7 @@ static struct file_parser *file_parser_new(struct rules *rs, const char *file,
 	f->rule.rs = rs;
 	f->rule.file = name;
 	f->rule.vars = vars;
+	f->rule.files = rs->files;
 	f->rule.sets = set_cache_new();
 	f->rule.pcre = pcre_checker_new();
 	f->rule.bytes = malloc(2 * PARSE_RULE_BYTES_MAX);
@@ -389,6 +390,8 @@ static int read_all(int fd, char *buf, size_t size)
 int rules_parse_file(struct rules *rs, const char *path, const struct rule_var *vars,
 		     rules_report_fn *report, void *ctx, struct diag *ret_diag)
 {
+	static const struct rule_files folder = {.open = rule_files_open_beside};
+	const bool own_files = rs->files == NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret;
 	char *text = NULL;
 	struct stat st;
@@ -407,8 +410,12 @@ int rules_parse_file(struct rules *rs, const char *path, const struct rule_var *
 	}
 	text = malloc((size_t)st.st_size + 1);
 	ret = text != NULL ? read_all(fd, text, (size_t)st.st_size) : -ENOMEM;
+	if (ret == 0 && own_files)
+		rs->files = &folder;
 	if (ret == 0)
 		ret = rules_parse(rs, path, text, (size_t)st.st_size, vars, report, ctx);
+	if (own_files)
+		rs->files = NULL;
 	if (ret < 0)
 		diag_set(ret_diag, path, 0, 0, "cannot be read: %s", strerror(-ret));
 done:

@@ -35,4 +35,8 @@ int rules_parse(struct rules *rs, const char *file, const char *text, size_t len
 int rules_parse_file(struct rules *rs, const char *path, const struct rule_var *vars,
 		     rules_report_fn *report, void *ctx, struct diag *ret_diag);
 
+// A rule_files.open() for files on disk: in the folder of the rule file.
+int rule_files_open_beside(void *ctx, const char *rule_file, const char *name,
+			   struct rule_source *ret_source, struct diag *ret_diag);
+
 #endif

@@ -201,11 +201,14 @@ static int size_value(struct text t, uint64_t max, struct number *n)
 		       : -EINVAL;
 }
 
-static int size_fail(struct parser *p, const struct option *o, const char *at)
+int parse_size(struct parser *p, const struct option *o, struct text t, uint64_t max,
+	       struct number *n)
 {
 	char word[PARSE_QUOTE_BYTES], value[PARSE_QUOTE_BYTES];
 
-	return parse_fail(p, at,
+	if (size_value(t, max, n) == 0)
+		return 0;
+	return parse_fail(p, o->value.s,
 			  "%s:%s is not a size: write N, <N, >N, <=N, >=N, !N or N<>M (between)",
 			  parse_quote(word, o->name), parse_quote(value, o->value));
 }
@@ -221,9 +224,7 @@ int parse_bsize(struct parser *p, const struct option *o, int arg)
 	i = parse_number_match(p, o, RULE_SIZE, false, &n);
 	if (i < 0)
 		return i;
-	if (size_value(o->value, UINT32_MAX, n) != 0)
-		return size_fail(p, o, o->value.s);
-	return 0;
+	return parse_size(p, o, o->value, UINT32_MAX, n);
 }
 
 // The size of the URI, wherever the contents around it look.
@@ -247,9 +248,7 @@ int parse_urilen(struct parser *p, const struct option *o, int arg)
 	else if (kind.n > 0 && !text_is(kind, "norm"))
 		return parse_fail(p, kind.s, "\"%s\" is not a kind of URI: use norm or raw",
 				  parse_quote(word, kind));
-	if (size_value(size, URILEN_MAX, n) != 0)
-		return size_fail(p, o, o->value.s);
-	return 0;
+	return parse_size(p, o, size, URILEN_MAX, n);
 }
 
 // The size of a segment's payload: the whole rule looks at segments, see parse_check.c.
@@ -271,9 +270,7 @@ int parse_dsize(struct parser *p, const struct option *o, int arg)
 	p->match[i].transforms = NULL;
 	p->match[i].n_transforms = 0;
 	p->r.packets = true;
-	if (size_value(o->value, DSIZE_MAX, n) != 0)
-		return size_fail(p, o, o->value.s);
-	return 0;
+	return parse_size(p, o, o->value, DSIZE_MAX, n);
 }
 
 // ---- isdataat ----

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rules/list.h"
+
 enum value_need {
 	VALUE_NONE,
 	VALUE_OPTIONAL,
@@ -302,6 +304,14 @@ static const struct {
 	{"byte_jump", parse_byte_jump, 0, VALUE_REQUIRED},
 	{"byte_extract", parse_byte_extract, 0, VALUE_REQUIRED},
 	{"byte_math", parse_byte_math, 0, VALUE_REQUIRED},
+	{"dataset", parse_dataset, 0, VALUE_REQUIRED},
+	{"filemd5", parse_file_digest, LIST_MD5, VALUE_REQUIRED},
+	{"filesha1", parse_file_digest, LIST_SHA1, VALUE_REQUIRED},
+	{"filesha256", parse_file_digest, LIST_SHA256, VALUE_REQUIRED},
+	{"filename", parse_file_name, 0, VALUE_REQUIRED},
+	{"fileext", parse_file_name, 1, VALUE_REQUIRED},
+	{"filesize", parse_filesize, 0, VALUE_REQUIRED},
+	{"filestore", parse_filestore, 0, VALUE_OPTIONAL},
 	{"base64_decode", parse_base64_decode, 0, VALUE_OPTIONAL},
 	{"base64_data", parse_base64_data, 0, VALUE_NONE},
 	{"dotprefix", parse_transform, TRANSFORM_DOTPREFIX, VALUE_NONE},
@@ -351,7 +361,7 @@ static int option_dispatch(struct parser *p, const struct option *o)
 		}
 	}
 	for (unsigned int b = 0; b < BUF_N && parse == NULL; b++) {
-		if (b == BUF_RAW || b == BUF_PACKET) // no keyword: where contents look by default
+		if (b == BUF_RAW || b == BUF_PACKET || b == BUF_FILE) // no keywords
 			continue;
 		if (text_is(o->name, buffer_info(b)->keyword))
 			parse = parse_sticky;

@@ -10,6 +10,7 @@
 //   parse_pcre.c    pcre
 //   parse_number.c  bsize, urilen, isdataat; numbers and variables
 //   parse_bytes.c   byte_test, byte_jump, byte_extract, byte_math
+//   parse_list.c    dataset and the keywords about files
 //   parse_transform.c  transforms of a buffer, base64
 //   parse_state.c   what a rule leaves behind for others: flowbits, noalert
 //   parse_threshold.c  threshold, detection_filter
@@ -54,6 +55,7 @@ struct parser {
 	struct rules *rs;
 	const char *file; // in the arena
 	const struct rule_var *vars;
+	const struct rule_files *files; // NULL: there are none
 	struct set_cache *sets;
 	struct pcre_checker *pcre;
 
@@ -194,8 +196,16 @@ int parse_byte_jump(struct parser *p, const struct option *o, int arg);
 int parse_byte_extract(struct parser *p, const struct option *o, int arg);
 int parse_byte_math(struct parser *p, const struct option *o, int arg);
 int parse_transform(struct parser *p, const struct option *o, int type);
+int parse_dataset(struct parser *p, const struct option *o, int arg);
+int parse_file_digest(struct parser *p, const struct option *o, int kind);
+int parse_file_name(struct parser *p, const struct option *o, int is_ext);
+int parse_filesize(struct parser *p, const struct option *o, int arg);
+int parse_filestore(struct parser *p, const struct option *o, int arg);
 int parse_base64_decode(struct parser *p, const struct option *o, int arg);
 int parse_base64_data(struct parser *p, const struct option *o, int arg);
+// t is the size that o is about: N, <N, >N, N<>M and so on, with units. 0 or -EINVAL.
+int parse_size(struct parser *p, const struct option *o, struct text t, uint64_t max,
+	       struct number *n);
 // All of t, decimal or 0x hex. 0 or -EINVAL.
 int parse_unsigned(struct text t, uint64_t max, uint64_t *ret_n);
 // Append a match on a number, in the buffer that o looks at. Its index, -EINVAL or -ENOMEM.

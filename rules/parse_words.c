@@ -109,12 +109,12 @@ static const char *const keywords[] = {
 	"dsize", "tag", "prefilter",
 	"http.request_header", "http.response_header", "http_request_header",
 	"http_response_header",
-	// http and files, not supported yet
-	"file.magic", "file.name",
-	"fileext", "filemagic", "filemd5", "filename", "filesha1", "filesha256", "filesize",
-	"filestore",
+	"dataset", "file.name", "fileext", "filemd5", "filename", "filesha1", "filesha256",
+	"filesize", "filestore", "ip.src", "ip.dst",
+	// files, not supported
+	"file.magic", "filemagic",
 	// payload, transforms, state
-	"absent", "dataset", "datarep", "entropy", "from_base64", "gunzip", "replace",
+	"absent", "datarep", "entropy", "from_base64", "gunzip", "replace",
 	"rpc", "subslice", "xor", "zlib_deflate",
 	"flowint", "hostbits", "xbits", "iprep", "lua", "luajit", "luaxform", "alert",
 	"app-layer-event", "app-layer-protocol", "app-layer-state", "asn1", "bypass", "config",
@@ -126,7 +126,7 @@ static const char *const keywords[] = {
 	"udpv6-csum", "ether.hdr", "flags", "flow.age", "flow.bytes", "flow.bytes_toclient",
 	"flow.bytes_toserver", "flow.elephant", "flow.pkts", "flow.pkts_toclient",
 	"flow.pkts_toserver", "fragbits", "fragoffset", "icmp_id", "icmp_seq", "icmpv4.hdr",
-	"icmpv6.hdr", "icmpv6.mtu", "icode", "id", "ip_proto", "ip.dst", "ip.src", "ipopts",
+	"icmpv6.hdr", "icmpv6.mtu", "icode", "id", "ip_proto", "ipopts",
 	"ipv4.hdr", "ipv6.hdr", "itype", "l3_proto", "nfq_set_mark", "sameip", "seq", "tcp.ack",
 	"tcp.flags", "tcp.hdr", "tcp.mss", "tcp.seq", "tcp.window", "tos", "ttl", "udp.hdr",
 	"vlan.id", "vlan.layers", "window",
@@ -271,6 +271,11 @@ const char *words_refusal(struct text name)
 		{"stream_size",
 		 "it is the size of a stream so far: what hits would depend on how the "
 		 "bytes are cut into packets"},
+		{"filemagic",
+		 "what a file is by its bytes is not determined (file.data and content are)"},
+		{"file.magic",
+		 "what a file is by its bytes is not determined (file.data and content are)"},
+		{"datarep", "lists have no reputation (dataset: is it listed?)"},
 	};
 
 	for (size_t i = 0; i < N(table); i++)

@@ -244,7 +244,7 @@ static bool same_transforms(const struct plan_cond *c, const struct rule_match *
 	return true;
 }
 
-// Group the rule's matches by database slot, head buffers first.
+// Group the rule's matches by database slot, in the order in which buffers are at hand.
 static int group(struct rules *rs, const struct rule *r, struct plan *p, struct diag *d)
 {
 	for (int stage = BUFFER_HEAD; stage <= BUFFER_STREAM; stage++) {
@@ -269,8 +269,9 @@ static int group(struct rules *rs, const struct rule *r, struct plan *p, struct 
 				c->slot = (uint8_t)slot;
 				c->transforms = m->transforms;
 				c->n_transforms = m->n_transforms;
-				c->mode =
-					stage == BUFFER_STREAM ? IMAGE_COND_GATED : IMAGE_COND_HEAD;
+				c->mode = stage == BUFFER_STREAM ? IMAGE_COND_GATED
+					  : stage == BUFFER_FILE ? IMAGE_COND_FILE
+								 : IMAGE_COND_HEAD;
 				c->sig_max_end = UINT64_MAX;
 				c->matches = rules_alloc(rs, r->n_matches * sizeof(uint32_t));
 				if (c->matches == NULL)
@@ -411,6 +412,8 @@ static void represent(struct plan *p)
 			if (c->literal.bits > 0 &&
 			    (head < 0 || c->literal.bits > p->conds[head].literal.bits))
 				head = i;
+		} else if (c->mode == IMAGE_COND_FILE) {
+			p->has_file = true; // looked at when a file ends: nothing wakes it
 		} else if (c->slot == BUF_RAW) {
 			raw = i;
 		} else if (body < 0 || c->n_transforms == 0) {
@@ -434,12 +437,13 @@ static bool is_woken(const struct plan *p)
 	return p->represented_by >= 0;
 }
 
-// Bodies may be evaluated without anything that wakes them if the rule counts or transforms bytes: no literal could say that. Raw bytes
+// Bodies may be evaluated without anything that wakes them if the rule counts or transforms bytes or looks them up: no literal could say that. Raw bytes
 // pass before the head, on which such a rule wakes.
 static bool may_always(const struct rule *r, const struct plan_cond *c)
 {
 	for (uint32_t i = 0; i < c->n_matches && c->slot != BUF_RAW; i++)
-		if (r->matches[c->matches[i]].number != NULL)
+		if (r->matches[c->matches[i]].number != NULL ||
+		    r->matches[c->matches[i]].type == RULE_DATASET)
 			return true;
 	return c->n_transforms > 0;
 }
@@ -492,7 +496,7 @@ int plan_buffer_cond(struct plan *p, int cond, struct diag *d)
 	if (err < 0)
 		return err;
 	for (int i = 0; i < p->n_conds; i++)
-		if (p->conds[i].mode != IMAGE_COND_HEAD)
+		if (!image_cond_is_whole(p->conds[i].mode))
 			p->conds[i].mode = IMAGE_COND_GATED;
 	represent(p);
 	return is_woken(p) || may_always(p->rule, &p->conds[cond]) ? 0 : -EINVAL;
@@ -520,11 +524,11 @@ int plan_rule(struct rules *rs, const struct rule *r, struct plan *ret_plan, str
 	}
 	err = group(rs, r, p, d);
 	for (int i = 0; i < p->n_conds && err == 0; i++) {
-		if (p->conds[i].mode == IMAGE_COND_HEAD)
+		if (image_cond_is_whole(p->conds[i].mode))
 			err = plan_evaluated(r, &p->conds[i], d);
 		else
 			err = fold_cond(rs, r, &p->conds[i], d);
-		if (err == -EINVAL && p->conds[i].mode != IMAGE_COND_HEAD)
+		if (err == -EINVAL && !image_cond_is_whole(p->conds[i].mode))
 			err = buffer_cond(r, &p->conds[i], d);
 	}
 	if (err < 0)

@@ -4,6 +4,7 @@
 // A rule looks at one message in one direction. Its matches are grouped by buffer into conditions, all of which must hold.
 // The rule is represented by one literal, its most selective one that is allowed, in the always-on database of one buffer:
 //
+//   file buffers only      not at all: it is looked at whenever a file ends
 //   head buffers only      the best literal of any head condition; the conditions are then evaluated directly
 //   head and body          if the head has a selective literal: there, and the body condition is opened at the body's start
 //                          (GATED) when the head conditions hold; a rule whose head does not match costs its body nothing
@@ -75,6 +76,7 @@ struct plan {
 	uint8_t dirs;
 	uint8_t n_conds;
 	int represented_by; // index in conds, -1: evaluated on every head
+	bool has_file;      // has FILE conditions
 	bool keep_head;     // head conditions may be asked for after the head has passed
 	struct plan_cond conds[IMAGE_CONDS_PER_RULE_MAX];
 };

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "rules/list_make.h"
+
 enum {
 	ARENA_CHUNK_BYTES = 256 << 10, // a 14,000-rule set takes about 10 MB: some 40 chunks
 	ARENA_ALIGN = 8,
@@ -73,6 +75,12 @@ void rules_done(struct rules *rs)
 		}
 		free(rs->arena);
 	}
+	for (uint32_t i = 0; i < rs->n_lists; i++) {
+		if (rs->lists[i].entries != NULL)
+			list_maker_done(rs->lists[i].entries);
+		free(rs->lists[i].entries);
+	}
+	free(rs->lists);
 	free(rs->v);
 	*rs = (struct rules){0};
 }

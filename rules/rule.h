@@ -11,6 +11,7 @@
 
 #include "common/buffer.h"
 #include "common/diag.h"
+#include "common/span.h"
 #include "common/threshold.h"
 #include "rules/action.h"
 
@@ -23,7 +24,11 @@ enum rule_match_type {
 	RULE_BYTE_JUMP,
 	RULE_BYTE_EXTRACT,
 	RULE_BYTE_MATH,
-	RULE_BASE64, // base64_decode
+	RULE_BASE64,  // base64_decode
+	RULE_DATASET, // dataset: the whole buffer is in a list
+	// on the buffer "file"
+	RULE_FILE_DIGEST, // filemd5, filesha1, filesha256: its digest is in a list
+	RULE_FILE_SIZE,   // filesize
 };
 
 enum rule_match_flag {
@@ -76,6 +81,7 @@ struct rule_match {
 	const struct number *number;             // rules/number.h; NULL for contents and pcres
 	const struct rule_transform *transforms; // of the buffer, in order
 	uint8_t n_transforms;
+	uint32_t list; // RULE_DATASET, RULE_FILE_DIGEST: index in the set's lists
 	// content bytes with |hex| and escapes resolved; for pcre the pattern between the slashes
 	const uint8_t *data;
 	int32_t offset, depth, distance, within; // meaningful with their flag
@@ -166,6 +172,30 @@ struct rule {
 
 struct arena;
 struct progress;
+struct list_maker;
+
+// A file that a rule names, open for reading once from its start.
+struct rule_source {
+	char name[512]; // for messages; the same file has the same name
+	int fd;         // -1: the bytes are data
+	struct span data;
+};
+
+// Where the files are that rules name.
+struct rule_files {
+	// name as rule_file has it: relative, without "..". 0, or negative errno with ret_diag's text (not its place).
+	int (*open)(void *ctx, const char *rule_file, const char *name,
+		    struct rule_source *ret_source, struct diag *ret_diag);
+	void *ctx;
+};
+
+// A list that rules name, however many of them.
+struct rule_list {
+	const char *name;           // as of its source
+	uint8_t kind;               // enum list_kind
+	struct list_maker *entries; // sorted; NULL: it could not be read
+	const char *why;            // then
+};
 
 enum {
 	RULES_PROTOS_MAX = 64, // other protocols that are told apart
@@ -182,6 +212,11 @@ struct rules {
 	struct rule *v;
 	size_t n, cap;
 	struct arena *arena;
+	struct rule_list *lists;
+	uint32_t n_lists;
+	// Set before rules_parse(); NULL: rules that name files are refused. rules_parse_file() takes the folder of the
+	// rule file then.
+	const struct rule_files *files;
 	// Filled by the parser for reports:
 	size_t seen;    // rules met, disabled ones (commented out) not counted
 	size_t refused; // syntax error or a keyword that is not supported

@@ -197,6 +197,7 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 	in->flags |= INSPECT_HEAD_SEEN;
 	in->answers = (uint8_t)answers;
 	view_init(&d->view, head, &d->scratch);
+	view_addresses(&d->view, m->flow);
 	d->view_of = in;
 	for (int b = 0; b < BUF_N; b++)
 		if (buffer_info(b)->stage == BUFFER_HEAD)
@@ -208,7 +209,7 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 		struct active *a = pool_at(d->actives, i);
 		uint32_t next = a->next;
 
-		active_head(d, in, a);
+		active_head(d, in, m, a);
 		active_complete(d, in, m, a, BUF_RAW, a->end[DETECT_RAW]);
 		i = next;
 	}

@@ -90,7 +90,7 @@ uint16_t active_head_bits(const struct ruleset *rs, const struct image_rule *r)
 }
 
 // Show the kept head in the view. False: there is none.
-static bool view_late(struct detect *d, const struct inspect *in)
+static bool view_late(struct detect *d, const struct inspect *in, const struct detect_msg *m)
 {
 	if (d->view_of == in)
 		return true;
@@ -100,12 +100,13 @@ static bool view_late(struct detect *d, const struct inspect *in)
 			    &(struct counters){0}, &d->late_head) < 0)
 		return false;
 	view_init(&d->view, &d->late_head, &d->scratch);
+	view_addresses(&d->view, m->flow);
 	d->view_of = in;
 	return true;
 }
 
 // Head conditions of a rule that woke up elsewhere. Before the head has come this decides nothing.
-void active_head(struct detect *d, struct inspect *in, struct active *a)
+void active_head(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a)
 {
 	const struct image_rule *r = &in->rs->rules[a->rule];
 	uint16_t bits = active_head_bits(in->rs, r);
@@ -113,7 +114,7 @@ void active_head(struct detect *d, struct inspect *in, struct active *a)
 	if (bits == 0 || (a->have & bits) == bits || a->head_failed || a->done ||
 	    (in->flags & INSPECT_HEAD_SEEN) == 0)
 		return;
-	if (view_late(d, in) && active_head_holds(d, in, r))
+	if (view_late(d, in, m) && active_head_holds(d, in, r))
 		a->have |= bits;
 	else
 		a->head_failed = 1;
@@ -244,7 +245,7 @@ void active_wake(struct detect *d, struct inspect *in, const struct detect_msg *
 	a = active_get(d, in, o->rule);
 	if (a == NULL || a->done)
 		return;
-	active_head(d, in, a);
+	active_head(d, in, m, a);
 	if (a->head_failed)
 		return;
 	if (c->mode == IMAGE_COND_EXACT) {

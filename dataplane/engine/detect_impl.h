@@ -60,7 +60,8 @@ bool active_head_holds(struct detect *d, const struct inspect *in, const struct 
 uint16_t active_head_bits(const struct ruleset *rs, const struct image_rule *r);
 
 // Head conditions of a rule that woke up elsewhere. Before the head has come this decides nothing.
-void active_head(struct detect *d, struct inspect *in, struct active *a);
+void active_head(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		 struct active *a);
 
 // If every condition holds: hit.
 void active_complete(struct detect *d, struct inspect *in, const struct detect_msg *m,

@@ -93,7 +93,8 @@ static bool is_relative(const struct image_match *m)
 static bool has_end(const struct image_match *m)
 {
 	return (m->flags & IMAGE_NEGATED) == 0 && m->type != IMAGE_SIZE &&
-	       m->type != IMAGE_DATA_AT && m->type != IMAGE_BYTE_TEST && m->type != IMAGE_BASE64;
+	       m->type != IMAGE_DATA_AT && m->type != IMAGE_BYTE_TEST && m->type != IMAGE_BASE64 &&
+	       m->type != IMAGE_DATASET;
 }
 
 // Does a later match count from the end of match i?
@@ -331,6 +332,10 @@ static bool eval_from(struct eval *e, uint32_t i, size_t prev_end)
 
 		return number_test(n, e->buf.len, n->value) && eval_from(e, i + 1, prev_end);
 	}
+	case IMAGE_DATASET:
+		return list_has(image_list_at(e->rs->img, e->m[i].blob_off), e->buf) !=
+			       ((e->m[i].flags & IMAGE_NEGATED) != 0) &&
+		       eval_from(e, i + 1, prev_end);
 	case IMAGE_DATA_AT:
 		return eval_data_at(e, i, prev_end);
 	case IMAGE_BASE64:

@@ -21,6 +21,8 @@ enum {
 	// Suricata's documented default of 3,500.
 	PCRE_MATCH_LIMIT = 350000,
 	PCRE_JIT_STACK = 512 << 10,
+	// Below it the copy takes few milliseconds, and the heap may have larger pages than a memfd.
+	COPY_MAX = 32 << 20,
 };
 
 // A view of the image's sections.
@@ -225,27 +227,42 @@ static void worker_free(struct ruleset *rs, struct ruleset_worker *w)
 	pcre2_jit_stack_free(w->jit_stack);
 }
 
-int ruleset_load(const void *image, uint64_t len, const uint8_t want_digest[32],
-		 uint32_t generation, unsigned int workers, struct ruleset **ret_rs,
-		 struct diag *ret_diag)
+// Checked and used is one copy that nobody else can change.
+static int image_copy(struct ruleset *rs, const void *image, uint64_t len, struct diag *d)
+{
+	void *copy;
+
+	if (len == 0 || len > IMAGE_MAX_BYTES) {
+		diag_set(d, NULL, 0, 0, "rule set image is damaged: its length is wrong");
+		return -EBADMSG;
+	}
+	if (posix_memalign(&copy, LIST_ALIGN, len) != 0)
+		return -ENOMEM;
+	memcpy(copy, image, len);
+	rs->img = copy;
+	return 0;
+}
+
+// mapped: the image can be used where it is.
+static int load(const void *image, bool mapped, uint64_t len, const uint8_t want_digest[32],
+		uint32_t generation, unsigned int workers, struct ruleset **ret_rs,
+		struct diag *ret_diag)
 {
 	struct ruleset *rs = calloc(1, sizeof(*rs));
-	int err = -ENOMEM;
+	int err = 0;
 
 	if (rs == NULL)
 		return -ENOMEM;
 	rs->generation = generation;
 	rs->workers = workers;
-	if (len == 0 || len > IMAGE_MAX_BYTES) {
-		diag_set(ret_diag, NULL, 0, 0, "rule set image is damaged: its length is wrong");
-		err = -EBADMSG;
-		goto fail;
+	if (mapped) {
+		rs->img = image;
+		rs->map_bytes = len;
+	} else {
+		err = image_copy(rs, image, len, ret_diag);
 	}
-	// Checked and used is one copy that nobody else can change.
-	rs->img = malloc(len);
-	if (rs->img == NULL)
+	if (err < 0)
 		goto fail;
-	memcpy(rs->img, image, len);
 	err = image_check(rs->img, len, want_digest, ret_diag);
 	if (err < 0)
 		goto fail;
@@ -279,8 +296,43 @@ int ruleset_load(const void *image, uint64_t len, const uint8_t want_digest[32],
 fail:
 	if (err == -ENOMEM)
 		diag_set(ret_diag, NULL, 0, 0, "out of memory while loading the rule set");
+	rs->map_bytes = 0; // it stays the caller's
+	if (mapped)
+		rs->img = NULL;
 	ruleset_free(rs);
 	return err;
+}
+
+int ruleset_load(const void *image, uint64_t len, const uint8_t want_digest[32],
+		 uint32_t generation, unsigned int workers, struct ruleset **ret_rs,
+		 struct diag *ret_diag)
+{
+	return load(image, false, len, want_digest, generation, workers, ret_rs, ret_diag);
+}
+
+int ruleset_load_map(void *map, uint64_t len, const uint8_t want_digest[32], uint32_t generation,
+		     unsigned int workers, struct ruleset **ret_rs, struct diag *ret_diag)
+{
+	bool mapped = len > COPY_MAX;
+	int err = load(map, mapped, len, want_digest, generation, workers, ret_rs, ret_diag);
+
+	if (err == 0 && !mapped)
+		munmap(map, len);
+	return err;
+}
+
+// What was allocated or mapped for it is the rule set's own, although nobody writes to it.
+static void image_free(struct ruleset *rs)
+{
+	union {
+		const struct image_header *from;
+		void *to;
+	} p = {.from = rs->img};
+
+	if (rs->map_bytes > 0)
+		munmap(p.to, rs->map_bytes);
+	else
+		free(p.to);
 }
 
 void ruleset_free(struct ruleset *rs)
@@ -299,7 +351,7 @@ void ruleset_free(struct ruleset *rs)
 	for (uint32_t i = 0; rs->transform_pcre != NULL && i < rs->n_transforms; i++)
 		pcre2_code_free(rs->transform_pcre[i]);
 	free(rs->transform_pcre);
-	free(rs->img);
+	image_free(rs);
 	free(rs);
 }
 

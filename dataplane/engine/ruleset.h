@@ -12,12 +12,17 @@
 
 struct ruleset;
 
-// Check and load an image. The image is copied as far as it is needed: the caller may unmap it afterwards.
+// Check and load an image. It is copied: the caller may unmap it afterwards.
 // want_digest as in image_check(). workers: how many pipelines will use it, numbered from 0.
 // 0, -EBADMSG, -EKEYREJECTED, -ENOMEM, -ENOTSUP (image made for another Hyperscan or a CPU with more features).
 int ruleset_load(const void *image, uint64_t len, const uint8_t want_digest[32],
 		 uint32_t generation, unsigned int workers, struct ruleset **ret_rs,
 		 struct diag *ret_diag);
+
+// The same for a mapping that nobody can change any more (a sealed memfd): a large one is used where it is. If this returns
+// 0 the mapping is the rule set's, which unmaps it; otherwise it stays the caller's.
+int ruleset_load_map(void *map, uint64_t len, const uint8_t want_digest[32], uint32_t generation,
+		     unsigned int workers, struct ruleset **ret_rs, struct diag *ret_diag);
 
 // Only when ruleset_in_use() is false and no worker can pick it up any more. Accepts NULL.
 void ruleset_free(struct ruleset *rs);

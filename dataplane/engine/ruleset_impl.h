@@ -49,7 +49,8 @@ struct ruleset {
 	uint64_t identity; // the first bytes of the image's digest
 	uint32_t generation;
 	uint32_t workers;
-	struct image_header *img; // own copy
+	const struct image_header *img; // own copy, or a mapping of map_bytes
+	uint64_t map_bytes;             // 0: own copy
 	const struct image_rule *rules;
 	const struct image_cond *conds;
 	const struct image_match *matches;

@@ -11,6 +11,23 @@ void view_init(struct view *v, const struct http_head *head, struct view_scratch
 	v->n_joined = 0;
 }
 
+void view_addresses(struct view *v, const struct flow *flow)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct hit_addr a;
+
+	flow_addr(flow, v->head->dir, &a);
+	memcpy(v->scratch->address[0], a.src, sizeof(a.src));
+	memcpy(v->scratch->address[1], a.dst, sizeof(a.dst));
+	for (int i = 0; i < 2; i++) {
+		const uint8_t *p = v->scratch->address[i];
+		size_t skip = memcmp(p, mapped, sizeof(mapped)) == 0 ? sizeof(mapped) : 0;
+
+		v->buf[BUF_IP_SRC + i] = span_of(p + skip, 16 - skip);
+	}
+	v->made |= UINT64_C(1) << BUF_IP_SRC | UINT64_C(1) << BUF_IP_DST;
+}
+
 static bool is_cookie(const struct http_head *h, struct span name)
 {
 	return h->dir == DIR_TO_SERVER ? span_eq_nocase(name, SPAN_LIT("cookie"))

@@ -3,6 +3,7 @@
 #ifndef ENGINE_VIEW_H
 #define ENGINE_VIEW_H
 
+#include "dataplane/engine/flow.h"
 #include "dataplane/engine/http.h"
 
 _Static_assert(BUF_N <= 64, "struct view counts buffers in a word");
@@ -16,6 +17,7 @@ struct view_scratch {
 	uint8_t fields[2 * HTTP_HEAD_MAX + 64]; // as header, cookies too
 	uint8_t cookie[HTTP_GATHER_BYTES];
 	uint8_t names[HTTP_GATHER_BYTES];
+	uint8_t address[2][16 + 64];       // ip.src, ip.dst
 	uint8_t joined[HTTP_GATHER_BYTES]; // fields that came more than once, one after the other
 };
 
@@ -28,6 +30,9 @@ struct view {
 };
 
 void view_init(struct view *v, const struct http_head *head, struct view_scratch *scratch);
+
+// Give it the addresses, too: without them ip.src and ip.dst are not there.
+void view_addresses(struct view *v, const struct flow *flow);
 
 // A head buffer; data is NULL if the message has none, which is not the same as an empty one. Valid until the next
 // view_init() on the same scratch, and with the head. 64 bytes behind it are readable.

@@ -61,10 +61,13 @@ static inline void kit_report(void *ctx, enum rules_verdict verdict, uint32_t si
 	r->sid[r->n++] = sid;
 }
 
+// Where the rules of the next images find their lists; NULL: there are none.
+static const struct rule_files *kit_files;
+
 // An image of a rule text. Free it.
 static inline void *kit_image(const char *text, struct kit_refused *refused, uint64_t *ret_len)
 {
-	struct rules rules = {0};
+	struct rules rules = {.files = kit_files};
 	struct diag d = {0};
 	void *image = NULL;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The image check: nothing damaged gets past it, whatever is damaged, and what it lets pass can be followed everywhere.
+#include "tests/unit/listkit.h"
 #include "tests/unit/pipekit.h"
 
 #include <errno.h>
@@ -18,7 +19,11 @@ static const char rules[] =
 	"http.request_body; content:\"b\"; sid:6;)\n"
 	"alert tcp any any -> any any (content:\"raw\"; sid:7;)\n"
 	"alert http any any -> any any (file.data; content:\"two\"; content:\"one\"; distance:-9; "
-	"sid:8;)\n";
+	"sid:8;)\n"
+	"alert http any any -> any any (filesize:>3; filesha256:l; file.name; content:\"a\"; "
+	"sid:9;)\n"
+	"alert http any any -> any any (http.host; dataset:isnotset,x,type string,load l; "
+	"sid:10;)\n";
 
 struct sample {
 	uint8_t *image;
@@ -27,8 +32,13 @@ struct sample {
 
 static int setup(void **state)
 {
+	static const char list[] =
+		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n";
+	static struct listkit_file table[] = {{"l", list}, {NULL, NULL}};
+	static const struct rule_files files = {.open = listkit_open, .ctx = table};
 	static struct sample s;
 
+	kit_files = &files;
 	s.image = kit_image(rules, NULL, &s.len);
 	*state = &s;
 	return 0;
@@ -73,7 +83,7 @@ static void test_good(void **state)
 
 	assert_int_equal(image_check(s->image, s->len, NULL, &d), 0);
 	assert_int_equal(image_check(s->image, s->len, h->digest, &d), 0);
-	assert_int_equal(IMAGE_COUNT(h, struct image_rule, IMAGE_RULES), 8);
+	assert_int_equal(IMAGE_COUNT(h, struct image_rule, IMAGE_RULES), 10);
 	assert_string_equal(image_string(h, IMAGE_AT(h, struct image_rule, IMAGE_RULES)[0].msg),
 			    "first");
 	assert_string_equal(image_string(h, IMAGE_AT(h, struct image_rule, IMAGE_RULES)[1].msg),
@@ -120,6 +130,9 @@ static void test_digest(void **state)
 	uint8_t other[32], *copy = copy_of(s, s->len);
 	struct ruleset *rs = NULL;
 	struct diag d = {0};
+	const uint64_t lists = ((const struct image_header *)(const void *)s->image)
+				       ->section[IMAGE_LIST_BYTES]
+				       .off;
 
 	memcpy(other, ((const struct image_header *)(const void *)s->image)->digest, 32);
 	for (int bit = 0; bit < 256; bit++) {
@@ -131,10 +144,10 @@ static void test_digest(void **state)
 	}
 	assert_null(rs);
 	assert_non_null(strstr(d.text, "digest"));
-	// Every byte is covered, blobs and padding too; magic, version and length are looked at before.
+	// Every byte is covered, blobs and padding too, lists by their checksums; magic, version and length are looked at before.
 	for (uint64_t at = 16; at < s->len; at += at < 4000 ? 1 : 211) {
 		copy[at] ^= 0x10;
-		must_fail(copy, s->len, -EKEYREJECTED, "changed byte", at);
+		must_fail(copy, s->len, at < lists ? -EKEYREJECTED : -EBADMSG, "changed byte", at);
 		copy[at] ^= 0x10;
 	}
 	assert_int_equal(image_check(copy, s->len, other, &d), 0);
@@ -227,6 +240,10 @@ static void test_header_fields(void **state)
 			IN_HEAD(selftest) + 4 * (uint64_t)i, h->selftest[!i]);
 		spoil32(s, "always", IN_HEAD(always) + 4 * (uint64_t)i, UINT32_MAX);
 		spoil32(s, "always", IN_HEAD(n_always) + 4 * (uint64_t)i, 1000);
+		spoil32(s, "files", IN_HEAD(files) + 4 * (uint64_t)i, UINT32_MAX);
+		spoil32(s, "files", IN_HEAD(n_files) + 4 * (uint64_t)i, 1000);
+		spoil32(s, "other rules as those about files", IN_HEAD(files) + 4 * (uint64_t)i, 0);
+		spoil8(s, "digests that are not computed", IN_HEAD(file_digests) + (uint64_t)i, 3);
 	}
 	for (uint64_t b = 0; b < BUF_N; b++) {
 		for (uint64_t dir = 0; dir < DIR_N; dir++) {
@@ -280,7 +297,7 @@ static void test_records(void **state)
 		spoil32(s, "ports", RECORD(image_rule, IMAGE_RULES, i, n_dport), 1000);
 	}
 	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_cond, IMAGE_CONDS); i++) {
-		bool head = conds[i].mode == IMAGE_COND_HEAD;
+		bool head = image_cond_is_whole(conds[i].mode);
 
 		spoil8(s, "buffer", RECORD(image_cond, IMAGE_CONDS, i, buffer), BUF_N);
 		spoil8(s, "buffer of another stage", RECORD(image_cond, IMAGE_CONDS, i, buffer),
@@ -288,6 +305,9 @@ static void test_records(void **state)
 		spoil32(s, "mode", RECORD(image_cond, IMAGE_CONDS, i, mode), IMAGE_COND_GATED + 1);
 		spoil32(s, "mode", RECORD(image_cond, IMAGE_CONDS, i, mode),
 			head ? IMAGE_COND_GATED : IMAGE_COND_HEAD);
+		if (head)
+			spoil32(s, "mode", RECORD(image_cond, IMAGE_CONDS, i, mode),
+				conds[i].mode ^ IMAGE_COND_HEAD ^ IMAGE_COND_FILE);
 		spoil32(s, "matches", RECORD(image_cond, IMAGE_CONDS, i, match), 1000);
 		spoil8(s, "matches", RECORD(image_cond, IMAGE_CONDS, i, n_matches) + 1, 255);
 		spoil8(s, "terms", RECORD(image_cond, IMAGE_CONDS, i, n_terms),
@@ -306,17 +326,37 @@ static void test_records(void **state)
 		}
 	}
 	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_match, IMAGE_MATCHES); i++) {
-		spoil8(s, "type", RECORD(image_match, IMAGE_MATCHES, i, type), 2);
+		const struct image_match *m = &IMAGE_AT(h, struct image_match, IMAGE_MATCHES)[i];
+
+		spoil8(s, "type", RECORD(image_match, IMAGE_MATCHES, i, type), IMAGE_MATCH_TYPE_N);
+		if (m->type != IMAGE_SIZE && m->type != IMAGE_DATASET)
+			spoil8(s, "type", RECORD(image_match, IMAGE_MATCHES, i, type), IMAGE_SIZE);
+		if (m->type != IMAGE_FILE_DIGEST && m->type != IMAGE_FILE_SIZE)
+			spoil8(s, "type", RECORD(image_match, IMAGE_MATCHES, i, type),
+			       IMAGE_FILE_DIGEST);
 		spoil32(s, "bytes", RECORD(image_match, IMAGE_MATCHES, i, blob_off), UINT32_MAX);
-		spoil32(s, "bytes", RECORD(image_match, IMAGE_MATCHES, i, len), 0);
+		spoil32(s, "length", RECORD(image_match, IMAGE_MATCHES, i, len),
+			m->type <= IMAGE_PCRE ? 0 : 1);
 		spoil32(s, "bytes", RECORD(image_match, IMAGE_MATCHES, i, len), 65536);
+	}
+	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_list, IMAGE_LISTS); i++) {
+		const struct image_list *l = &IMAGE_AT(h, struct image_list, IMAGE_LISTS)[i];
+
+		spoil64(s, "list", RECORD(image_list, IMAGE_LISTS, i, off), l->off + 8);
+		spoil64(s, "list", RECORD(image_list, IMAGE_LISTS, i, off), UINT64_MAX - 63);
+		spoil64(s, "list", RECORD(image_list, IMAGE_LISTS, i, bytes), l->bytes - 64);
+		spoil64(s, "list", RECORD(image_list, IMAGE_LISTS, i, bytes), UINT64_MAX - 63);
+		spoil64(s, "list", RECORD(image_list, IMAGE_LISTS, i, checksum), l->checksum + 1);
+		spoil32(s, "list", RECORD(image_list, IMAGE_LISTS, i, kind), LIST_IP);
+		spoil32(s, "list", RECORD(image_list, IMAGE_LISTS, i, n), l->n + 1);
+		spoil32(s, "list", RECORD(image_list, IMAGE_LISTS, i, name), UINT32_MAX);
 	}
 	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_sig, IMAGE_SIGS); i++) {
 		spoil32(s, "owners", RECORD(image_sig, IMAGE_SIGS, i, owner), 1000);
 		spoil32(s, "owners", RECORD(image_sig, IMAGE_SIGS, i, n_owners), UINT32_MAX);
 	}
 	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_owner, IMAGE_OWNERS); i++) {
-		spoil32(s, "rule", RECORD(image_owner, IMAGE_OWNERS, i, rule), 8);
+		spoil32(s, "rule", RECORD(image_owner, IMAGE_OWNERS, i, rule), 10);
 		spoil32(s, "condition", RECORD(image_owner, IMAGE_OWNERS, i, cond), 1000);
 	}
 	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_db, IMAGE_DBS); i++) {

@@ -48,7 +48,7 @@ static void put(char *buf, size_t size, const char *fmt, ...)
 // "buffer MODE literal/lookback [terms] end offsets", conditions joined by "; ", the representing one with a star.
 static void describe(const struct plan *p, char *buf, size_t size)
 {
-	static const char *const modes[] = {"head", "exact", "anchor", "window", "gated"};
+	static const char *const modes[] = {"head", "file", "exact", "anchor", "window", "gated"};
 
 	buf[0] = '\0';
 	for (int i = 0; i < p->n_conds; i++) {
