@@ -219,7 +219,10 @@
 	  "conditions opened without all the bytes before them")                                   \
 	X(HEAD_NOT_KEPT, "detect.head_not_kept",                                                   \
 	  "message heads too large or pools empty: late head conditions fail")                     \
-	X(FLOWBITS_FULL, "detect.flowbits_full", "flowbits not set: pool empty")                   \
+	X(FLOWVARS_FULL, "detect.flowvars_full",                                                   \
+	  "flowbits and flowints not kept: pool empty, or too many on one connection")             \
+	X(XBITS_EVICTED, "detect.xbits_evicted", "xbits that made room for newer ones")            \
+	X(PASSED, "detect.passed", "flows of which a pass rule silences the rest")                 \
 	X(EVAL_LIMIT, "detect.eval_limit",                                                         \
 	  "rule verifications that hit their step budget and failed")                              \
 	X(PCRE_LIMIT, "detect.pcre_limit", "regular expressions that hit their match limit")       \

@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/siphash.h"
+
 struct threshold_key {
 	uint32_t gid, sid;
 	uint8_t who[32]; // addresses, or boot and flow
@@ -92,48 +94,9 @@ int threshold_init(void *mem, size_t bytes, uint32_t entries,
 	return 0;
 }
 
-static uint64_t rotate(uint64_t x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32) + v[3];
-	v[2] += v[1];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[2] = rotate(v[2], 32);
-}
-
-// SipHash-2-4 (Aumasson and Bernstein, 2012) of a key, whose size is a multiple of eight.
 static uint64_t hash_of(const struct threshold *t, const struct threshold_key *key)
 {
-	uint64_t v[4] = {
-		t->seed[0] ^ 0x736f6d6570736575u,
-		t->seed[1] ^ 0x646f72616e646f6du,
-		t->seed[0] ^ 0x6c7967656e657261u,
-		t->seed[1] ^ 0x7465646279746573u,
-	};
-
-	for (size_t i = 0; i <= sizeof(*key); i += 8) {
-		uint64_t word = (uint64_t)sizeof(*key) << 56; // the last block: the length
-
-		if (i < sizeof(*key))
-			memcpy(&word, (const uint8_t *)key + i, 8);
-		v[3] ^= word;
-		sip_round(v);
-		sip_round(v);
-		v[0] ^= word;
-	}
-	v[2] ^= 0xff;
-	for (int i = 0; i < 4; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return siphash(t->seed, key, sizeof(*key));
 }
 
 static struct threshold_key key_of(const struct threshold_params *p, const uint8_t boot_id[16],

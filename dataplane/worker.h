@@ -82,8 +82,9 @@ struct dataplane {
 	struct rte_mempool *pool;
 	uint32_t n_ports, n_workers;
 	uint64_t hash_key[2];
-	uint64_t start_ns; // Unix time when the clock was 0
-	bool capture_time; // ports are capture files: time is theirs
+	struct xbits *xbits; // all workers / all workers / relaxed: see engine/xbits.h
+	uint64_t start_ns;   // Unix time when the clock was 0
+	bool capture_time;   // ports are capture files: time is theirs
 	bool may_sleep;
 
 	_Alignas(64) _Atomic(struct ruleset *) live;

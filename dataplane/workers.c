@@ -13,6 +13,7 @@
 #include <rte_malloc.h>
 #include <rte_ring.h>
 
+#include "dataplane/engine/xbits.h"
 #include "dataplane/port.h"
 #include "dataplane/source.h"
 
@@ -85,6 +86,7 @@ static int make_worker(struct dataplane *dp, uint32_t index, bool huge, struct d
 	worker_pipeline_conf(&conf, huge);
 	conf.worker = index;
 	memcpy(conf.hash_key, dp->hash_key, sizeof(conf.hash_key));
+	conf.xbits = dp->xbits;
 	w->memory_bytes = pipeline_memory(&conf);
 	err = make_memory(w, huge);
 	if (err == 0)
@@ -165,10 +167,22 @@ void worker_clock_follow(struct dataplane *dp)
 	atomic_store_explicit(&dp->unix_offset_ns, (int64_t)(unix_ns() - ns), memory_order_relaxed);
 }
 
+static int make_xbits(struct dataplane *dp)
+{
+	const size_t bytes = (xbits_bytes(XBITS_ENTRIES) + 63) & ~(size_t)63;
+	void *mem = aligned_alloc(64, bytes);
+
+	if (mem == NULL)
+		return -ENOMEM;
+	memset(mem, 0, bytes);
+	dp->xbits = xbits_init(mem, XBITS_ENTRIES, dp->hash_key);
+	return 0;
+}
+
 int workers_init(struct dataplane *dp, bool huge, struct diag *ret_diag)
 {
 	dp->workers = calloc(dp->n_workers, sizeof(struct worker *));
-	if (dp->workers == NULL)
+	if (dp->workers == NULL || make_xbits(dp) < 0)
 		return -ENOMEM;
 	start_clock(dp);
 	for (uint32_t i = 0; i < dp->n_workers; i++) {
@@ -202,5 +216,7 @@ void workers_done(struct dataplane *dp)
 		free(w);
 	}
 	free(dp->workers);
+	free(dp->xbits);
 	dp->workers = NULL;
+	dp->xbits = NULL;
 }

@@ -197,6 +197,16 @@ static int selftest_dbs(struct maker *m)
 	return 0;
 }
 
+// What a pass rule silences must not have been said before: with one in the set every rule waits.
+static void pass_finish(struct maker *m)
+{
+	struct image_rule *r = (struct image_rule *)(void *)m->sec[IMAGE_RULES].p;
+	size_t n = m->head.n_pass > 0 ? m->sec[IMAGE_RULES].len / sizeof(*r) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		r[i].flags |= IMAGE_RULE_WAITS;
+}
+
 // Header, then every section at a multiple of eight, the lists at one of theirs.
 static int assemble(struct maker *m, uint64_t serial, void **ret_image, uint64_t *ret_len)
 {
@@ -273,6 +283,7 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 		err = always_on(&m, d);
 	if (err == 0)
 		err = selftest_dbs(&m);
+	pass_finish(&m);
 	if (err == 0)
 		maker_add_lists(&m);
 	if (err == 0)

@@ -38,8 +38,6 @@ struct maker {
 	uint32_t *lists; // the other way round
 	uint32_t n_lists;
 	uint64_t list_bytes;
-	const char *bit_names[IMAGE_FLOWBITS_MAX];
-	uint32_t n_bit_names;
 	struct compile_stats *stats;
 	rules_report_fn *report;
 	void *ctx;

@@ -347,34 +347,39 @@ static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint
 	}
 }
 
-// Names become numbers. -EINVAL when there are too many.
-static int add_bits(struct maker *m, const struct rule *r, struct image_rule *ir, struct diag *d)
+// Names become hashes. Suricata's order: who decides first of those that wait.
+static void add_state(struct maker *m, const struct rule *r, struct image_rule *ir)
 {
-	ir->bit = maker_count(m, IMAGE_BITS, sizeof(struct image_bit));
-	ir->n_bits = r->n_bits;
-	for (uint32_t i = 0; i < r->n_bits; i++) {
-		const struct rule_bit *rb = &r->bits[i];
-		struct image_bit ib = {.op = rb->op, .or_next = rb->or_next};
-		uint32_t k = 0;
+	bool reads = false, writes = false;
 
-		while (k < m->n_bit_names && strcmp(m->bit_names[k], rb->name) != 0)
-			k++;
-		if (k == IMAGE_FLOWBITS_MAX) {
-			diag_set(d, r->file, r->line, 0,
-				 "more than %d flowbits names in the rule set", IMAGE_FLOWBITS_MAX);
-			return -EINVAL;
-		}
-		m->bit_names[k] = rb->name;
-		if (k == m->n_bit_names)
-			m->n_bit_names++;
-		ib.index = (uint16_t)k;
-		if (ib.op == IMAGE_BIT_ISSET || ib.op == IMAGE_BIT_ISNOTSET)
-			ir->flags |= IMAGE_RULE_READS_BITS;
-		maker_add(&m->sec[IMAGE_BITS], &ib, sizeof(ib));
+	ir->state = maker_count(m, IMAGE_STATE, sizeof(struct state_op_record));
+	ir->n_state = r->n_state;
+	for (uint32_t i = 0; i < r->n_state; i++) {
+		const struct rule_state *rs = &r->state[i];
+		struct state_op_record s = {
+			.value = rs->value,
+			.kind = rs->kind,
+			.op = rs->op,
+			.track = rs->track,
+			.or_next = rs->or_next,
+		};
+
+		if (rs->name != NULL)
+			s.name = state_name(rs->kind, rs->name, strlen(rs->name));
+		if (rs->var != NULL)
+			s.var = state_name(rs->kind, rs->var, strlen(rs->var));
+		if (s.kind == STATE_EVENT)
+			m->head.wants_events = 1;
+		reads |= state_reads(&s);
+		writes |= !state_reads(&s);
+		maker_add(&m->sec[IMAGE_STATE], &s, sizeof(s));
 	}
+	if (reads)
+		ir->flags |= IMAGE_RULE_WAITS;
+	ir->turn = r->action == RULE_PASS ? 0 : writes ? 1 + reads : reads ? 3 : 4;
+	m->head.n_pass += r->action == RULE_PASS;
 	if (r->noalert)
 		ir->flags |= IMAGE_RULE_NOALERT;
-	return 0;
 }
 
 static uint16_t rule_flags(const struct rule *r)
@@ -428,12 +433,7 @@ int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d)
 	}
 	if (err < 0)
 		return err;
-	err = add_bits(m, r, &ir, d);
-	if (err < 0) {
-		for (int k = 0; k < IMAGE_SECTION_N; k++)
-			m->sec[k].len = keep[k];
-		return err;
-	}
+	add_state(m, r, &ir);
 	ir.dirs = p.dirs;
 	ir.n_conds = p.n_conds;
 	ir.cond = maker_count(m, IMAGE_CONDS, sizeof(struct image_cond));

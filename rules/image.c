@@ -60,7 +60,7 @@ static const uint32_t record_bytes[IMAGE_SECTION_N] = {
 	[IMAGE_TERMS] = sizeof(struct image_term),
 	[IMAGE_SIGS] = sizeof(struct image_sig),
 	[IMAGE_OWNERS] = sizeof(struct image_owner),
-	[IMAGE_BITS] = sizeof(struct image_bit),
+	[IMAGE_STATE] = sizeof(struct state_op_record),
 	[IMAGE_NUMBERS] = sizeof(struct number),
 	[IMAGE_TRANSFORMS] = sizeof(struct image_transform),
 	[IMAGE_ADDRS] = sizeof(struct image_addr),
@@ -115,8 +115,9 @@ static int rules_check(const struct image_header *h, struct diag *d)
 		    !range_ok(r->sport, r->n_sport, ports) ||
 		    !range_ok(r->dport, r->n_dport, ports))
 			return bad(d, "addresses of a rule");
-		if (!range_ok(r->bit, r->n_bits, IMAGE_COUNT(h, struct image_bit, IMAGE_BITS)))
-			return bad(d, "flowbits of a rule");
+		if (!range_ok(r->state, r->n_state,
+			      IMAGE_COUNT(h, struct state_op_record, IMAGE_STATE)))
+			return bad(d, "state of a rule");
 		if (r->msg >= strings || r->classtype >= strings || r->reference >= strings ||
 		    r->metadata >= strings)
 			return bad(d, "texts of a rule");
@@ -308,14 +309,14 @@ static int transforms_check(const struct image_header *h, struct diag *d)
 	return 0;
 }
 
-static int bits_check(const struct image_header *h, struct diag *d)
+static int state_check(const struct image_header *h, struct diag *d)
 {
-	const struct image_bit *b = IMAGE_AT(h, struct image_bit, IMAGE_BITS);
-	uint32_t n = IMAGE_COUNT(h, struct image_bit, IMAGE_BITS);
+	const struct state_op_record *s = IMAGE_AT(h, struct state_op_record, IMAGE_STATE);
+	uint32_t n = IMAGE_COUNT(h, struct state_op_record, IMAGE_STATE);
 
 	for (uint32_t i = 0; i < n; i++)
-		if (b[i].index >= IMAGE_FLOWBITS_MAX || b[i].op > IMAGE_BIT_ISNOTSET)
-			return bad(d, "a flowbits operation");
+		if (!state_is_valid(&s[i]))
+			return bad(d, "what a rule asks of its flow");
 	return 0;
 }
 
@@ -469,7 +470,7 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 	if (err == 0)
 		err = transforms_check(h, d);
 	if (err == 0)
-		err = bits_check(h, d);
+		err = state_check(h, d);
 	if (err == 0)
 		err = sigs_check(h, d);
 	if (err == 0)

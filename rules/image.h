@@ -24,6 +24,7 @@
 #include "rules/action.h"
 #include "rules/list.h"
 #include "rules/number.h"
+#include "rules/state.h"
 #include "rules/transform.h"
 
 enum {
@@ -32,7 +33,6 @@ enum {
 	IMAGE_DIGEST_BYTES = 32,       // SHA-256
 	IMAGE_TERMS_PER_COND_MAX = 31, // bits of a word, see struct active in engine/detect.c
 	IMAGE_CONDS_PER_RULE_MAX = 16,
-	IMAGE_FLOWBITS_MAX = 4096, // distinct names in a rule set; public ones have about 400
 	IMAGE_MATCHES_PER_COND_MAX = 256, // depth of the evaluator's recursion
 	IMAGE_TAIL_MAX = 64 << 10,        // largest look-back a database may ask for
 };
@@ -47,7 +47,7 @@ enum image_section_id {
 	IMAGE_TERMS,
 	IMAGE_SIGS,
 	IMAGE_OWNERS,
-	IMAGE_BITS,
+	IMAGE_STATE,   // struct state_op_record
 	IMAGE_NUMBERS, // struct number
 	IMAGE_TRANSFORMS,
 	IMAGE_ADDRS,
@@ -78,7 +78,7 @@ struct image_header {
 	// the same for rules that are evaluated on every segment
 	uint32_t packets[DIR_N];
 	uint32_t n_packets[DIR_N];
-	uint32_t pad;
+	uint32_t n_pass; // pass rules
 	// Owners of the rules with FILE conditions, per direction; cond: the first of those. Rules that have nothing else
 	// are in no other place. Which digests they need: bit per LIST_MD5, LIST_SHA1, LIST_SHA256.
 	uint32_t files[DIR_N], n_files[DIR_N];
@@ -89,7 +89,8 @@ struct image_header {
 		[DIR_N]; // index of the always-on database, IMAGE_NONE if no rule needs that buffer
 	uint32_t tail[BUF_N][DIR_N]; // bytes of a stream buffer to retain for late activation
 	uint8_t keep_head[DIR_N];    // some rule looks at the head after the head has passed
-	uint8_t pad2[6];
+	uint8_t wants_events;        // some rule asks for events of the head
+	uint8_t pad2[5];
 	struct image_section section[IMAGE_SECTION_N];
 };
 
@@ -97,8 +98,9 @@ enum image_rule_flag {
 	IMAGE_RULE_BIDIRECTIONAL = 1 << 0,
 	IMAGE_RULE_HTTP = 1 << 1, // only in flows that are HTTP
 	IMAGE_RULE_NOALERT = 1 << 2,
-	IMAGE_RULE_READS_BITS = 1 << 3, // has isset or isnotset
-	IMAGE_RULE_IPV4 = 1 << 4,       // only in flows of this family
+	// decided at the end of the stage: it asks for state, or the set has pass rules
+	IMAGE_RULE_WAITS = 1 << 3,
+	IMAGE_RULE_IPV4 = 1 << 4, // only in flows of this family
 	IMAGE_RULE_IPV6 = 1 << 5,
 	IMAGE_RULE_TWO_WAY = 1 << 6, // only in flows of which both sides were seen
 };
@@ -110,12 +112,13 @@ struct image_rule {
 	uint8_t n_conds;
 	uint8_t action; // enum rule_action
 	uint16_t flags; // enum image_rule_flag
-	uint16_t pad;
+	uint8_t turn; // of the rules that wait at the same time those with the lowest are decided first
+	uint8_t pad;
 	uint32_t cond; // first of n_conds: HEAD buffers before FILE buffers before STREAM buffers
 	uint32_t msg, classtype, reference, metadata; // offsets in strings
 	uint32_t src, n_src, dst, n_dst;              // in addrs
 	uint32_t sport, n_sport, dport, n_dport;      // in ports
-	uint32_t bit, n_bits;                         // in bits
+	uint32_t state, n_state;                      // in state
 	struct threshold_params threshold;            // for who consumes the hits
 };
 
@@ -199,21 +202,6 @@ struct image_match {
 	uint32_t blob_off;
 	uint32_t len; // numbers, lists: 0
 	int32_t offset, depth, distance, within;
-};
-
-enum image_bit_op {
-	IMAGE_BIT_SET,
-	IMAGE_BIT_UNSET,
-	IMAGE_BIT_TOGGLE,
-	IMAGE_BIT_ISSET,
-	IMAGE_BIT_ISNOTSET,
-};
-
-// A flowbits operation; the name is a number that is only valid within the image.
-struct image_bit {
-	uint16_t index;  // below IMAGE_FLOWBITS_MAX
-	uint8_t op;      // enum image_bit_op
-	uint8_t or_next; // the next one may hold instead
 };
 
 // Entry of an address or port set: the set holds x if x is in some positive entry (or there is none) and in no

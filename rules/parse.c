@@ -98,7 +98,7 @@ static int rule_take(struct file_parser *f)
 {
 	struct parser *p = &f->rule;
 	struct rule r = p->r;
-	size_t matches_bytes = r.n_matches * sizeof(*r.matches), bits_bytes, slot;
+	size_t matches_bytes = r.n_matches * sizeof(*r.matches), state_bytes, slot;
 	uint8_t *block;
 
 	if (rules_reserve(p->rs) != 0 || sid_reserve(&f->sids, p->rs) != 0)
@@ -111,20 +111,21 @@ static int rule_take(struct file_parser *f)
 				  "sid %u is already in the set (%s:%u): the first one is kept",
 				  r.sid, old->file, old->line);
 	}
-	bits_bytes = r.n_bits * sizeof(*r.bits);
-	block = rules_alloc(p->rs, matches_bytes + bits_bytes + p->n_bytes);
+	state_bytes = r.n_state * sizeof(*r.state);
+	block = rules_alloc(p->rs, matches_bytes + state_bytes + p->n_bytes);
 	if (block == NULL)
 		return -ENOMEM;
 	r.matches = (struct rule_match *)(void *)block;
-	r.bits = (struct rule_bit *)(void *)(block + matches_bytes);
-	matches_bytes += bits_bytes; // the texts stand behind both
+	r.state = (struct rule_state *)(void *)(block + matches_bytes);
+	matches_bytes += state_bytes; // the texts stand behind both
 	for (uint32_t i = 0; i < r.n_matches; i++) {
 		r.matches[i] = p->match[i];
 		r.matches[i].data = moved(p, p->match[i].data, block + matches_bytes);
 	}
-	for (uint32_t i = 0; i < r.n_bits; i++) {
-		r.bits[i] = p->bit[i];
-		r.bits[i].name = moved(p, p->bit[i].name, block + matches_bytes);
+	for (uint32_t i = 0; i < r.n_state; i++) {
+		r.state[i] = p->state[i];
+		r.state[i].name = moved(p, p->state[i].name, block + matches_bytes);
+		r.state[i].var = moved(p, p->state[i].var, block + matches_bytes);
 	}
 	if (p->n_bytes > 0)
 		memcpy(block + matches_bytes, p->bytes, p->n_bytes);

@@ -12,7 +12,7 @@
 //   parse_bytes.c   byte_test, byte_jump, byte_extract, byte_math
 //   parse_list.c    dataset and the keywords about files
 //   parse_transform.c  transforms of a buffer, base64
-//   parse_state.c   what a rule leaves behind for others: flowbits, noalert
+//   parse_state.c   what a rule asks of its flow and leaves behind: flowbits, xbits, flowint...
 //   parse_threshold.c  threshold, detection_filter
 //   parse_check.c   what can only be said of the whole rule
 //   parse_words.c   the words of the language, supported or not
@@ -28,8 +28,8 @@ enum {
 	PARSE_RULE_BYTES_MAX = 64 << 10, // Suricata's own limit is 8 KiB
 	PARSE_RULES_MAX = 100000,
 	PARSE_MATCHES_MAX = 256,
-	PARSE_BITS_MAX = 32, // flowbits names of a rule
-	PARSE_BIT_NAME_MAX = 128,
+	PARSE_STATE_MAX = 32,     // flowbits and the like of a rule
+	PARSE_NAME_MAX = 128,     // bytes of their names
 	PARSE_CONTENT_MAX = 1024, // the longest in public rules has 660 bytes
 	PARSE_PCRE_MAX = 4096,
 	PARSE_QUOTE_BYTES = 68, // a word of hostile text made fit for a message
@@ -75,7 +75,7 @@ struct parser {
 	struct rule r;       // texts point into bytes until the rule is taken
 	struct rule_match match[PARSE_MATCHES_MAX];
 	const char *match_at[PARSE_MATCHES_MAX]; // keyword in rule
-	struct rule_bit bit[PARSE_BITS_MAX];
+	struct rule_state state[PARSE_STATE_MAX];
 	bool moved[PARSE_MATCHES_MAX]; // an old modifier gave it its buffer
 	uint8_t *bytes; // decoded contents and texts; never longer than the rule plus a few NULs
 	size_t n_bytes;
@@ -182,6 +182,10 @@ int parse_prefilter(struct parser *p, const struct option *o, int arg);
 int parse_pcre(struct parser *p, const struct option *o, int arg);
 // Keywords about the state of a flow.
 int parse_flowbits(struct parser *p, const struct option *o, int arg);
+int parse_xbits(struct parser *p, const struct option *o, int arg);
+int parse_flowint(struct parser *p, const struct option *o, int arg);
+int parse_stream_size(struct parser *p, const struct option *o, int arg);
+int parse_event(struct parser *p, const struct option *o, int arg);
 int parse_noalert(struct parser *p, const struct option *o, int arg);
 int parse_tag(struct parser *p, const struct option *o, int arg);
 // Append a match for keyword o. Returns its index or -EINVAL.

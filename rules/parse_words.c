@@ -107,6 +107,7 @@ static const char *const keywords[] = {
 	"to_uppercase", "strip_whitespace", "compress_whitespace", "url_decode", "to_md5",
 	"to_sha1", "to_sha256", "header_lowercase", "strip_pseudo_headers", "pcrexform",
 	"dsize", "tag", "prefilter",
+	"xbits", "flowint", "stream_size", "app-layer-event",
 	"http.request_header", "http.response_header", "http_request_header",
 	"http_response_header",
 	"dataset", "file.name", "fileext", "filemd5", "filename", "filesha1", "filesha256",
@@ -116,10 +117,10 @@ static const char *const keywords[] = {
 	// payload, transforms, state
 	"absent", "datarep", "entropy", "from_base64", "gunzip", "replace",
 	"rpc", "subslice", "xor", "zlib_deflate",
-	"flowint", "hostbits", "xbits", "iprep", "lua", "luajit", "luaxform", "alert",
-	"app-layer-event", "app-layer-protocol", "app-layer-state", "asn1", "bypass", "config",
+	"hostbits", "iprep", "lua", "luajit", "luaxform", "alert",
+	"app-layer-protocol", "app-layer-state", "asn1", "bypass", "config",
 	"count", "decode-event", "domain", "engine-event", "frame", "geoip",
-	"requires", "stream-event", "stream_size",
+	"requires", "stream-event",
 	"tld",
 	// packets and flows
 	"ack", "icmpv4-csum", "icmpv6-csum", "ipv4-csum", "tcpv4-csum", "tcpv6-csum", "udpv4-csum",
@@ -268,14 +269,16 @@ const char *words_refusal(struct text name)
 	static const struct {
 		const char *name, *why;
 	} table[] = {
-		{"stream_size",
-		 "it is the size of a stream so far: what hits would depend on how the "
-		 "bytes are cut into packets"},
 		{"filemagic",
 		 "what a file is by its bytes is not determined (file.data and content are)"},
 		{"file.magic",
 		 "what a file is by its bytes is not determined (file.data and content are)"},
 		{"datarep", "lists have no reputation (dataset: is it listed?)"},
+		{"filestore", "payload is never stored"},
+		{"lua", "rules carry no programs"},
+		{"luajit", "rules carry no programs"},
+		{"luaxform", "rules carry no programs"},
+		{"replace", "frames leave as they came"},
 	};
 
 	for (size_t i = 0; i < N(table); i++)

@@ -14,6 +14,7 @@
 #include "common/span.h"
 #include "common/threshold.h"
 #include "rules/action.h"
+#include "rules/state.h"
 
 enum rule_match_type {
 	RULE_CONTENT,
@@ -109,19 +110,15 @@ struct rule_ports {
 	uint32_t n;
 };
 
-// One flowbits operation of a rule. Reading ones are conditions, writing ones take effect when the rule matches.
-enum rule_bit_op {
-	RULE_BIT_SET,
-	RULE_BIT_UNSET,
-	RULE_BIT_TOGGLE,
-	RULE_BIT_ISSET,
-	RULE_BIT_ISNOTSET,
-};
-
-struct rule_bit {
-	uint8_t op;       // enum rule_bit_op
-	bool or_next;     // ISSET, ISNOTSET: the next one may hold instead ("isset,a|b")
-	const char *name; // any case, compared as written
+// What a rule asks of its flow (conditions) or leaves behind when it matches: rules/state.h says what the fields mean.
+struct rule_state {
+	uint8_t kind;     // enum state_kind
+	uint8_t op;       // enum state_op
+	uint8_t track;    // enum state_track
+	bool or_next;     // FLOWBIT conditions: the next one may hold instead ("isset,a|b")
+	const char *name; // of a bit or number, any case, compared as written; else NULL
+	const char *var;  // FLOWINT: of the number that is the operand, or NULL
+	uint32_t value;
 };
 
 enum rule_proto {
@@ -153,15 +150,15 @@ struct rule {
 	bool packets;           // single segments are matched: tcp-pkt, dsize, flow:no_stream
 	uint8_t priority;       // 1 worst .. 255; default 3
 	bool bidirectional;     // <>
-	bool noalert;           // matches, writes its flowbits, reports nothing
-	uint8_t n_bits;
+	bool noalert;           // matches, leaves its state behind, reports nothing
+	uint8_t n_state;
 	uint8_t flow; // enum rule_flow
 	uint32_t n_matches;
 	uint32_t line; // in file
 	struct rule_addrs src, dst;
 	struct rule_ports src_port, dst_port;
 	struct rule_match *matches;
-	struct rule_bit *bits;
+	struct rule_state *state;
 	const char *file; // as given to rules_parse
 	const char *msg;  // "" if none; UTF-8 as in the file
 	const char *classtype;

@@ -26,7 +26,7 @@ struct detect_msg conn_msg(const struct conn_ctx *x, struct flow *f, enum dir di
 					(seen != (FLOW_SEEN_0 | FLOW_SEEN_1) ? HIT_ONEWAY : 0) |
 					(msg->gap ? HIT_GAP : 0)),
 		.ret_hit = msg->tx != NULL ? &msg->tx->has_hit : NULL,
-		.bits = &f->http->bits,
+		.vars = &f->http->vars,
 	};
 }
 
@@ -202,6 +202,11 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 		}
 	}
 	raw_feed(x, f, dir, span_of(raw_from, (size_t)(end - raw_from)));
+	if (c->msg[dir].inspect != NULL) {
+		struct detect_msg m = conn_msg(x, f, dir);
+
+		detect_settle(x->detect, c->msg[dir].inspect, &m);
+	}
 	if (run->fin && (c->msg[dir].inspect != NULL || c->msg[dir].alt != NULL))
 		msg_end(x, f, dir, true);
 	return true;
@@ -255,8 +260,8 @@ void conn_close(struct conn_ctx *x, struct flow *f, bool decide)
 	}
 	while (c->first != NULL)
 		tx_finish(x, f, tx_pop(c));
-	if (c->bits != NULL)
-		pool_put(x->detect->flowbits, c->bits);
+	if (c->vars != NULL)
+		pool_put(x->detect->flowvars, c->vars);
 	pool_put(&x->conns, c);
 	f->http = NULL;
 }

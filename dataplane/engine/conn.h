@@ -41,7 +41,7 @@ struct http_conn {
 	struct http_half half[DIR_N];
 	struct http_msg msg[DIR_N];
 	struct http_tx *first, *last; // oldest, youngest request without a complete response
-	struct flowbits *bits;        // pooled, NULL until a rule sets one
+	struct flowvars *vars;        // pooled, NULL until a rule sets one
 	uint32_t n_queued;
 	uint32_t next_tx_id;
 	uint32_t alt_bytes;   // scanned under other readings so far

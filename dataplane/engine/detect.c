@@ -3,6 +3,7 @@
 // inside another. A rule hits at most once per message: its representing signature fires once (SINGLEMATCH), and a rule that
 // has become active keeps its record until the message ends.
 #include "dataplane/engine/detect_impl.h"
+#include "dataplane/engine/head_events.h"
 
 #include <string.h>
 
@@ -196,6 +197,8 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 
 	in->flags |= INSPECT_HEAD_SEEN;
 	in->answers = (uint8_t)answers;
+	if (img->wants_events)
+		in->events = head_events(head);
 	view_init(&d->view, head, &d->scratch);
 	view_addresses(&d->view, m->flow);
 	d->view_of = in;
@@ -377,6 +380,13 @@ static void inspect_free(struct detect *d, struct inspect *in)
 	in_use_add(w, UINT64_MAX); // - 1
 }
 
+void detect_settle(struct detect *d, struct inspect *in, const struct detect_msg *m)
+{
+	// A pass rule may be about the head: before it has come nothing is said.
+	if ((in->flags & INSPECT_HEAD_SEEN) != 0 || m->app != APP_HTTP)
+		hit_decide(d, in, m);
+}
+
 void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m)
 {
 	// Signatures that only the end of the buffer makes true.
@@ -412,7 +422,7 @@ void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m
 	for (int s = 0; s < DETECT_STREAM_N; s++)
 		if (in->window_len[s] > 0)
 			window_evaluate(d, in, m, s, true);
-	hit_decide_waiting(d, in, m);
+	hit_decide(d, in, m);
 	inspect_free(d, in);
 }
 

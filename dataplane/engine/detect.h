@@ -12,6 +12,7 @@
 #include "dataplane/engine/tcp.h"
 #include "dataplane/engine/pipeline.h"
 #include "dataplane/engine/view.h"
+#include "dataplane/engine/xbits.h"
 
 enum {
 	DETECT_WINDOW_BYTES = 2 * IMAGE_TAIL_MAX,
@@ -33,7 +34,7 @@ enum inspect_flag {
 	INSPECT_WINDOW_NONE_0 = 1 << 9, // no window could be had
 	INSPECT_WINDOW_NONE_1 = 1 << 10,
 	INSPECT_WAITING =
-		1 << 12, // a rule matched that reads flowbits: decided when the stage is over
+		1 << 12, // a rule matched that asks for state: decided when the stage is over
 	INSPECT_HAS_HIT = 1 << 11, // a rule has hit, maybe before the message had a transaction
 };
 
@@ -47,6 +48,7 @@ struct inspect {
 	uint32_t head_len;
 	uint8_t *head;   // copy of the head, when a rule may still ask for it
 	uint32_t active; // rules that wait for something, pool index
+	uint32_t events; // of the head, bit per enum state_event, if a rule asks for some
 	uint16_t flags;  // enum inspect_flag
 	uint8_t dir;
 	uint8_t answers; // enum http_answers, to parse the kept head again
@@ -61,7 +63,7 @@ struct active {
 	uint8_t head_failed, done;
 	uint8_t cond[DETECT_STREAM_N]; // condition of the own stream, 0xff: none
 	uint8_t short_window;
-	uint8_t waiting;     // holds but for its flowbits
+	uint8_t waiting;     // holds but for what it asks of its flow
 	uint8_t wait_buffer; // of the hit, should they come to hold
 	uint64_t wait_offset;
 	uint32_t terms[DETECT_STREAM_N]; // bit per term that matched
@@ -70,10 +72,15 @@ struct active {
 	hs_stream_t *own[DETECT_STREAM_N];
 };
 
-// The flowbits that are set on a flow. Their numbers belong to an image: another one starts with none set.
-struct flowbits {
-	uint64_t image; // ruleset.identity
-	uint64_t word[IMAGE_FLOWBITS_MAX / 64];
+enum {
+	FLOWVARS_MAX = 64, // of one connection; public rules leave up to about ten
+};
+
+// The flowbits (value 1) and flowints of a connection, by state_name().
+struct flowvars {
+	uint32_t n;
+	uint32_t value[FLOWVARS_MAX];
+	uint64_t name[FLOWVARS_MAX];
 };
 
 // Which message this is about.
@@ -85,7 +92,7 @@ struct detect_msg {
 	uint8_t app;
 	uint16_t hit_flags;     // enum hit_flag known of the flow
 	bool *ret_hit;          // set when a rule hits
-	struct flowbits **bits; // of the flow, NULL until one is set
+	struct flowvars **vars; // of the connection, NULL until one is set
 };
 
 // Per worker; pools are set by the pipeline.
@@ -97,10 +104,11 @@ struct detect {
 	uint32_t worker;
 	struct pool *inspects; // struct inspect
 	struct pool *actives;  // struct active
-	struct pool *flowbits; // struct flowbits
-	struct pool *windows;  // DETECT_WINDOW_BYTES + 64
-	struct pool *cells;    // TCP_SEG_BYTES
-	struct pool *gathers;  // HTTP_GATHER_BYTES
+	struct pool *flowvars; // struct flowvars
+	struct xbits *xbits;
+	struct pool *windows; // DETECT_WINDOW_BYTES + 64
+	struct pool *cells;   // TCP_SEG_BYTES
+	struct pool *gathers; // HTTP_GATHER_BYTES
 	struct view view;
 	const struct inspect *view_of; // whose kept head the view shows
 	struct http_head late_head;
@@ -138,6 +146,9 @@ void detect_packet(struct detect *d, struct inspect *in, const struct detect_msg
 // and positions behind them stay right.
 void detect_gap(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		enum detect_stream s, uint64_t gap_bytes);
+
+// The bytes in hand are used up: if the rule set has pass rules, what matched in them is decided now.
+void detect_settle(struct detect *d, struct inspect *in, const struct detect_msg *m);
 
 // The message ends: matches at its end and negated matches are decided. Frees in.
 void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m);

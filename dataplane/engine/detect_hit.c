@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a match leads to: does the rule apply here, do its flowbits hold, and the hit record.
+// What a match leads to: does the rule apply here, when is it decided, and the hit record.
+//
+// Rules that ask for state wait for the end of the stage, and so do all rules when one of the set is a pass rule: what a pass rule
+// silences must not have been said before. Then they are decided in Suricata's order: pass rules, rules that only leave something
+// behind, that ask and leave, that only ask, others; of equals the one that stands first.
 #include "dataplane/engine/detect_impl.h"
 
 #include <string.h>
@@ -43,7 +47,7 @@ bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const str
 {
 	struct hit_addr a;
 
-	if ((r->dirs & (1 << m->dir)) == 0)
+	if ((r->dirs & (1 << m->dir)) == 0 || (m->flow->flags & FLOW_PASSED) != 0)
 		return false;
 	if ((r->flags & IMAGE_RULE_HTTP) != 0 && m->app != APP_HTTP && m->app != APP_FAILED)
 		return false;
@@ -69,76 +73,20 @@ bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const str
 	return false;
 }
 
-static bool bit_is_set(const struct inspect *in, const struct detect_msg *m, uint32_t index)
-{
-	const struct flowbits *b = *m->bits;
-
-	return b != NULL && b->image == in->rs->identity &&
-	       (b->word[index / 64] >> index % 64 & 1) != 0;
-}
-
-static bool bits_hold(const struct inspect *in, const struct detect_msg *m,
-		      const struct image_rule *r)
-{
-	const struct image_bit *b = in->rs->bits + r->bit;
-	bool group = false; // something of an "a|b" group held
-
-	for (uint32_t i = 0; i < r->n_bits; i++, b++) {
-		if (b->op != IMAGE_BIT_ISSET && b->op != IMAGE_BIT_ISNOTSET)
-			continue;
-		group |= bit_is_set(in, m, b->index) == (b->op == IMAGE_BIT_ISSET);
-		if (b->or_next)
-			continue;
-		if (!group)
-			return false;
-		group = false;
-	}
-	return true;
-}
-
-static void bits_write(struct detect *d, const struct inspect *in, const struct detect_msg *m,
-		       const struct image_rule *r)
-{
-	const struct image_bit *b = in->rs->bits + r->bit;
-	struct flowbits *bits = *m->bits;
-
-	for (uint32_t i = 0; i < r->n_bits; i++, b++) {
-		uint64_t mask = UINT64_C(1) << b->index % 64;
-
-		if (b->op == IMAGE_BIT_ISSET || b->op == IMAGE_BIT_ISNOTSET)
-			continue;
-		if (bits == NULL) {
-			bits = pool_get(d->flowbits);
-			if (bits == NULL) {
-				d->counters->v[CNT_FLOWBITS_FULL]++;
-				return;
-			}
-			bits->image = in->rs->identity;
-			memset(bits->word, 0, sizeof(bits->word));
-			*m->bits = bits;
-		}
-		if (bits->image != in->rs->identity) {
-			memset(bits->word, 0, sizeof(bits->word));
-			bits->image = in->rs->identity;
-		}
-		if (b->op == IMAGE_BIT_SET)
-			bits->word[b->index / 64] |= mask;
-		else if (b->op == IMAGE_BIT_UNSET)
-			bits->word[b->index / 64] &= ~mask;
-		else
-			bits->word[b->index / 64] ^= mask;
-	}
-}
-
-// A rule matched, its flowbits included: write its own ones, report it.
+// A rule matched, its state included: write its own, report it.
 static void report(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
 		   uint8_t buffer, uint64_t offset, bool short_window)
 {
 	const struct image_rule *r = &in->rs->rules[rule];
 	struct hit *h;
 
-	if (r->n_bits > 0)
-		bits_write(d, in, m, r);
+	if (r->n_state > 0)
+		state_write(d, in, m, r);
+	if (r->action == RULE_PASS) {
+		d->counters->v[CNT_PASSED]++;
+		m->flow->flags |= FLOW_PASSED;
+		return;
+	}
 	if ((r->flags & IMAGE_RULE_NOALERT) != 0)
 		return;
 	h = ring_slot(d->hits);
@@ -210,14 +158,14 @@ struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule)
 	return a;
 }
 
-// Everything of a rule holds but, maybe, its flowbits. Rules that read them wait until all rules of this stage that
-// write them have had their turn, whatever the order in which they stand.
 void hit_rule(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
 	      uint8_t buffer, uint64_t offset, bool short_window)
 {
 	struct active *a;
 
-	if ((in->rs->rules[rule].flags & IMAGE_RULE_READS_BITS) == 0) {
+	if ((m->flow->flags & FLOW_PASSED) != 0)
+		return;
+	if ((in->rs->rules[rule].flags & IMAGE_RULE_WAITS) == 0) {
 		report(d, in, m, rule, buffer, offset, short_window);
 		return;
 	}
@@ -232,23 +180,45 @@ void hit_rule(struct detect *d, struct inspect *in, const struct detect_msg *m, 
 	in->flags |= INSPECT_WAITING;
 }
 
-// The stage is over: rules that wait for flowbits, again and again while one of them changes something.
+// The waiting rule that is next in order and holds, or NULL.
+static struct active *waiting_next(const struct detect *d, const struct inspect *in,
+				   const struct detect_msg *m)
+{
+	struct active *best = NULL;
+
+	for (uint32_t i = in->active; i != POOL_NONE;) {
+		struct active *a = pool_at(d->actives, i);
+		const struct image_rule *r = &in->rs->rules[a->rule];
+
+		i = a->next;
+		if (!a->waiting)
+			continue;
+		if (best != NULL) {
+			uint8_t turn = in->rs->rules[best->rule].turn;
+
+			if (r->turn > turn || (r->turn == turn && a->rule > best->rule))
+				continue;
+		}
+		if (state_holds(d, in, m, r))
+			best = a;
+	}
+	return best;
+}
+
+void hit_decide(struct detect *d, struct inspect *in, const struct detect_msg *m)
+{
+	struct active *a;
+
+	if ((in->flags & INSPECT_WAITING) == 0)
+		return;
+	while ((m->flow->flags & FLOW_PASSED) == 0 && (a = waiting_next(d, in, m)) != NULL) {
+		a->waiting = 0; // each at most once: the loop ends
+		report(d, in, m, a->rule, a->wait_buffer, a->wait_offset, a->short_window);
+	}
+}
+
 void hit_decide_waiting(struct detect *d, struct inspect *in, const struct detect_msg *m)
 {
-	bool again = (in->flags & INSPECT_WAITING) != 0;
-
-	while (again) {
-		again = false;
-		for (uint32_t i = in->active; i != POOL_NONE;) {
-			struct active *a = pool_at(d->actives, i);
-			const struct image_rule *r = &in->rs->rules[a->rule];
-
-			i = a->next;
-			if (!a->waiting || !bits_hold(in, m, r))
-				continue;
-			a->waiting = 0; // each at most once: the loop ends
-			again = true;
-			report(d, in, m, a->rule, a->wait_buffer, a->wait_offset, a->short_window);
-		}
-	}
+	if (in->rs->img->n_pass == 0)
+		hit_decide(d, in, m);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the files of detection share; private to them. Calls go one way:
 //
-//   detect.c (the message)  ->  detect_window.c  ->  detect_active.c  ->  detect_hit.c
+//   detect.c (the message)  ->  detect_window.c  ->  detect_active.c  ->  detect_hit.c  ->  detect_state.c
 #ifndef ENGINE_DETECT_IMPL_H
 #define ENGINE_DETECT_IMPL_H
 
@@ -40,13 +40,25 @@ bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const str
 // The record of a rule that has begun to hold, made if there is none; NULL: pool empty, counted.
 struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule);
 
-// Everything of a rule holds but, maybe, its flowbits. Rules that read them wait until all rules of this stage that
-// write them have had their turn, whatever the order in which they stand.
+// Everything of a rule holds but, maybe, what it asks of its flow. Rules that ask wait until all rules of this stage that
+// may change the answer have had their turn, whatever the order in which they stand.
 void hit_rule(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
 	      uint8_t buffer, uint64_t offset, bool short_window);
 
-// The stage is over: rules that wait for flowbits, again and again while one of them changes something.
+// The stage is over: rules that wait are asked, again and again while one of them changes something. With pass rules in the
+// rule set a stage is all that is at hand (detect_settle(), detect_end()), and hit_decide_waiting() decides nothing.
 void hit_decide_waiting(struct detect *d, struct inspect *in, const struct detect_msg *m);
+void hit_decide(struct detect *d, struct inspect *in, const struct detect_msg *m);
+
+// --- detect_state.c ---
+
+// Does what the rule asks of its flow hold?
+bool state_holds(const struct detect *d, const struct inspect *in, const struct detect_msg *m,
+		 const struct image_rule *r);
+
+// What it leaves behind, now that it matched.
+void state_write(struct detect *d, const struct inspect *in, const struct detect_msg *m,
+		 const struct image_rule *r);
 
 // --- detect_active.c ---
 

@@ -58,7 +58,8 @@ enum flow_flag {
 	FLOW_RST = 1 << 5,
 	FLOW_SYN = 1 << 6,
 	FLOW_SYNACK = 1 << 7,
-	FLOW_LIVE = 1 << 8, // the record is in the table
+	FLOW_LIVE = 1 << 8,   // the record is in the table
+	FLOW_PASSED = 1 << 9, // a pass rule matched: nothing more is reported
 };
 
 struct flow {

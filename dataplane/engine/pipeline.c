@@ -70,7 +70,7 @@ static void pool_carve(struct carver *c, struct pool *p, uint32_t n, size_t obje
 // The one list of what a pipeline is made of.
 static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct carver *c)
 {
-	void *buckets, *records, *hits, *events, *decode, *frags;
+	void *buckets, *records, *hits, *events, *decode, *frags, *xbits;
 
 	buckets = carve(c, flow_buckets_bytes(conf->flows));
 	records = carve(c, (size_t)conf->flows * sizeof(struct flow));
@@ -82,13 +82,16 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->windows, conf->windows, DETECT_WINDOW_BYTES + PIPELINE_TAIL_BYTES);
 	pool_carve(c, &p->inspects, conf->messages, sizeof(struct inspect));
 	pool_carve(c, &p->actives, conf->messages, sizeof(struct active));
-	pool_carve(c, &p->flowbits, conf->messages, sizeof(struct flowbits));
+	pool_carve(c, &p->flowvars, conf->messages, sizeof(struct flowvars));
 	pool_carve(c, &p->conn.conns, conf->conns, sizeof(struct http_conn));
 	pool_carve(c, &p->conn.txs, conf->messages, (sizeof(struct http_tx) + 63) & ~(size_t)63);
 	decode = carve(c, decode_memory(conf->inflaters) + PIPELINE_TAIL_BYTES);
+	xbits = conf->xbits == NULL ? carve(c, xbits_bytes(XBITS_ENTRIES_OWN)) : NULL;
 	p->bounce = carve(c, BOUNCE_BYTES);
 	if (c->base == NULL)
 		return;
+	p->detect.xbits =
+		xbits != NULL ? xbits_init(xbits, XBITS_ENTRIES_OWN, conf->hash_key) : conf->xbits;
 	flow_table_init(&p->flows, buckets, records, conf->flows,
 			conf->hash_key[0] ^ conf->hash_key[1]);
 	decode_init(&p->conn.decode, decode, conf->inflaters, &p->counters);
@@ -158,7 +161,7 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->detect.inspects = &p->inspects;
 	p->detect.actives = &p->actives;
 	p->detect.windows = &p->windows;
-	p->detect.flowbits = &p->flowbits;
+	p->detect.flowvars = &p->flowvars;
 	p->detect.cells = &p->cells;
 	p->detect.gathers = &p->gathers;
 	p->conn.counters = &p->counters;
@@ -326,7 +329,7 @@ uint64_t pipeline_objects_in_use(const struct pipeline *p)
 {
 	return (uint64_t)p->flows.pool.used + p->frags.datagrams.used + p->frags.blocks.used +
 	       p->cells.used + p->gathers.used + p->windows.used + p->inspects.used +
-	       p->actives.used + p->flowbits.used + p->conn.conns.used + p->conn.txs.used +
+	       p->actives.used + p->flowvars.used + p->conn.conns.used + p->conn.txs.used +
 	       decode_in_use(&p->conn.decode) +
 	       (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
 }

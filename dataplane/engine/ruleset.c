@@ -36,7 +36,7 @@ static void views_set(struct ruleset *rs)
 	rs->terms = IMAGE_AT(h, struct image_term, IMAGE_TERMS);
 	rs->sigs = IMAGE_AT(h, struct image_sig, IMAGE_SIGS);
 	rs->owners = IMAGE_AT(h, struct image_owner, IMAGE_OWNERS);
-	rs->bits = IMAGE_AT(h, struct image_bit, IMAGE_BITS);
+	rs->state = IMAGE_AT(h, struct state_op_record, IMAGE_STATE);
 	rs->numbers = IMAGE_AT(h, struct number, IMAGE_NUMBERS);
 	rs->transforms = IMAGE_AT(h, struct image_transform, IMAGE_TRANSFORMS);
 	rs->n_transforms = IMAGE_COUNT(h, struct image_transform, IMAGE_TRANSFORMS);

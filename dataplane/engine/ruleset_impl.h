@@ -57,7 +57,7 @@ struct ruleset {
 	const struct image_term *terms;
 	const struct image_sig *sigs;
 	const struct image_owner *owners;
-	const struct image_bit *bits;
+	const struct state_op_record *state;
 	const struct number *numbers;
 	const struct image_transform *transforms;
 	const struct image_addr *addrs;

@@ -644,13 +644,15 @@ static const char damaged[] =
 	"to_md5; content:\"|00|\"; sid:3;)\n"
 	"alert http any any -> any any (http.uri; content:\"n\"; base64_decode:bytes 9,relative; "
 	"base64_data; content:\"a\"; "
-	"content:\"b\"; distance:0; http.uri; content:\"x\"; sid:4;)\n";
+	"content:\"b\"; distance:0; http.uri; content:\"x\"; flowbits:isset,a|b; xbits:set,c,track "
+	"ip_src; "
+	"flowint:d,>,e; stream_size:both,<,9; app-layer-event:http.missing_host_header; sid:4;)\n";
 
 // Bits in the records are flipped and the digest made right: refused, or good enough to evaluate with.
 static void test_damaged(void **state)
 {
 	static const enum image_section_id sections[] = {IMAGE_CONDS, IMAGE_MATCHES, IMAGE_NUMBERS,
-							 IMAGE_TRANSFORMS};
+							 IMAGE_TRANSFORMS, IMAGE_STATE};
 	static const char text[] = "/1n2abxYWJj%41dGVz";
 	uint64_t len, seed = 77;
 	uint8_t *good = kit_image(damaged, NULL, &len);

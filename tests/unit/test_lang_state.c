@@ -4,7 +4,7 @@
 #include "tests/unit/pipekit.h"
 
 enum {
-	STEPS_MAX = 8,
+	STEPS_MAX = 12,
 	HITS_TEXT = 300,
 };
 
@@ -15,7 +15,8 @@ enum {
 #define GET(path)          ">GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define OK(body)           "<HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" body
 
-// A conversation: each step is a segment, ">" from the client or "<" from the server.
+// A conversation: each step is a segment, ">" from the client or "<" from the server; "~N": N seconds pass; "+": another
+// connection of the same client, "*": of another one, to the same server.
 struct talk_case {
 	const char *name, *rules;
 	const char *steps[STEPS_MAX];
@@ -69,6 +70,148 @@ static const struct talk_case talks[] = {
 			 "ip", 5, "flow:to_client;") ALERT("ip", 6, "http.uri; content:\"/\";"),
 	 {GET("/")},
 	 "6 4 1 2"},
+	// ---- flowbits ----
+	{"whoever sets a bit in the same message comes first",
+	 HTTP(1, "flowbits:isset,b; http.uri; content:\"/a\";")
+		 HTTP(2, "flowbits:set,b; http.uri; content:\"/a\";")
+			 HTTP(3, "flowbits:isnotset,b; http.uri; content:\"/a\";"),
+	 {GET("/a")},
+	 "2 1"},
+	{"of those that ask, the ones that set come first, then the first",
+	 HTTP(1, "flowbits:isnotset,x; http.uri; content:\"/a\";")
+		 HTTP(2, "flowbits:isnotset,x; flowbits:set,x; http.uri; content:\"/a\";")
+			 HTTP(3, "flowbits:isnotset,x; flowbits:set,x; http.uri; content:\"/a\";"),
+	 {GET("/a")},
+	 "2"},
+	{"toggle and unset",
+	 HTTP(1, "flowbits:toggle,t; noalert; http.uri; content:\"/t\";")
+		 HTTP(2, "flowbits:isset,t; http.uri; content:\"/q\";")
+			 HTTP(3, "flowbits:unset,t; noalert; http.uri; content:\"/u\";"),
+	 {GET("/t"), GET("/q"), GET("/t"), GET("/q"), GET("/t"), GET("/u"), GET("/q")},
+	 "2"},
+	{"bits are the connection's",
+	 HTTP(1, "flowbits:set,b; noalert; http.uri; content:\"/s\";")
+		 HTTP(2, "flowbits:isset,b; http.uri; content:\"/q\";"),
+	 {GET("/s"), "+", GET("/q")},
+	 ""},
+	// ---- xbits ----
+	{"xbits of the sender: all connections, one address, 30 seconds",
+	 HTTP(1, "xbits:set,x,track ip_src; noalert; http.uri; content:\"/s\";")
+		 HTTP(2, "xbits:isset,x,track ip_src; http.uri; content:\"/q\";")
+			 HTTP(3, "xbits:isnotset, x , track ip_src; http.uri; content:\"/q\";"),
+	 {GET("/q"), GET("/s"), "+", GET("/q"), "~29", "+", GET("/q"), "*", GET("/q"), "~9"},
+	 "3 2 2 3"},
+	{"they end",
+	 HTTP(1, "xbits:set,x,track ip_src,expire 5; noalert; http.uri; content:\"/s\";")
+		 HTTP(2, "xbits:isset,x,track ip_src,expire 9; http.uri; content:\"/q\";"),
+	 {GET("/s"), "~5", GET("/q"), "~1", GET("/q")},
+	 "2"},
+	{"the address of one is that of the other's other side",
+	 HTTP(1, "flow:to_server; xbits:set,x,track ip_dst; noalert; http.uri; content:\"/s\";")
+		 HTTP(2, "flow:to_client; xbits:isset,x,track ip_src; http.stat_code; "
+			 "content:\"200\";") HTTP(3, "flow:to_client; xbits:isset,x,track ip_dst; "
+						     "http.stat_code; content:\"200\";"),
+	 {GET("/s"), OK("body"), "*", GET("/"), OK("body")},
+	 "2 2"},
+	{"pairs, in either order; unset, toggle",
+	 HTTP(1, "xbits:set,x,track ip_pair; noalert; http.uri; content:\"/s\";") HTTP(
+		 2, "flow:to_client; xbits:isset,x,track ip_pair; http.stat_code; content:\"200\";")
+		 HTTP(3, "xbits:unset,x,track ip_pair; noalert; http.uri; content:\"/u\";") HTTP(
+			 4, "xbits:toggle,x,track ip_pair; noalert; http.uri; content:\"/t\";"),
+	 {GET("/s"), OK("body"), GET("/u"), OK("body"), GET("/t"), OK("body"), GET("/t"),
+	  OK("body"), GET("/s"), "*", GET("/"), OK("body")},
+	 "2 2"},
+	{"a bit of an address is not one of a pair, nor is a flowbit of that name",
+	 HTTP(1, "xbits:set,x,track ip_src; flowbits:set,y; noalert; http.uri; content:\"/s\";")
+		 HTTP(2, "xbits:isset,x,track ip_pair; http.uri; content:\"/q\";")
+			 HTTP(3, "flowbits:isset,x; http.uri; content:\"/q\";")
+				 HTTP(4, "xbits:isset,y,track ip_src; http.uri; content:\"/q\";"),
+	 {GET("/s"), GET("/q")},
+	 ""},
+	// ---- flowint ----
+	{"counting",
+	 HTTP(1, "flowint:n,+,1; noalert; http.uri; content:\"/a\";")
+		 HTTP(2, "flowint:n,==,3; http.uri; content:\"/a\";")
+			 HTTP(3, "flowint:n,>,1; http.uri; content:\"/q\";")
+				 HTTP(4, "flowint:n,isset; http.uri; content:\"/q\";")
+					 HTTP(5, "flowint:n,isnotset; http.uri; content:\"/q\";"),
+	 {GET("/q"), GET("/a"), GET("/q"), GET("/a"), GET("/q"), GET("/a"), GET("/a")},
+	 "5 4 3 4 2"},
+	{"set, subtract, other numbers",
+	 HTTP(1, "flowint:n,=,10; flowint:m,=,4; noalert; http.uri; content:\"/a\";") HTTP(
+		 2, "flowint:n,-,m; noalert; http.uri; content:\"/b\";")
+		 HTTP(3, "flowint:n,==,6; http.uri; content:\"/q\";") HTTP(
+			 4, "flowint:n,!=,m; http.uri; content:\"/q\";")
+			 HTTP(5, "flowint:n,<=,none; http.uri; content:\"/q\";") HTTP(
+				 6, "flowint:none,-,1; flowint:none2,+,none; noalert; http.uri; "
+				    "content:\"/b\";")
+				 HTTP(7, "flowint:none,isset; http.uri; content:\"/q\";") HTTP(
+					 8, "flowint:m,<,5; flowint:m,>=,4; "
+					    "flowint:n,<,4294967295; http.uri; content:\"/q\";"),
+	 {GET("/a"), GET("/b"), GET("/q")},
+	 "3 4 8"},
+	{"a flowint and a flowbit of one name are two things",
+	 HTTP(1, "flowint:n,=,1; noalert; http.uri; content:\"/a\";")
+		 HTTP(2, "flowbits:isset,n; http.uri; content:\"/a\";"),
+	 {GET("/a")},
+	 ""},
+	// ---- stream_size ----
+	{"stream_size counts as sequence numbers do",
+	 HTTP(1, "stream_size:client,=,29; http.uri; content:\"/a\";")
+		 HTTP(2, "stream_size:client,>,29; http.uri; content:\"/a\";")
+			 HTTP(3, "stream_size:server,<,2; http.uri; content:\"/a\";")
+				 HTTP(4, "stream_size:both,>,1; http.uri; content:\"/a\";") HTTP(
+					 5, "stream_size:either,>=,29; http.uri; content:\"/a\";")
+					 HTTP(6, "flow:to_client; stream_size:both,>,28; "
+						 "http.stat_code; content:\"200\";"),
+	 {GET("/a"), OK("body")},
+	 "1 3 5 6"},
+	// ---- events ----
+	{"odd heads",
+	 HTTP(1, "app-layer-event:http.missing_host_header;") HTTP(
+		 2, "app-layer-event:http.invalid_transfer_encoding_value_in_request;")
+		 HTTP(3, "app-layer-event:http.duplicate_content_length_field_in_request;") HTTP(
+			 4, "app-layer-event:http.invalid_content_length_field_in_response;")
+			 HTTP(5, "app-layer-event:http.host_header_ambiguous; content:\"GET\";")
+				 HTTP(6, "app-layer-event:http.request_field_missing_colon;"),
+	 {">GET /1 HTTP/1.1\r\n\r\n",
+	  ">GET /2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", "+",
+	  ">GET http://a:80/ HTTP/1.1\r\nHost: A\r\n\r\n",
+	  ">GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n",
+	  ">GET / HTTP/1.1\r\nHost: h\r\nnocolon\r\n\r\n", GET("/"),
+	  "<HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"},
+	 "1 2 5 6 4"},
+	// ---- pass ----
+	{"a pass rule silences its segment, wherever it stands, and all that follows",
+	 HTTP(1, "http.uri; content:\"/\";") "pass http any any -> any any (http.uri; "
+					     "content:\"/p\"; sid:2;)\n" TCP(3, "content:\"GET\";"),
+	 {GET("/a"), GET("/p"), OK("body"), GET("/a"), "+", GET("/a")},
+	 "1 3 1 3"},
+	{"in the raw bytes of the same segment",
+	 HTTP(1, "http.uri; content:\"/\";") "pass tcp any any -> any any (content:\"PASS\"; "
+					     "sid:2;)\n" TCP(3, "content:\"/a\";"),
+	 {">GET /a HTTP/1.1\r\nHost: PASS\r\n\r\n"},
+	 ""},
+	{"a head in two segments: what is raw waits for it",
+	 TCP(1, "content:\"/a\";") "pass http any any -> any any (http.host; content:\"pass\"; "
+				   "sid:2;)\n",
+	 {">GET /a HTTP/1.1\r\n", ">Host: pass\r\n\r\n", "+", ">GET /a HTTP/1.1\r\n",
+	  ">Host: other\r\n\r\n"},
+	 "1"},
+	{"pass by address only, and with flowbits",
+	 HTTP(1, "http.uri; content:\"/a\";") HTTP(
+		 2, "flowbits:set,b; http.uri; content:\"/b\";") "pass ip 192.0.2.11 any -> any "
+								 "any (sid:3;)\n"
+								 "pass http any any -> any any "
+								 "(flowbits:isset,b; http.uri; "
+								 "content:\"/c\"; sid:4;)\n",
+	 {GET("/a"), GET("/c"), GET("/b"), GET("/a"), GET("/c"), GET("/a"), "*", GET("/a")},
+	 "1 2 1"},
+	{"drop and reject alert",
+	 "drop http any any -> any any (http.uri; content:\"/a\"; sid:1;)\n"
+	 "reject http any any -> any any (http.uri; content:\"/a\"; sid:2;)\n",
+	 {GET("/a")},
+	 "1 2"},
 };
 
 static void hits_of(const struct kit *k, char ret_text[HITS_TEXT])
@@ -81,17 +224,31 @@ static void hits_of(const struct kit *k, char ret_text[HITS_TEXT])
 				      k->hits[i].sid);
 }
 
-// A connection with these steps.
 static void talk(struct kit *k, const char *const *steps)
 {
 	struct kit_list l = {0};
 
 	kit_open(&l, 5, 6);
-	for (int i = 0; i < STEPS_MAX && steps[i] != NULL; i++)
-		kit_add(&l, steps[i][0] == '<', KIT_ACK,
-			span_of(steps[i] + 1, strlen(steps[i] + 1)));
+	for (int i = 0; i < STEPS_MAX && steps[i] != NULL; i++) {
+		const char *s = steps[i] + 1;
+
+		if (steps[i][0] == '>' || steps[i][0] == '<') {
+			kit_add(&l, steps[i][0] == '<', KIT_ACK, span_of(s, strlen(s)));
+			continue;
+		}
+		if (steps[i][0] != '~')
+			kit_close(&l);
+		kit_feed(k, l.v, l.n, 1);
+		l.n = 0;
+		k->now_ns += strtoull(s, NULL, 10) * 1000000000u;
+		if (steps[i][0] == '~')
+			continue;
+		k->ends.port[0]++;
+		k->ends.addr[0][15] += steps[i][0] == '*';
+		kit_open(&l, 5, 6);
+	}
 	kit_close(&l);
-	kit_feed(k, l.v, l.n, 8);
+	kit_feed(k, l.v, l.n, 1);
 	free(l.v);
 }
 
@@ -144,11 +301,80 @@ static void test_one_way(void **state)
 	ruleset_free(rs);
 }
 
+// Bits and numbers outlive the rule set under which they were made, whatever else it holds.
+static void test_reload(void **state)
+{
+	static const char before[] =
+		HTTP(1, "flowbits:set,kept; flowint:n,+,2; noalert; http.uri; content:\"/s\";")
+			HTTP(2, "xbits:set,x,track ip_src; noalert; http.uri; content:\"/s\";");
+	static const char after[] = HTTP(1,
+					 "flowbits:set,another; noalert; http.uri; content:\"/q\";")
+		HTTP(2, "flowbits:isset,another2; http.uri; content:\"/q\";")
+			HTTP(3, "flowbits:isset,kept; http.uri; content:\"/q\";")
+				HTTP(4, "flowint:n,==,2; http.uri; content:\"/q\";") HTTP(
+					5, "xbits:isset,x,track ip_src; http.uri; content:\"/q\";");
+	struct ruleset *rs[2] = {kit_ruleset(before, 1, NULL), kit_ruleset(after, 2, NULL)};
+	struct pipeline_conf conf = kit_conf();
+	struct kit_list l = {0};
+	char got[HITS_TEXT];
+	struct kit k;
+
+	kit_init(&k, &conf, rs[0]);
+	kit_open(&l, 5, 6);
+	kit_add(&l, 0, KIT_ACK, span_of(GET("/s") + 1, strlen(GET("/s") + 1)));
+	kit_feed(&k, l.v, l.n, 1);
+	pipeline_set_ruleset(k.p, rs[1]);
+	l.n = 0;
+	kit_add(&l, 0, KIT_ACK, span_of(GET("/q") + 1, strlen(GET("/q") + 1)));
+	kit_close(&l);
+	kit_feed(&k, l.v, l.n, 1);
+	kit_flush(&k);
+	hits_of(&k, got);
+	assert_string_equal(got, "3 4 5");
+	kit_done(&k);
+	free(l.v);
+	ruleset_free(rs[0]);
+	ruleset_free(rs[1]);
+}
+
+// A connection holds FLOWVARS_MAX of them; what does not fit is counted and not there.
+static void test_many_bits(void **state)
+{
+	char *rules = calloc(1, 100 * 200), *end = rules;
+	struct pipeline_conf conf = kit_conf();
+	struct ruleset *rs;
+	char got[HITS_TEXT];
+	struct kit k;
+
+	assert_non_null(rules);
+	for (int i = 0; i < 70; i++)
+		end += sprintf(
+			end,
+			"alert http any any -> any any (flowbits:set,bit%d; noalert; http.uri; "
+			"content:\"/\"; sid:%d;)\n",
+			i, 1000 + i);
+	strcpy(end, HTTP(1, "flowbits:isset,bit0; http.uri; content:\"/q\";")
+			    HTTP(2, "flowbits:isset,bit63; http.uri; content:\"/q\";")
+				    HTTP(3, "flowbits:isset,bit64; http.uri; content:\"/q\";"));
+	rs = kit_ruleset(rules, 1, NULL);
+	kit_init(&k, &conf, rs);
+	talk(&k, (const char *const[STEPS_MAX]){GET("/q")});
+	kit_flush(&k);
+	hits_of(&k, got);
+	assert_string_equal(got, "1 2");
+	assert_int_equal(kit_count(&k, CNT_FLOWVARS_FULL), 6);
+	kit_done(&k);
+	ruleset_free(rs);
+	free(rules);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_talks),
 		cmocka_unit_test(test_one_way),
+		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_many_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash, for tables whose keys are chosen by strangers.
+#ifndef COMMON_SIPHASH_H
+#define COMMON_SIPHASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline uint64_t siphash_rotate(uint64_t x, int bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
+static inline void siphash_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = siphash_rotate(v[1], 13) ^ v[0];
+	v[3] = siphash_rotate(v[3], 16) ^ v[2];
+	v[0] = siphash_rotate(v[0], 32) + v[3];
+	v[2] += v[1];
+	v[1] = siphash_rotate(v[1], 17) ^ v[2];
+	v[2] = siphash_rotate(v[2], 32);
+	v[3] = siphash_rotate(v[3], 21) ^ v[0];
+}
+
+// len is a multiple of eight; bytes of words as this machine stores them.
+static inline uint64_t siphash(const uint64_t key[2], const void *data, size_t len)
+{
+	uint64_t v[4] = {
+		key[0] ^ 0x736f6d6570736575u,
+		key[1] ^ 0x646f72616e646f6du,
+		key[0] ^ 0x6c7967656e657261u,
+		key[1] ^ 0x7465646279746573u,
+	};
+
+	for (size_t i = 0; i <= len; i += 8) {
+		uint64_t word = (uint64_t)len << 56; // the last block: the length
+
+		if (i < len)
+			memcpy(&word, (const uint8_t *)data + i, 8);
+		v[3] ^= word;
+		siphash_round(v);
+		siphash_round(v);
+		v[0] ^= word;
+	}
+	v[2] ^= 0xff;
+	for (int i = 0; i < 4; i++)
+		siphash_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+#endif
