@@ -115,10 +115,10 @@ static json_t *success(const struct bundle *b, const struct compile_stats *cs,
 }
 
 // Parse and compile an admitted bundle. Returns the report.
-static json_t *compile(const struct bundle *b, int image_fd, struct build_shared *shared,
-		       struct tally *t)
+static json_t *compile(struct bundle *b, int image_fd, struct build_shared *shared, struct tally *t)
 {
-	struct rules rs = {.progress = &shared->progress};
+	const struct rule_files files = {.open = bundle_open_list, .ctx = b};
+	struct rules rs = {.files = &files, .progress = &shared->progress};
 	struct compile_stats cs = {0};
 	struct diag diag = {0};
 	void *image = NULL;

@@ -75,15 +75,19 @@ static void on_report(void *ctx, enum rules_verdict verdict, uint32_t sid, const
 
 static int load_bundle(struct ruleload *rl, struct rules *rs, uint64_t *ret_serial, struct diag *d)
 {
+	struct rule_files files = {.open = bundle_open_list};
 	struct bundle *b;
 	int err = bundle_read_file(rl->bundle, &rl->trust, &b, d);
 
 	if (err < 0)
 		return err;
+	files.ctx = b;
+	rs->files = &files;
 	*ret_serial = (uint64_t)b->manifest.serial;
 	for (uint32_t i = 0; i < b->n_files && err >= 0; i++)
 		err = rules_parse(rs, b->files[i].name, b->files[i].text, b->files[i].len, rl->vars,
 				  on_report, rl);
+	rs->files = NULL;
 	bundle_free(b);
 	if (err == -ENOMEM)
 		diag_set(d, rl->bundle, 0, 0, "out of memory");

@@ -13,10 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "common/cfg.h"
 #include "rules/file.h"
+#include "rules/list_make.h"
 
 #define MANIFEST_NAME "manifest.cfg"
 
@@ -65,37 +64,6 @@ int bundle_split(const char *name, struct span data, struct span *ret_archive, s
 	return 0;
 }
 
-// A name for a message: what is not printable ASCII becomes '?'.
-static const char *clean_name(char buf[BUNDLE_NAME_MAX], const char *name)
-{
-	snprintf(buf, BUNDLE_NAME_MAX, "%s", name != NULL ? name : "");
-	for (char *c = buf; *c != '\0'; c++)
-		if (*c < 0x20 || *c > 0x7e)
-			*c = '?';
-	return buf;
-}
-
-// Relative, of [A-Za-z0-9._/-], no empty, "." or ".." component, not too long.
-static bool name_is_valid(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (len == 0 || len >= BUNDLE_NAME_MAX)
-		return false;
-	for (const char *part = name;; part++) {
-		size_t n = strcspn(part, "/");
-
-		if (n == 0 || (n == 1 && part[0] == '.') ||
-		    (n == 2 && part[0] == '.' && part[1] == '.'))
-			return false;
-		part += n;
-		if (*part == '\0')
-			break;
-	}
-	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-") ==
-	       len;
-}
-
 static struct entry *find_entry(struct reader *r, const char *name)
 {
 	for (uint32_t i = 0; i < r->n; i++)
@@ -109,7 +77,7 @@ static const char *entry_problem(struct reader *r, struct archive_entry *entry)
 {
 	const char *name = archive_entry_pathname(entry);
 
-	if (name == NULL || !name_is_valid(name))
+	if (name == NULL || !bundle_name_is_valid(name))
 		return "is not a plain relative name of at most 127 characters [A-Za-z0-9._/-]";
 	if (archive_entry_hardlink(entry) != NULL || archive_entry_symlink(entry) != NULL ||
 	    archive_entry_filetype(entry) != AE_IFREG || archive_entry_sparse_count(entry) > 0)
@@ -128,14 +96,14 @@ static int read_entry(struct reader *r, struct archive_entry *entry, struct diag
 
 	if (problem != NULL) {
 		diag_set(ret_diag, r->name, 0, 0, "entry \"%s\" %s",
-			 clean_name(clean, archive_entry_pathname(entry)), problem);
+			 bundle_clean_name(clean, archive_entry_pathname(entry)), problem);
 		return -EBADMSG;
 	}
 	if (r->n == BUNDLE_ENTRIES_MAX || size < 0 ||
 	    (uint64_t)size > BUNDLE_UNPACKED_MAX - r->total) {
 		diag_set(ret_diag, r->name, 0, 0,
-			 "unpacks to more than %u files or %u MiB, the most a bundle may have",
-			 BUNDLE_ENTRIES_MAX, BUNDLE_UNPACKED_MAX >> 20);
+			 "unpacks to more than %d files or %d MiB, the most a bundle may have",
+			 BUNDLE_ENTRIES_MAX, (int)(BUNDLE_UNPACKED_MAX >> 20));
 		return -EFBIG;
 	}
 	e = &r->v[r->n];
@@ -192,114 +160,54 @@ static int read_entries(struct reader *r, struct span archive, struct diag *ret_
 	return -EBADMSG;
 }
 
-static int manifest_check(const char *name, struct bundle_manifest *m, struct diag *ret_diag)
+// Hand one file that the manifest lists from the reader to the bundle.
+static int take_file(struct reader *r, struct bundle *b, const char *name, enum bundle_kind kind,
+		     struct bundle_file *ret_file, struct diag *ret_diag)
 {
-	if (m->format != BUNDLE_FORMAT) {
-		diag_set(ret_diag, name, 0, 0, "format %lld is not known, only %u is",
-			 (long long)m->format, BUNDLE_FORMAT);
-		return -EINVAL;
-	}
-	if (m->id[0] == '.' || strchr(m->id, '/') != NULL || !name_is_valid(m->id)) {
-		diag_set(ret_diag, name, 0, 0,
-			 "id must be of [A-Za-z0-9._-] and not start with '.'");
-		return -EINVAL;
-	}
-	if (bundle_parse_time(m->created, &m->created_s) < 0 ||
-	    (m->expires[0] != '\0' && bundle_parse_time(m->expires, &m->expires_s) < 0)) {
-		diag_set(ret_diag, name, 0, 0,
-			 "created and expires must be UTC times like \"2026-11-23T13:00:00Z\"");
-		return -EINVAL;
-	}
-	for (uint32_t i = 0; i < m->n_rules; i++) {
-		size_t len = strlen(m->rules[i]);
-		char clean[BUNDLE_NAME_MAX];
+	struct entry *e = find_entry(r, name);
 
-		if (!name_is_valid(m->rules[i]) || strncmp(m->rules[i], "rules/", 6) != 0 ||
-		    len < 13 || strcmp(m->rules[i] + len - 6, ".rules") != 0) {
-			diag_set(ret_diag, name, 0, 0, "\"%s\" is not a name like rules/web.rules",
-				 clean_name(clean, m->rules[i]));
-			return -EINVAL;
-		}
-		for (uint32_t j = 0; j < i; j++)
-			if (strcmp(m->rules[i], m->rules[j]) == 0) {
-				diag_set(ret_diag, name, 0, 0, "%s is listed twice", m->rules[i]);
-				return -EINVAL;
-			}
+	if (e == NULL) {
+		diag_set(ret_diag, r->name, 0, 0, MANIFEST_NAME " lists %s, which is not there",
+			 name);
+		return -EBADMSG;
 	}
+	*ret_file = (struct bundle_file){name, e->text, e->len, kind};
+	b->texts[b->n_texts++] = e->text;
+	e->text = NULL;
 	return 0;
 }
 
-#define AT(field) offsetof(struct bundle_manifest, field)
-#define TEXT(key, low, need)                                                                       \
-	{                                                                                          \
-		.name = #key, .type = CFG_STRING, .offset = AT(key), .min = low,                   \
-		.max = sizeof(((struct bundle_manifest *)0)->key) - 1,                             \
-		.size = sizeof(((struct bundle_manifest *)0)->key), .required = need               \
-	}
-
-static const struct cfg_key manifest_keys[] = {
-	{.name = "format",
-	 .type = CFG_INT,
-	 .offset = AT(format),
-	 .min = 1,
-	 .max = INT32_MAX,
-	 .required = true},
-	TEXT(id, 1, true),
-	{.name = "serial",
-	 .type = CFG_INT,
-	 .offset = AT(serial),
-	 .min = 1,
-	 .max = INT64_MAX,
-	 .required = true},
-	TEXT(created, 1, true),
-	TEXT(expires, 0, false),
-	TEXT(description, 0, false),
-	TEXT(owner, 0, false),
-	TEXT(authority, 0, false),
-	TEXT(legal_basis, 0, false),
-	{.name = "rules",
-	 .type = CFG_STRINGS,
-	 .offset = AT(rules),
-	 .min = 1,
-	 .max = BUNDLE_RULES_MAX,
-	 .size = BUNDLE_NAME_MAX,
-	 .count_offset = AT(n_rules),
-	 .required = true},
-	{.name = NULL},
-};
-
-int bundle_manifest_parse(const char *name, const char *text, size_t len,
-			  struct bundle_manifest *ret_manifest, struct diag *ret_diag)
+// Is a data file what the manifest says of it?
+static int check_data(struct reader *r, const struct bundle_data *d, const struct bundle_file *file,
+		      struct diag *ret_diag)
 {
-	int ret;
+	uint8_t digest[32], want[32];
 
-	memset(ret_manifest, 0, sizeof(*ret_manifest));
-	if (len > BUNDLE_MANIFEST_MAX || strlen(text) != len) {
-		diag_set(ret_diag, name, 0, 0, "is not a text of at most %u KiB",
-			 BUNDLE_MANIFEST_MAX >> 10);
-		return -EINVAL;
-	}
-	ret = cfg_read_text(name, text, manifest_keys, ret_manifest, ret_diag);
-	return ret < 0 ? ret : manifest_check(name, ret_manifest, ret_diag);
+	crypto_hash_sha256(digest, (const uint8_t *)file->text, file->len);
+	list_hex(d->sha256, sizeof(want), want); // the manifest was checked
+	if ((uint64_t)d->size == file->len && memcmp(digest, want, sizeof(want)) == 0)
+		return 0;
+	diag_set(ret_diag, r->name, 0, 0,
+		 "%s is not the file of %lld bytes that " MANIFEST_NAME " lists", d->name,
+		 (long long)d->size);
+	return -EBADMSG;
 }
 
-// Hand the rule files that the manifest lists from the reader to the bundle.
 static int take_files(struct reader *r, struct bundle *b, struct diag *ret_diag)
 {
-	for (uint32_t i = 0; i < b->manifest.n_rules; i++) {
-		struct entry *e = find_entry(r, b->manifest.rules[i]);
+	const struct bundle_manifest *m = &b->manifest;
+	int ret = 0;
 
-		if (e == NULL) {
-			diag_set(ret_diag, r->name, 0, 0,
-				 MANIFEST_NAME " lists %s, which is not there",
-				 b->manifest.rules[i]);
-			return -EBADMSG;
-		}
-		b->files[i] = (struct bundle_file){b->manifest.rules[i], e->text, e->len};
-		b->n_files++;
-		b->texts[i] = e->text;
-		e->text = NULL;
+	for (uint32_t i = 0; i < m->n_rules && ret == 0; i++, b->n_files += ret == 0)
+		ret = take_file(r, b, m->rules[i], BUNDLE_RULES, &b->files[i], ret_diag);
+	for (uint32_t i = 0; i < m->n_data && ret == 0; i++, b->n_data += ret == 0) {
+		ret = take_file(r, b, m->data[i].name, (enum bundle_kind)m->data[i].kind,
+				&b->data[i], ret_diag);
+		if (ret == 0)
+			ret = check_data(r, &m->data[i], &b->data[i], ret_diag);
 	}
+	if (ret < 0)
+		return ret;
 	for (uint32_t i = 0; i < r->n; i++)
 		if (r->v[i].text != NULL && strcmp(r->v[i].name, MANIFEST_NAME) != 0) {
 			diag_set(ret_diag, r->name, 0, 0,
@@ -394,7 +302,7 @@ void bundle_free(struct bundle *b)
 {
 	if (b == NULL)
 		return;
-	for (uint32_t i = 0; i < b->n_files; i++)
+	for (uint32_t i = 0; i < b->n_texts; i++)
 		free(b->texts[i]);
 	free(b);
 }
@@ -458,43 +366,6 @@ int bundle_read_file(const char *path, const struct sig_trust *trust, struct bun
 	ret = bundle_read(path, span_of(data, len), SPAN_NONE, trust, ret_bundle, ret_diag);
 	free(data);
 	return ret;
-}
-
-static bool number_at(const char *text, size_t off, size_t n, int *ret_value)
-{
-	*ret_value = 0;
-	for (size_t i = off; i < off + n; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		*ret_value = *ret_value * 10 + (text[i] - '0');
-	}
-	return true;
-}
-
-int bundle_parse_time(const char *text, int64_t *ret_s)
-{
-	size_t len = strlen(text);
-	struct tm tm = {0}, back;
-	time_t t;
-
-	if ((len != 10 && len != 20) || text[4] != '-' || text[7] != '-' ||
-	    !number_at(text, 0, 4, &tm.tm_year) || !number_at(text, 5, 2, &tm.tm_mon) ||
-	    !number_at(text, 8, 2, &tm.tm_mday) || tm.tm_year < 1970)
-		return -EINVAL;
-	if (len == 20 &&
-	    (text[10] != 'T' || text[13] != ':' || text[16] != ':' || text[19] != 'Z' ||
-	     !number_at(text, 11, 2, &tm.tm_hour) || !number_at(text, 14, 2, &tm.tm_min) ||
-	     !number_at(text, 17, 2, &tm.tm_sec)))
-		return -EINVAL;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	back = tm;
-	t = timegm(&back); // normalizes: 30 February comes back as 2 March
-	if (back.tm_mon != tm.tm_mon || back.tm_mday != tm.tm_mday || back.tm_hour != tm.tm_hour ||
-	    back.tm_min != tm.tm_min || back.tm_sec != tm.tm_sec)
-		return -EINVAL;
-	*ret_s = t;
-	return 0;
 }
 
 int bundle_check_expiry(const struct bundle *b, int64_t now_s, struct diag *ret_diag)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Rule bundles: a tar+zstd archive with manifest.cfg and rule files, signed as a whole (docs/BUNDLES.md).
+// Rule bundles: a tar+zstd archive with manifest.cfg, rule files and what these use, signed as a whole (docs/BUNDLES.md).
 //
 //   detached:  demo.wgb = archive                    demo.wgb.minisig = signature text
 //   embedded:  demo.wgb = "WGB1" | u32 le: bytes of the signature text | signature text | archive
@@ -15,18 +15,38 @@
 
 #include "common/diag.h"
 #include "common/span.h"
+#include "rules/rule.h"
 #include "rules/sig.h"
 
 enum {
 	BUNDLE_FORMAT = 1,
-	BUNDLE_MAX_BYTES = 64 << 20,     // as stored; a 50k rule set packs to about 3 MB
-	BUNDLE_UNPACKED_MAX = 512 << 20, // all files together
+	BUNDLE_MAX_BYTES =
+		512
+		<< 20, // as stored; a 50k rule set packs to about 3 MB, 10 million SHA-256 to 340 MB
 	BUNDLE_ENTRIES_MAX = 1000,
-	BUNDLE_MANIFEST_MAX = 64 << 10,
+	BUNDLE_MANIFEST_MAX = 256 << 10,
 	BUNDLE_RULES_MAX = 256, // rule files
+	BUNDLE_DATA_MAX = 256,  // files that rules use
 	BUNDLE_NAME_MAX = 128,  // of a file in the archive with its NUL
 	BUNDLE_ID_MAX = 64,     // of a bundle id with its NUL
 	BUNDLE_TEXT_MAX = 512,  // of the free texts with their NUL
+};
+#define BUNDLE_UNPACKED_MAX (INT64_C(2) << 30) // all files together
+
+enum bundle_kind {
+	BUNDLE_RULES,
+	BUNDLE_LIST,           // lists/..., which rules name
+	BUNDLE_CLASSIFICATION, // config/...
+	BUNDLE_THRESHOLD,      // config/...
+};
+extern const char *const bundle_kind_names[]; // NULL at the end
+
+// A file of another kind than BUNDLE_RULES.
+struct bundle_data {
+	char name[BUNDLE_NAME_MAX];
+	int kind; // enum bundle_kind
+	int64_t size;
+	char sha256[65]; // of its bytes, hexadecimal
 };
 
 // manifest.cfg. Texts are "" if left out.
@@ -44,12 +64,15 @@ struct bundle_manifest {
 	char legal_basis[BUNDLE_TEXT_MAX]; // on what ground
 	uint32_t n_rules;
 	char rules[BUNDLE_RULES_MAX][BUNDLE_NAME_MAX]; // "rules/web.rules", in loading order
+	uint32_t n_data;
+	struct bundle_data data[BUNDLE_DATA_MAX];
 };
 
 struct bundle_file {
 	const char *name; // as in the manifest
 	const char *text; // any bytes; a NUL follows the len bytes
 	size_t len;
+	enum bundle_kind kind;
 };
 
 // A bundle that was verified and read.
@@ -59,7 +82,10 @@ struct bundle {
 	uint8_t digest[32]; // SHA-256 of the archive
 	uint32_t n_files;   // the rule files, in the manifest's order
 	struct bundle_file files[BUNDLE_RULES_MAX];
-	char *texts[BUNDLE_RULES_MAX]; // what files[].text points to
+	uint32_t n_data;
+	struct bundle_file data[BUNDLE_DATA_MAX]; // the others
+	uint32_t n_texts;
+	char *texts[BUNDLE_RULES_MAX + BUNDLE_DATA_MAX]; // what their text points to
 };
 
 // Verify and read a bundle in memory (either form). name is for messages; detached: text of the .minisig, or empty for
@@ -86,6 +112,19 @@ int bundle_check_expiry(const struct bundle *b, int64_t now_s, struct diag *ret_
 int bundle_manifest_parse(const char *name, const char *text, size_t len,
 			  struct bundle_manifest *ret_manifest, struct diag *ret_diag);
 
+// Relative, of [A-Za-z0-9._/-], no empty, "." or ".." component, shorter than BUNDLE_NAME_MAX?
+bool bundle_name_is_valid(const char *name);
+
+// A name for a message: what is not printable ASCII becomes '?'. Returns buf.
+const char *bundle_clean_name(char buf[BUNDLE_NAME_MAX], const char *name);
+
+// The name in a bundle of the list that rules call name: "lists/" before it unless it stands there. False: too long.
+bool bundle_list_name(const char *name, char ret_name[BUNDLE_NAME_MAX]);
+
+// A rule_files.open() for rules of a bundle: the bundle is its ctx.
+int bundle_open_list(void *ctx, const char *rule_file, const char *name,
+		     struct rule_source *ret_source, struct diag *ret_diag);
+
 // Parse "2026-11-23T13:00:00Z" or "2026-11-23" (start of that day) as UTC. 0 or -EINVAL.
 int bundle_parse_time(const char *text, int64_t *ret_s);
 
@@ -100,8 +139,8 @@ int bundle_serial_check(const char *state_dir, const char *id, uint64_t serial,
 int bundle_serial_commit(const char *state_dir, const char *id, uint64_t serial,
 			 struct diag *ret_diag);
 
-// Make an archive of the files and a manifest whose rules are their names ("rules/web.rules"); its format, rules and
-// *_s fields are not looked at. The same input gives the same bytes.
+// Make an archive of the files and a manifest that lists them ("rules/web.rules", "lists/bad.md5"), the rules in this
+// order; its format, rules, data and *_s fields are not looked at. The same input gives the same bytes.
 // 0 (ret_data malloc'ed), -EINVAL (ret_diag: what bundle_read() would refuse), -EFBIG, -ENOMEM.
 int bundle_pack(const struct bundle_manifest *manifest, const struct bundle_file *files,
 		uint32_t n_files, char **ret_data, size_t *ret_len, struct diag *ret_diag);

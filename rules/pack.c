@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "rules/bundle.h"
 
 enum {
@@ -31,6 +33,29 @@ static bool write_text(FILE *out, const char *key, const char *text)
 	return true;
 }
 
+// The files that are no rules, with their sizes and digests.
+static void write_data(FILE *out, const struct bundle_file *files, uint32_t n_files)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < n_files; i++) {
+		uint8_t digest[32];
+		char hex[65];
+
+		if (files[i].kind == BUNDLE_RULES)
+			continue;
+		crypto_hash_sha256(digest, (const uint8_t *)files[i].text, files[i].len);
+		sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
+		fprintf(out,
+			"%s\n\t{ name = \"%s\"; kind = \"%s\"; size = %zuL;\n\t  sha256 = \"%s\"; "
+			"}",
+			n++ > 0 ? "," : "data = (", files[i].name, bundle_kind_names[files[i].kind],
+			files[i].len, hex);
+	}
+	if (n > 0)
+		fprintf(out, "\n);\n");
+}
+
 static bool write_manifest(FILE *out, const struct bundle_manifest *m,
 			   const struct bundle_file *files, uint32_t n_files, struct diag *ret_diag)
 {
@@ -41,6 +66,8 @@ static bool write_manifest(FILE *out, const struct bundle_manifest *m,
 		{"description", m->description}, {"owner", m->owner},
 		{"authority", m->authority},     {"legal_basis", m->legal_basis},
 	};
+
+	uint32_t n_rules = 0;
 
 	fprintf(out, "format = %d;\n", BUNDLE_FORMAT);
 	if (!write_text(out, "id", m->id)) {
@@ -59,8 +86,10 @@ static bool write_manifest(FILE *out, const struct bundle_manifest *m,
 	}
 	fprintf(out, "rules = [");
 	for (uint32_t i = 0; i < n_files; i++)
-		fprintf(out, "%s\n\t\"%s\"", i > 0 ? "," : "", files[i].name);
+		if (files[i].kind == BUNDLE_RULES)
+			fprintf(out, "%s\n\t\"%s\"", n_rules++ > 0 ? "," : "", files[i].name);
 	fprintf(out, "\n];\n");
+	write_data(out, files, n_files);
 	return true;
 }
 
@@ -129,9 +158,10 @@ out:
 static int too_large(struct diag *ret_diag)
 {
 	diag_set(ret_diag, "", 0, 0,
-		 "the rules are too large for a bundle: at most %u files, %u MiB unpacked, %u MiB "
-		 "packed; split them into bundles with ids of their own",
-		 BUNDLE_RULES_MAX, BUNDLE_UNPACKED_MAX >> 20, BUNDLE_MAX_BYTES >> 20);
+		 "the rules are too large for a bundle: at most %d rule files, %d others, %d MiB "
+		 "unpacked, %d MiB packed; split them into bundles with ids of their own",
+		 BUNDLE_RULES_MAX, BUNDLE_DATA_MAX, (int)(BUNDLE_UNPACKED_MAX >> 20),
+		 BUNDLE_MAX_BYTES >> 20);
 	return -EFBIG;
 }
 
@@ -142,10 +172,10 @@ int bundle_pack(const struct bundle_manifest *manifest, const struct bundle_file
 	char *text, *data;
 	int ret;
 
-	if (n_files > BUNDLE_RULES_MAX)
+	if (n_files > BUNDLE_RULES_MAX + BUNDLE_DATA_MAX)
 		return too_large(ret_diag);
 	for (uint32_t i = 0; i < n_files; i++) {
-		if (files[i].len > BUNDLE_UNPACKED_MAX - total)
+		if (files[i].len > (uint64_t)BUNDLE_UNPACKED_MAX - total)
 			return too_large(ret_diag);
 		total += files[i].len;
 	}

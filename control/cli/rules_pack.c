@@ -10,16 +10,22 @@
 #include "control/cli/rules.h"
 #include "rules/bundle.h"
 #include "rules/file.h"
+#include "rules/parse.h"
 
 static const char pack_help[] =
 	"usage: wireglass rules pack --id ID --serial N [OPTION]... -o FILE RULES...\n"
 	"\n"
-	"Make a bundle of rule files (names ending in .rules; they are loaded in this order).\n"
+	"Make a bundle of rule files (names ending in .rules; they are loaded in this order) and "
+	"of the\n"
+	"lists that their rules name (filemd5, dataset, ...), which are looked for beside them.\n"
 	"\n"
 	"  --id ID             channel of the bundle, [A-Za-z0-9._-]; serials count within it\n"
 	"  --serial N          release number: higher than that of every bundle of this id before\n"
 	"  -o, --output FILE   usually NAME.wgb; must not exist unless --force is given\n"
 	"  --sign KEY          sign with this secret key: FILE carries the signature inside\n"
+	"  --list FILE         carry this list, too, as lists/NAME (repeatable)\n"
+	"  --classification FILE, --threshold-file FILE\n"
+	"                      carry these, too, as config/NAME\n"
 	"  --expires TIME      after this the bundle is not accepted: 2027-01-31 or "
 	"2027-01-31T12:00:00Z, UTC\n"
 	"  --created TIME      default: now, or the environment variable SOURCE_DATE_EPOCH\n"
@@ -36,14 +42,27 @@ static const char pack_help[] =
 	"  wireglass rules pack --id web --serial 42 --expires 2027-06-30 --sign publisher.key \\\n"
 	"      -o web-42.wgb web.rules webshells.rules\n";
 
+enum {
+	PACK_FILES_MAX = BUNDLE_RULES_MAX + BUNDLE_DATA_MAX,
+};
+
 struct pack {
 	struct bundle_manifest manifest;
 	const char *output, *key;
 	bool force;
-	uint32_t n;
-	struct bundle_file files[BUNDLE_RULES_MAX];
-	char names[BUNDLE_RULES_MAX][BUNDLE_NAME_MAX];
-	char *texts[BUNDLE_RULES_MAX];
+	uint32_t n, n_rules;
+	struct bundle_file files[PACK_FILES_MAX];
+	char names[PACK_FILES_MAX][BUNDLE_NAME_MAX];
+	char *texts[PACK_FILES_MAX];
+	char sources[PACK_FILES_MAX][512]; // paths of the data files
+	uint32_t n_extra;
+	struct pack_extra {
+		enum bundle_kind kind;
+		const char *path;
+	} extra[BUNDLE_DATA_MAX];
+	// While rules are read for the lists that they name.
+	int error;        // that a list gave, 0 if none
+	struct diag diag; // what it was
 };
 
 static void pack_free(struct pack *p)
@@ -65,6 +84,16 @@ static bool set_text(char *field, size_t size, const char *text)
 }
 
 #define SET(field, text) set_text(field, sizeof(field), text)
+
+// Remember the file of option --list and its like.
+static int pack_extra(const struct cli *cli, struct pack *p, enum bundle_kind kind)
+{
+	if (p->n_extra == BUNDLE_DATA_MAX)
+		return cli_error(cli, CLI_USAGE, "usage",
+				 "a bundle has at most %d files besides rules", BUNDLE_DATA_MAX);
+	p->extra[p->n_extra++] = (struct pack_extra){kind, optarg};
+	return 0;
+}
 
 static int pack_option(const struct cli *cli, struct pack *p, int c)
 {
@@ -88,6 +117,12 @@ static int pack_option(const struct cli *cli, struct pack *p, int c)
 	case 'k':
 		p->key = optarg;
 		break;
+	case 'L':
+		return pack_extra(cli, p, BUNDLE_LIST);
+	case 'C':
+		return pack_extra(cli, p, BUNDLE_CLASSIFICATION);
+	case 'T':
+		return pack_extra(cli, p, BUNDLE_THRESHOLD);
 	case 'e':
 		fits = SET(m->expires, optarg);
 		break;
@@ -141,6 +176,110 @@ static int fix_time(const struct cli *cli, const char *option, char text[32], bo
 	return 0;
 }
 
+// Add a file as name, once. 0 or negative errno with p->diag.
+static int pack_data(struct pack *p, enum bundle_kind kind, const char *name, const char *path)
+{
+	size_t len;
+	int ret;
+
+	for (uint32_t i = p->n_rules; i < p->n; i++) {
+		if (strcmp(p->names[i], name) != 0)
+			continue;
+		if (strcmp(p->sources[i], path) == 0)
+			return 0;
+		diag_set(&p->diag, path, 0, 0,
+			 "would be %s in the bundle, and so would %s: rename one", name,
+			 p->sources[i]);
+		return -EEXIST;
+	}
+	if (!bundle_name_is_valid(name)) {
+		diag_set(&p->diag, path, 0, 0,
+			 "has a name that a bundle cannot carry: at most 120 characters of "
+			 "A-Z a-z 0-9 . _ / -");
+		return -EINVAL;
+	}
+	if (p->n == PACK_FILES_MAX) {
+		diag_set(&p->diag, path, 0, 0,
+			 "is too much: a bundle has at most %d files besides rules",
+			 BUNDLE_DATA_MAX);
+		return -EFBIG;
+	}
+	ret = file_read(path, BUNDLE_UNPACKED_MAX, &p->texts[p->n], &len, &p->diag);
+	if (ret < 0)
+		return ret;
+	snprintf(p->names[p->n], sizeof(p->names[0]), "%s", name);
+	snprintf(p->sources[p->n], sizeof(p->sources[0]), "%s", path);
+	p->files[p->n] = (struct bundle_file){p->names[p->n], p->texts[p->n], len, kind};
+	p->n++;
+	return 0;
+}
+
+// A rule names a list: take it along. The rule gets an empty one.
+static int pack_list(void *ctx, const char *rule_file, const char *name,
+		     struct rule_source *ret_source, struct diag *ret_diag)
+{
+	const char *slash = strrchr(rule_file, '/');
+	int folder = slash != NULL ? (int)(slash - rule_file) + 1 : 0;
+	struct pack *p = ctx;
+	char path[512], as[BUNDLE_NAME_MAX];
+	int ret = 0;
+
+	*ret_source = (struct rule_source){.fd = -1, .data = SPAN_NONE};
+	snprintf(ret_source->name, sizeof(ret_source->name), "%s", name);
+	if ((size_t)snprintf(path, sizeof(path), "%.*s%s", folder, rule_file, name) >=
+		    sizeof(path) ||
+	    !bundle_list_name(name, as)) {
+		diag_set(&p->diag, name, 0, 0, "is too long a name");
+		ret = -ENAMETOOLONG;
+	}
+	if (ret == 0)
+		ret = pack_data(p, BUNDLE_LIST, as, path);
+	if (ret < 0) {
+		*ret_diag = p->diag;
+		p->error = ret;
+	}
+	return ret;
+}
+
+// Where the list stood that could not be taken along. What else is wrong with rules is not said here.
+static void on_rule(void *ctx, enum rules_verdict verdict, uint32_t sid, const struct diag *diag)
+{
+	struct pack *p = ctx;
+
+	if (p->error != 0 && p->diag.line == 0) {
+		struct diag why = p->diag;
+		char text[1024];
+
+		diag_set(&p->diag, diag->file, diag->line, diag->column, "%s",
+			 diag_format(&why, text, sizeof(text)));
+	}
+}
+
+static int pack_all_data(const struct cli *cli, struct pack *p, char **paths)
+{
+	const struct rule_files files = {.open = pack_list, .ctx = p};
+	struct rules rs = {.files = &files};
+	int ret = 0;
+
+	for (uint32_t i = 0; i < p->n_rules && ret >= 0 && p->error == 0; i++)
+		ret = rules_parse(&rs, paths[i], p->texts[i], p->files[i].len, NULL, on_rule, p);
+	rules_done(&rs);
+	if (p->error != 0)
+		return rules_failed(cli, p->error, &p->diag);
+	for (uint32_t i = 0; i < p->n_extra && ret >= 0; i++) {
+		const char *slash = strrchr(p->extra[i].path, '/'), *path = p->extra[i].path;
+		char name[BUNDLE_NAME_MAX];
+
+		snprintf(name, sizeof(name), "%s/%s",
+			 p->extra[i].kind == BUNDLE_LIST ? "lists" : "config",
+			 slash != NULL ? slash + 1 : path);
+		ret = pack_data(p, p->extra[i].kind, name, path);
+	}
+	if (ret == -ENOMEM)
+		return cli_error(cli, CLI_FAILED, "memory", "out of memory");
+	return ret < 0 ? rules_failed(cli, ret, &p->diag) : 0;
+}
+
 static int pack_files(const struct cli *cli, struct pack *p, char **paths, int n)
 {
 	struct diag diag = {""};
@@ -160,9 +299,10 @@ static int pack_files(const struct cli *cli, struct pack *p, char **paths, int n
 				     slash != NULL ? slash + 1 : paths[i]) >= BUNDLE_NAME_MAX)
 			return cli_error(cli, CLI_FAILED, "failed", "%s: the name is too long",
 					 paths[i]);
-		p->files[i] = (struct bundle_file){p->names[i], p->texts[i], len};
+		p->files[i] = (struct bundle_file){p->names[i], p->texts[i], len, BUNDLE_RULES};
 	}
-	return 0;
+	p->n_rules = p->n;
+	return pack_all_data(cli, p, paths);
 }
 
 // The output file: the archive, with its signature inside if there is a key. 0 or an exit code.
@@ -200,19 +340,23 @@ static int pack_print(const struct cli *cli, const struct pack *p, size_t len)
 	int ret;
 
 	if (cli->json) {
-		reply = json_pack("{s:o, s:s, s:I, s:s, s:s, s:I, s:I, s:b}", "file",
+		reply = json_pack("{s:o, s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:b}", "file",
 				  cli_json_text(p->output), "id", p->manifest.id, "serial",
 				  (json_int_t)p->manifest.serial, "created", p->manifest.created,
-				  "expires", p->manifest.expires, "files", (json_int_t)p->n,
-				  "bytes", (json_int_t)len, "signed", p->key != NULL);
+				  "expires", p->manifest.expires, "files", (json_int_t)p->n_rules,
+				  "data", (json_int_t)(p->n - p->n_rules), "bytes", (json_int_t)len,
+				  "signed", p->key != NULL);
 		ret = reply != NULL ? client_print_json(reply) : CLI_FAILED;
 		json_decref(reply);
 		return ret;
 	}
 	if (cli->quiet)
 		return CLI_OK;
-	printf("%s: bundle %s serial %lld, %u rule files, %zu bytes, %s\n", p->output,
-	       p->manifest.id, (long long)p->manifest.serial, p->n, len,
+	printf("%s: bundle %s serial %lld, %u rule files, ", p->output, p->manifest.id,
+	       (long long)p->manifest.serial, p->n_rules);
+	if (p->n > p->n_rules)
+		printf("%u other files, ", p->n - p->n_rules);
+	printf("%zu bytes, %s\n", len,
 	       p->key != NULL ? "signed" : "not signed yet: wireglass rules sign");
 	return CLI_OK;
 }
@@ -251,6 +395,9 @@ int rules_pack(struct cli *cli, int argc, char **argv)
 		{"serial", required_argument, NULL, 's'},
 		{"output", required_argument, NULL, 'o'},
 		{"sign", required_argument, NULL, 'k'},
+		{"list", required_argument, NULL, 'L'},
+		{"classification", required_argument, NULL, 'C'},
+		{"threshold-file", required_argument, NULL, 'T'},
 		{"expires", required_argument, NULL, 'e'},
 		{"created", required_argument, NULL, 'c'},
 		{"description", required_argument, NULL, 'd'},

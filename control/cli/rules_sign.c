@@ -155,6 +155,12 @@ int rules_sign(struct cli *cli, int argc, char **argv)
 	return ret;
 }
 
+static json_t *file_json(const struct bundle_file *f)
+{
+	return json_pack("{s:s, s:s, s:I}", "name", f->name, "kind", bundle_kind_names[f->kind],
+			 "bytes", (json_int_t)f->len);
+}
+
 static int verify_print(const struct cli *cli, const char *path, const struct bundle *b)
 {
 	const struct bundle_manifest *m = &b->manifest;
@@ -172,9 +178,9 @@ static int verify_print(const struct cli *cli, const char *path, const struct bu
 	if (cli->json) {
 		files = json_array();
 		for (uint32_t i = 0; i < b->n_files; i++)
-			json_array_append_new(files,
-					      json_pack("{s:s, s:I}", "name", b->files[i].name,
-							"bytes", (json_int_t)b->files[i].len));
+			json_array_append_new(files, file_json(&b->files[i]));
+		for (uint32_t i = 0; i < b->n_data; i++)
+			json_array_append_new(files, file_json(&b->data[i]));
 		reply = json_pack("{s:s, s:I, s:s, s:o, s:s, s:o}", "id", m->id, "serial",
 				  (json_int_t)m->serial, "key", id, "key_file",
 				  cli_json_text(b->signer.key.file), "digest", digest, "files",
@@ -200,6 +206,9 @@ static int verify_print(const struct cli *cli, const char *path, const struct bu
 	for (uint32_t i = 0; i < b->n_files; i++)
 		printf("  %-12s %s (%zu bytes)\n", i == 0 ? "files" : "", b->files[i].name,
 		       b->files[i].len);
+	for (uint32_t i = 0; i < b->n_data; i++)
+		printf("  %-12s %s (%zu bytes, %s)\n", i == 0 ? "data" : "", b->data[i].name,
+		       b->data[i].len, bundle_kind_names[b->data[i].kind]);
 	return CLI_OK;
 }
 

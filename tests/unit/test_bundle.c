@@ -365,8 +365,8 @@ static void archives(void **state)
 		{{GOOD, {"l", NULL, 0, 0, NULL, "manifest.cfg"}}, -EBADMSG, "not a regular file"},
 		{{GOOD, {"f", NULL, AE_IFIFO}}, -EBADMSG, "not a regular file"},
 		{{GOOD, {"c", NULL, AE_IFCHR}}, -EBADMSG, "not a regular file"},
-		{{GOOD, {"big", NULL, 0, BUNDLE_UNPACKED_MAX}}, -EFBIG, "512 MiB"},
-		{{GOOD, {"big", NULL, 0, INT64_MAX / 2}}, -EFBIG, "512 MiB"},
+		{{GOOD, {"big", NULL, 0, BUNDLE_UNPACKED_MAX}}, -EFBIG, "2048 MiB"},
+		{{GOOD, {"big", NULL, 0, INT64_MAX / 2}}, -EFBIG, "2048 MiB"},
 		{{{"manifest.cfg", ""}, {"rules/a.rules", RULE}}, -EBADMSG, "manifest.cfg"},
 	};
 
@@ -451,7 +451,7 @@ static void too_large_packed(void **state)
 	assert_int_equal(bundle_read("b", span_of(data, BUNDLE_MAX_BYTES + 1), SPAN_LIT("x"),
 				     &trust, &b, &d),
 			 -EFBIG);
-	assert_contains(&d, "64 MiB");
+	assert_contains(&d, "512 MiB");
 	free(data);
 }
 
@@ -568,7 +568,7 @@ static void manifests(void **state)
 	big[BUNDLE_MANIFEST_MAX + 1] = '\0';
 	assert_int_equal(bundle_manifest_parse("m.cfg", big, BUNDLE_MANIFEST_MAX + 1, m, &d),
 			 -EINVAL);
-	assert_contains(&d, "64 KiB");
+	assert_contains(&d, "256 KiB");
 	free(big);
 	free(m);
 }
