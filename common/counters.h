@@ -206,6 +206,20 @@
 	  "compressed bodies with bytes behind their end, scanned as sent")                        \
 	X(DECODE_LIMIT, "decompress.limit",                                                        \
 	  "bodies whose decompression hit a budget: the rest is scanned as sent")                  \
+	/* multipart */                                                                            \
+	X(MIME_BODIES, "multipart.bodies", "multipart bodies read part by part")                   \
+	X(MIME_PARTS, "multipart.parts", "parts of multipart bodies")                              \
+	X(MIME_NO_BOUNDARY, "multipart.no_boundary",                                               \
+	  "multipart bodies without a usable boundary: inspected as a whole")                      \
+	X(MIME_ODD_BOUNDARY, "multipart.odd_boundary",                                             \
+	  "lines that begin with a boundary and go on: data for some servers, the end of a part "  \
+	  "for others")                                                                            \
+	X(MIME_HEAD_TOO_LONG, "multipart.head_too_long",                                           \
+	  "heads of parts over 8 KiB: the rest is taken for data")                                 \
+	X(MIME_PARTS_LIMIT, "multipart.parts_limit",                                               \
+	  "multipart bodies of more than 1,000 parts: the rest is inspected as a whole")           \
+	X(MIME_UNTERMINATED, "multipart.unterminated", "multipart bodies that end within a part")  \
+	X(MIME_NAME_CUT, "multipart.name_cut", "names in heads of parts that were too long")       \
 	/* detection */                                                                            \
 	X(SCAN_BYTES, "detect.scanned_bytes", "bytes given to Hyperscan, all buffers")             \
 	X(SCAN_CALLS, "detect.scans", "Hyperscan calls")                                           \
