@@ -227,6 +227,10 @@
 	X(SIG_FIRED, "detect.signatures", "prefilter signatures that matched")                     \
 	X(CANDIDATES, "detect.candidates", "rules verified because their signature matched")       \
 	X(ACTIVATED, "detect.activated", "rule conditions opened on a body")                       \
+	X(VERIFIED, "detect.verified", "links verified where their anchor stands")                 \
+	X(WATCH_FULL, "detect.watch_full", "rules that could not wake up: pool empty")             \
+	X(WATCH_BUDGET, "detect.budget_spent",                                                     \
+	  "messages on which verification cost too much: rules awake were given up")               \
 	X(ACTIVE_FULL, "detect.active_full", "rule conditions not opened: pool empty")             \
 	X(WINDOW_NONE, "detect.window_none", "bodies without a confirm window: pool empty")        \
 	X(WINDOW_SHORT, "detect.window_short",                                                     \

@@ -17,44 +17,33 @@ static uint32_t add_string(struct maker *m, const char *s)
 	return off;
 }
 
-// The terms of one stream condition -> database.
-static int own_compile(const struct rule *r, const struct plan_cond *c, hs_database_t **ret_db,
-		       struct diag *d)
+// The expression of a term -> its database. An expression that is its own signature is only tried: in the common database
+// it would take every rule with it.
+static int own_db(struct maker *m, const struct rule *r, const struct plan_cond *c,
+		  const struct plan_term *t, uint32_t *ret_index, struct diag *d)
 {
-	const char *expr[IMAGE_TERMS_PER_COND_MAX];
-	unsigned int flags[IMAGE_TERMS_PER_COND_MAX];
-	hs_expr_ext_t ext[IMAGE_TERMS_PER_COND_MAX];
+	const char *expr = t->tail_expr;
+	const unsigned int flags = HS_FLAG_SINGLEMATCH;
+	const bool alone = t->n_links == 0;
+	hs_database_t *db = NULL;
+	hs_expr_ext_t ext;
 	char why[256];
 	int bad = -1, err;
 
-	for (int i = 0; i < c->n_terms; i++) {
-		expr[i] = c->terms[i].expr;
-		flags[i] = HS_FLAG_SINGLEMATCH;
-		maker_ext(&ext[i], c->terms[i].min_end, c->terms[i].max_end);
-	}
-	err = maker_compile(expr, flags, ext, c->n_terms, true, ret_db, &bad, why, sizeof(why));
+	maker_ext(&ext, alone ? t->min_end : 0, alone ? t->max_end : UINT64_MAX);
+	err = maker_compile(&expr, &flags, &ext, 1, true, &db, &bad, why, sizeof(why));
 	if (err == -EINVAL)
 		diag_set(d, r->file, r->line, 0,
 			 "not possible on %s, which is matched as a stream: %s",
 			 buffer_info(c->buffer)->keyword, why);
-	return err;
-}
-
-// The database of one stream condition.
-static int own_db(struct maker *m, const struct rule *r, const struct plan_cond *c,
-		  uint32_t *ret_index, struct diag *d)
-{
-	hs_database_t *db = NULL;
-	int err = own_compile(r, c, &db, d);
-
 	if (err < 0)
 		return err;
-	// An expression that is its own signature was only tried: in the common database it would take every rule with it.
 	if (c->mode == IMAGE_COND_EXACT) {
 		hs_free_database(db);
 		return 0;
 	}
-	return maker_add_db(m, db, IMAGE_DB_STREAM | IMAGE_DB_OWN, 0, c->n_terms, ret_index);
+	m->stats->own_databases++;
+	return maker_add_db(m, db, IMAGE_DB_STREAM | IMAGE_DB_OWN, 0, 1, ret_index);
 }
 
 // What a piece of a buffer cannot decide about a number: see enum image_match_flag.
@@ -213,16 +202,57 @@ static void add_match(struct maker *m, const struct rule_match *rm, uint32_t n_d
 	maker_add(&m->sec[IMAGE_MATCHES], &im, sizeof(im));
 }
 
+// The links of a term, and their matches; a condition that is its own signature has neither.
+static void add_links(struct maker *m, const struct rule *r, const struct plan_cond *c,
+		      const struct plan_term *t)
+{
+	for (uint32_t k = 0; k < t->n_links && c->mode != IMAGE_COND_EXACT; k++) {
+		const struct plan_link *l = &t->links[k];
+		struct image_link il = {
+			.match = maker_count(m, IMAGE_MATCHES, sizeof(struct image_match)),
+			.n_matches = (uint16_t)l->n,
+			.anchor = (uint16_t)l->anchor,
+		};
+
+		for (uint32_t i = 0; i < l->n; i++)
+			add_match(m, &r->matches[c->matches[l->first + i]], 0, false);
+		maker_add(&m->sec[IMAGE_LINKS], &il, sizeof(il));
+	}
+}
+
+// How many bytes a condition may look back on while it waits for more: its longest link, or all there is when an
+// expression is only searched for once the rest has been found.
+static uint32_t cond_tail(const struct plan_cond *c)
+{
+	uint32_t tail = 0;
+
+	if (c->buffered)
+		return IMAGE_TAIL_MAX;
+	if (image_cond_is_whole(c->mode) || c->mode == IMAGE_COND_EXACT)
+		return 0;
+	for (int i = 0; i < c->n_terms; i++) {
+		const struct plan_term *t = &c->terms[i];
+
+		if (t->n_links == 0 && c->n_terms > 1)
+			return IMAGE_TAIL_MAX;
+		for (uint32_t k = 0; k < t->n_links; k++)
+			if (t->links[k].span > tail)
+				tail = t->links[k].span;
+	}
+	return tail;
+}
+
 static int add_cond(struct maker *m, const struct plan *p, const struct plan_cond *c,
 		    struct image_cond *ic, struct diag *d)
 {
 	*ic = (struct image_cond){
 		.buffer = c->buffer,
 		.mode = c->mode,
-		.db = IMAGE_NONE,
 		.match = maker_count(m, IMAGE_MATCHES, sizeof(struct image_match)),
 		.term = maker_count(m, IMAGE_TERMS, sizeof(struct image_term)),
 	};
+	uint32_t link = maker_count(m, IMAGE_LINKS, sizeof(struct image_link));
+
 	if (image_cond_is_whole(c->mode) || c->buffered) {
 		bool at_end;
 		uint32_t n_decoded = decoded_count(p->rule, c, &at_end);
@@ -232,18 +262,29 @@ static int add_cond(struct maker *m, const struct plan *p, const struct plan_con
 			add_match(m, &p->rule->matches[c->matches[i]], n_decoded, at_end);
 		return 0;
 	}
-	ic->n_terms = c->n_terms;
-	for (int i = 0; i < c->n_terms; i++) {
-		struct image_term t = {
-			.negated = c->terms[i].negated,
-			.from_start = c->terms[i].from_start,
+	for (int i = 0; i < c->n_terms; i++)
+		add_links(m, p->rule, c, &c->terms[i]);
+	ic->n_terms = c->mode == IMAGE_COND_EXACT ? 0 : c->n_terms;
+	for (int i = 0, err; i < c->n_terms; i++) {
+		const struct plan_term *t = &c->terms[i];
+		struct image_term it = {
+			.flags = (t->negated ? IMAGE_TERM_NEGATED : 0) |
+				 (t->from_start && t->n_links == 0 ? IMAGE_TERM_FROM_START : 0),
+			.db = IMAGE_NONE,
+			.link = link,
+			.n_links = t->n_links,
 		};
 
-		maker_add(&m->sec[IMAGE_TERMS], &t, sizeof(t));
+		link += t->n_links;
+		if (t->tail_expr != NULL) {
+			err = own_db(m, p->rule, c, t, &it.db, d);
+			if (err < 0)
+				return err;
+		}
+		if (ic->n_terms > 0)
+			maker_add(&m->sec[IMAGE_TERMS], &it, sizeof(it));
 	}
-	if (c->mode == IMAGE_COND_EXACT && c->sig_expr == NULL)
-		return 0;
-	return own_db(m, p->rule, c, &ic->db, d);
+	return 0;
 }
 
 static void add_addrs(struct maker *m, const struct rule_addrs *a, uint32_t *ret_at,
@@ -312,13 +353,18 @@ static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint
 			continue;
 		// A body condition that a raw condition wakes needs what has passed of the body, and a raw one that the
 		// head wakes needs the bytes of the head; a buffered one looks at nothing but the window.
-		for (int i = 0; i < p->n_conds; i++)
-			if (p->conds[i].buffered ||
-			    (p->conds[i].mode == IMAGE_COND_GATED &&
-			     (p->conds[i].slot == BUF_RAW ||
-			      (p->represented_by >= 0 &&
-			       p->conds[p->represented_by].slot == BUF_RAW))))
-				m->head.tail[p->conds[i].slot][dir] = IMAGE_TAIL_MAX;
+		for (int i = 0; i < p->n_conds; i++) {
+			const struct plan_cond *pc = &p->conds[i];
+			uint32_t *tail = &m->head.tail[pc->slot][dir];
+			uint32_t need = cond_tail(pc);
+
+			if (pc->mode == IMAGE_COND_GATED &&
+			    (pc->slot == BUF_RAW || (p->represented_by >= 0 &&
+						     p->conds[p->represented_by].slot == BUF_RAW)))
+				need = IMAGE_TAIL_MAX;
+			if (need > *tail)
+				*tail = need;
+		}
 		if (is_file_rule(p))
 			continue;
 		if (p->represented_by < 0) {
@@ -437,10 +483,8 @@ int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d)
 	ir.dirs = p.dirs;
 	ir.n_conds = p.n_conds;
 	ir.cond = maker_count(m, IMAGE_CONDS, sizeof(struct image_cond));
-	for (int i = 0; i < p.n_conds; i++) {
-		m->stats->own_databases += conds[i].db != IMAGE_NONE;
+	for (int i = 0; i < p.n_conds; i++)
 		maker_add(&m->sec[IMAGE_CONDS], &conds[i], sizeof(conds[i]));
-	}
 	ir.msg = add_string(m, r->msg);
 	ir.classtype = add_string(m, r->classtype);
 	ir.reference = add_string(m, r->reference);

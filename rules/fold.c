@@ -285,6 +285,127 @@ static int fold_next(const struct rule *r, const struct rule_match *m, struct te
 	return 0;
 }
 
+// Can a relative pcre only match right where it starts?
+static bool pcre_is_anchored(const struct rule_match *m)
+{
+	int depth = 0;
+
+	if ((m->pcre_flags & RULE_PCRE_A) != 0)
+		return true;
+	if (m->data[0] != '^' || (m->pcre_flags & (RULE_PCRE_M | RULE_PCRE_X)) != 0)
+		return false;
+	for (uint32_t i = 1; i < m->len; i++) {
+		switch (m->data[i]) {
+		case '\\':
+			i++;
+			break;
+		case '[': // a class: "|" and parentheses stand for themselves; "]" may be its first
+			for (i += i + 1 < m->len && m->data[i + 1] == '^' ? 2 : 1;
+			     i + 1 < m->len && m->data[i + 1] != ']'; i++)
+				if (m->data[i] == '\\')
+					i++;
+			i++;
+			break;
+		case '(':
+			depth++;
+			break;
+		case ')':
+			depth--;
+			break;
+		case '|':
+			if (depth <= 0)
+				return false;
+			break;
+		}
+	}
+	return true;
+}
+
+// Longest distance from the start of a match to that of the next one in its link, or UINT32_MAX: another link begins.
+static uint32_t link_step(const struct rule_match *m)
+{
+	int64_t min = (m->flags & RULE_DISTANCE) != 0 ? m->distance : 0;
+
+	return (m->flags & RULE_WITHIN) != 0 ? (uint32_t)(min + m->within - m->len) : UINT32_MAX;
+}
+
+// Cut the contents [from, to) of a chain into links. False: one would be too long.
+static bool links_cut(const struct rule *r, const struct plan_cond *c, uint32_t from, uint32_t to,
+		      struct plan_term *term)
+{
+	struct plan_link *l = NULL;
+	uint32_t best = 0, span = 0;
+
+	for (uint32_t i = from; i < to; i++) {
+		const struct rule_match *m = &r->matches[c->matches[i]];
+		uint32_t step = i > from ? link_step(m) : UINT32_MAX;
+		uint32_t bits =
+			plan_literal_bits(span_of(m->data, m->len), (m->flags & RULE_NOCASE) != 0);
+
+		// What only the buffer's end decides stands at the end.
+		if ((m->flags & RULE_ENDSWITH) != 0 && i + 1 < to)
+			return false;
+		if (step == UINT32_MAX) {
+			l = &term->links[term->n_links++];
+			*l = (struct plan_link){.first = i};
+			best = span = 0;
+		} else {
+			span += step;
+		}
+		span += m->len;
+		if (bits > best) {
+			best = bits;
+			l->anchor = l->n;
+		}
+		l->n++;
+		l->span = span;
+		if (span > IMAGE_SPAN_MAX)
+			return false;
+	}
+	return true;
+}
+
+// The chain as links and, if need be, an expression behind them. What cannot be said so stays an expression altogether.
+static int fold_links(struct rules *rs, const struct rule *r, const struct plan_cond *c,
+		      uint32_t from, uint32_t to, struct plan_term *term, struct diag *d)
+{
+	const struct rule_match *last = &r->matches[c->matches[to - 1]];
+	uint32_t contents = from;
+
+	term->tail_expr = term->expr;
+	while (contents < to && r->matches[c->matches[contents]].type == RULE_CONTENT)
+		contents++;
+	if (contents == from || to - contents > 1)
+		return 0;
+	if (contents < to && (r->matches[c->matches[to - 2]].flags & RULE_ENDSWITH) != 0)
+		return 0;
+	term->links = rules_alloc(rs, (contents - from) * sizeof(*term->links));
+	if (term->links == NULL)
+		return -ENOMEM;
+	if (!links_cut(r, c, from, contents, term)) {
+		term->n_links = 0;
+		return 0;
+	}
+	term->tail_expr = NULL;
+	if (contents == to)
+		return 0;
+	if (pcre_is_anchored(last)) {
+		term->links[term->n_links - 1].n++;
+		return 0;
+	}
+	// Its own stream starts where the first of possible places is: it must not look at what is before it.
+	if (pcre_is_absolute(last))
+		return refuse(r, last, d, "a pcre that looks at where it starts");
+	struct text t = {.p = rules_alloc(rs, 64 + (size_t)last->len),
+			 .cap = 64 + (size_t)last->len};
+
+	if (t.p == NULL)
+		return -ENOMEM;
+	text_pcre(&t, last, false);
+	term->tail_expr = t.p;
+	return t.failed ? -ENOMEM : 0;
+}
+
 static int fold_chain(struct rules *rs, const struct rule *r, const struct plan_cond *c,
 		      uint32_t from, uint32_t to, struct plan_term *term, struct diag *d)
 {
@@ -305,7 +426,7 @@ static int fold_chain(struct rules *rs, const struct rule *r, const struct plan_
 		err = fold_next(r, &r->matches[c->matches[i]], &t, term, &span, d);
 	if (err == 0 && t.failed)
 		return -ENOMEM;
-	return err;
+	return err < 0 ? err : fold_links(rs, r, c, from, to, term, d);
 }
 
 int fold_cond(struct rules *rs, const struct rule *r, struct plan_cond *c, struct diag *d)

@@ -58,6 +58,7 @@ static const uint32_t record_bytes[IMAGE_SECTION_N] = {
 	[IMAGE_CONDS] = sizeof(struct image_cond),
 	[IMAGE_MATCHES] = sizeof(struct image_match),
 	[IMAGE_TERMS] = sizeof(struct image_term),
+	[IMAGE_LINKS] = sizeof(struct image_link),
 	[IMAGE_SIGS] = sizeof(struct image_sig),
 	[IMAGE_OWNERS] = sizeof(struct image_owner),
 	[IMAGE_STATE] = sizeof(struct state_op_record),
@@ -133,8 +134,6 @@ static int conds_check(const struct image_header *h, struct diag *d)
 	uint32_t n = IMAGE_COUNT(h, struct image_cond, IMAGE_CONDS);
 	uint32_t matches = IMAGE_COUNT(h, struct image_match, IMAGE_MATCHES);
 	uint32_t terms = IMAGE_COUNT(h, struct image_term, IMAGE_TERMS);
-	const struct image_db *dbs = IMAGE_AT(h, struct image_db, IMAGE_DBS);
-	uint32_t n_dbs = IMAGE_COUNT(h, struct image_db, IMAGE_DBS);
 
 	for (uint32_t i = 0; i < n; i++, c++) {
 		const struct buffer_info *b = buffer_info(c->buffer);
@@ -148,14 +147,75 @@ static int conds_check(const struct image_header *h, struct diag *d)
 		    c->n_terms > IMAGE_TERMS_PER_COND_MAX ||
 		    c->n_matches > IMAGE_MATCHES_PER_COND_MAX)
 			return bad(d, "matches of a condition");
-		if (image_cond_is_whole(c->mode) || c->mode == IMAGE_COND_EXACT ||
-		    c->n_matches > 0) {
-			if (c->db != IMAGE_NONE || (c->n_matches > 0 && c->n_terms > 0))
-				return bad(d, "database of a condition");
-		} else if (c->db >= n_dbs || c->n_terms == 0 || dbs[c->db].n_sigs != c->n_terms ||
-			   dbs[c->db].flags != (IMAGE_DB_STREAM | IMAGE_DB_OWN)) {
-			return bad(d, "database of a condition");
-		}
+		// Evaluated, or terms, or nothing: its signature is all.
+		if ((c->n_terms > 0) != (!image_cond_is_whole(c->mode) &&
+					 c->mode != IMAGE_COND_EXACT && c->n_matches == 0))
+			return bad(d, "terms of a condition");
+	}
+	return 0;
+}
+
+static int terms_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_term *t = IMAGE_AT(h, struct image_term, IMAGE_TERMS);
+	uint32_t n = IMAGE_COUNT(h, struct image_term, IMAGE_TERMS);
+	uint32_t links = IMAGE_COUNT(h, struct image_link, IMAGE_LINKS);
+	const struct image_db *dbs = IMAGE_AT(h, struct image_db, IMAGE_DBS);
+	uint32_t n_dbs = IMAGE_COUNT(h, struct image_db, IMAGE_DBS);
+
+	for (uint32_t i = 0; i < n; i++, t++) {
+		if (!range_ok(t->link, t->n_links, links) || t->n_links > UINT8_MAX)
+			return bad(d, "links of a term");
+		if (t->db == IMAGE_NONE
+			    ? t->n_links == 0
+			    : t->db >= n_dbs || dbs[t->db].n_sigs != 1 ||
+				      dbs[t->db].flags != (IMAGE_DB_STREAM | IMAGE_DB_OWN))
+			return bad(d, "database of a term");
+		if ((t->flags & IMAGE_TERM_NEGATED) != 0 && t->n_links + (t->db != IMAGE_NONE) > 1)
+			return bad(d, "a negated chain");
+	}
+	return 0;
+}
+
+// Is match i of a link one that the engine can look for in pieces?
+static bool link_match_ok(const struct image_link *l, const struct image_match *m, uint32_t i)
+{
+	const unsigned int from_start = IMAGE_OFFSET | IMAGE_DEPTH;
+	const bool within = (m->flags & IMAGE_WITHIN) != 0;
+	const int64_t distance = (m->flags & IMAGE_DISTANCE) != 0 ? m->distance : 0;
+
+	if (m->flags >= IMAGE_VAR_OFFSET)
+		return false;
+	if (m->type == IMAGE_PCRE)
+		return i > 0 && i + 1 == l->n_matches && (m->flags & IMAGE_NEGATED) == 0;
+	if (m->type != IMAGE_CONTENT || (m->flags & IMAGE_RELATIVE) != 0)
+		return false;
+	if ((m->flags & IMAGE_ENDSWITH) != 0 && i + 1 < l->n_matches)
+		return false;
+	if (i == 0)
+		return (m->flags & IMAGE_NEGATED) == 0 || l->n_matches == 1;
+	return (m->flags & (from_start | IMAGE_NEGATED)) == 0 && within && distance >= 0 &&
+	       distance <= IMAGE_GAP_MAX && m->within >= (int64_t)m->len &&
+	       m->within <= IMAGE_SPAN_MAX;
+}
+
+static int links_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_link *l = IMAGE_AT(h, struct image_link, IMAGE_LINKS);
+	uint32_t n = IMAGE_COUNT(h, struct image_link, IMAGE_LINKS);
+	const struct image_match *m = IMAGE_AT(h, struct image_match, IMAGE_MATCHES);
+	uint32_t matches = IMAGE_COUNT(h, struct image_match, IMAGE_MATCHES);
+
+	for (uint32_t i = 0; i < n; i++, l++) {
+		if (l->n_matches == 0 || l->n_matches > IMAGE_MATCHES_PER_COND_MAX ||
+		    !range_ok(l->match, l->n_matches, matches) || l->anchor >= l->n_matches ||
+		    m[l->match + l->anchor].type != IMAGE_CONTENT)
+			return bad(d, "matches of a link");
+		for (uint32_t k = 0; k < l->n_matches; k++)
+			if (!link_match_ok(l, &m[l->match + k], k))
+				return bad(d, "a match of a link");
+		if (image_link_span(m + l->match, l->n_matches) > IMAGE_SPAN_MAX)
+			return bad(d, "a link is too long");
 	}
 	return 0;
 }
@@ -467,6 +527,10 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 		err = file_conds_check(h, d);
 	if (err == 0)
 		err = decoded_check(h, d);
+	if (err == 0)
+		err = terms_check(h, d);
+	if (err == 0)
+		err = links_check(h, d);
 	if (err == 0)
 		err = transforms_check(h, d);
 	if (err == 0)

@@ -35,6 +35,8 @@ enum {
 	IMAGE_CONDS_PER_RULE_MAX = 16,
 	IMAGE_MATCHES_PER_COND_MAX = 256, // depth of the evaluator's recursion
 	IMAGE_TAIL_MAX = 64 << 10,        // largest look-back a database may ask for
+	IMAGE_SPAN_MAX = 32 << 10,        // longest link: half of what is retained
+	IMAGE_GAP_MAX = 32767,            // largest distance within a link
 };
 #define IMAGE_NONE UINT32_MAX
 #define IMAGE_MAX_BYTES                                                                            \
@@ -45,6 +47,7 @@ enum image_section_id {
 	IMAGE_CONDS,
 	IMAGE_MATCHES,
 	IMAGE_TERMS,
+	IMAGE_LINKS,
 	IMAGE_SIGS,
 	IMAGE_OWNERS,
 	IMAGE_STATE,   // struct state_op_record
@@ -131,10 +134,8 @@ struct image_cond {
 	uint16_t n_matches;
 	uint32_t match; // first
 	uint32_t term;  // first
-	// STREAM: this condition's own streaming database (pattern id = term), or IMAGE_NONE when the always-on
-	// signature is the whole condition, or the window is evaluated.
-	uint32_t db;
-	uint32_t mode; // enum image_cond_mode
+	uint32_t mode;  // enum image_cond_mode
+	uint32_t pad;
 	// Done to a copy of the buffer before the matches are evaluated.
 	uint32_t transform, n_transforms;
 };
@@ -144,8 +145,8 @@ enum image_cond_mode {
 	IMAGE_COND_HEAD,  // on a buffer that is complete with the head, or on a segment (PACKET)
 	IMAGE_COND_FILE,  // on the facts of a file: evaluated when the file ends
 	IMAGE_COND_EXACT, // the always-on signature is the condition
-	IMAGE_COND_ANCHOR, // the always-on signature wakes the condition's database, fed from the signature's look-back on
-	IMAGE_COND_WINDOW, // as ANCHOR, fed with the whole retained window
+	IMAGE_COND_ANCHOR, // the always-on signature wakes the condition's terms, from the signature's look-back on
+	IMAGE_COND_WINDOW, // as ANCHOR, from the start of the retained window on
 	IMAGE_COND_GATED, // no signature: woken at the start of the buffer when the head conditions hold, or by another condition
 };
 
@@ -223,9 +224,25 @@ struct image_transform {
 	uint32_t blob_off, len; // expression of pcrexform
 };
 
+enum image_term_flag {
+	IMAGE_TERM_NEGATED = 1 << 0, // must not match by the end of the buffer
+	IMAGE_TERM_FROM_START =
+		1 << 1, // its database has no meaning without the buffer's first bytes
+};
+
+// One chain: its links in order, then its database, either of which may be missing.
 struct image_term {
-	uint32_t negated;    // must not match by the end of the buffer
-	uint32_t from_start; // has no meaning if the buffer's first bytes are not at hand
+	uint32_t flags; // enum image_term_flag
+	uint32_t db;    // a streaming database of one pattern, or IMAGE_NONE
+	uint32_t link, n_links;
+};
+
+// Contents with bounded distances; the last match may be a pcre that is anchored where the content before it ends.
+// The first content counts from the end of the link before (its distance) or, in the first link, from the buffer's start.
+struct image_link {
+	uint32_t match;
+	uint16_t n_matches;
+	uint16_t anchor; // which of them is looked for
 };
 
 // One pattern of an always-on database: its pattern id is its index from db.sig.
@@ -244,7 +261,7 @@ struct image_owner {
 
 enum image_db_flag {
 	IMAGE_DB_STREAM = 1 << 0, // else block mode
-	IMAGE_DB_OWN = 1 << 1,    // a condition's own database, not an always-on one
+	IMAGE_DB_OWN = 1 << 1,    // a term's own database, not an always-on one
 };
 
 struct image_db {
@@ -252,7 +269,7 @@ struct image_db {
 	uint64_t bytes;
 	uint32_t flags;
 	uint32_t sig,
-		n_sigs; // always-on: first signature and their number; OWN: 0 and the number of terms
+		n_sigs; // always-on: first signature and their number; OWN: 0 and 1
 	uint32_t pad;
 };
 
@@ -267,6 +284,7 @@ struct image_list {
 
 static_assert(sizeof(struct image_list) == 40, "image format");
 static_assert(sizeof(struct image_rule) == 92, "image format");
+static_assert(sizeof(struct image_link) == 8, "image format");
 static_assert(sizeof(struct image_cond) == 28, "image format");
 static_assert(sizeof(struct image_transform) == 12, "image format");
 static_assert(sizeof(struct image_match) == 32, "image format");
@@ -293,6 +311,20 @@ static inline const struct list *image_list_at(const struct image_header *img, u
 	return (const struct list *)(const void *)(bytes +
 						   IMAGE_AT(img, struct image_list, IMAGE_LISTS)[i]
 							   .off);
+}
+
+// Most bytes that the contents of a link can take, from the start of the first to the end of the last.
+static inline uint64_t image_link_span(const struct image_match *m, uint32_t n)
+{
+	uint64_t span = 0;
+
+	for (uint32_t i = 0; i < n && m[i].type == IMAGE_CONTENT; i++) {
+		uint32_t distance =
+			(m[i].flags & IMAGE_DISTANCE) != 0 ? (uint32_t)m[i].distance : 0;
+
+		span += i == 0 ? m[i].len : (uint64_t)distance + (uint32_t)m[i].within;
+	}
+	return span;
 }
 
 static inline const char *image_string(const struct image_header *img, uint32_t off)

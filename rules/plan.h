@@ -16,7 +16,10 @@
 //                          literal wakes it and it is fed with the whole retained window (WINDOW, 64 KiB). Measured: 10
 //                          chains woken by "<title>" and "<script" per page made every page body be scanned 11 times.
 //
-// A stream condition becomes Hyperscan expressions ("terms"): relative contents fold into one expression with bounded gaps.
+// A stream condition is a set of chains ("terms"), each a match and the relative ones behind it. A chain of contents is cut
+// into links where any distance is allowed; the engine looks for one link after the other in the bytes as they come (engine/
+// detect_watch.c), which costs all rules that are awake one light pass together. What a pcre says is added to its link when
+// it stands right behind it, or becomes a Hyperscan expression with a stream of its own, opened when all before it is found.
 // What cannot be said so (look-around, back-references, negated or backward relative matches) is BUFFERED: woken by its best
 // literal or gated as above, then evaluated directly on the retained window, when that is full and at the buffer's end.
 #ifndef RULES_PLAN_H
@@ -27,7 +30,8 @@
 #include "rules/rule.h"
 
 enum {
-	PLAN_GAP_MAX = 32767,       // largest bounded repeat of Hyperscan
+	PLAN_GAP_MAX = 32767, // largest bounded repeat of Hyperscan
+	PLAN_SPAN_MAX = IMAGE_SPAN_MAX,
 	PLAN_FAST_PATTERN_BITS = 8, // the hint of a rule's author counts like one more rare byte
 	PLAN_LOOKBACK_MAX =
 		960, // an anchor may ask for so much of a body: twice that fits a 2 KiB cell
@@ -41,8 +45,22 @@ struct plan_literal {
 	uint32_t lookback;
 };
 
+// Contents whose distances from each other are bounded, so that all of them lie within span bytes. It is found by
+// looking for its anchor, the most selective of them, and verified around it.
+struct plan_link {
+	uint32_t first,
+		n; // in the condition's matches; the last may be a pcre that matches right behind
+	uint32_t anchor; // which of them
+	uint32_t span;   // most bytes its contents can take
+};
+
+// A chain is its links one behind the other, anything between them; then, if there is one, an expression that a
+// stream of its own is searched for. A chain without links is all expression.
 struct plan_term {
-	char *expr;                // Hyperscan syntax; modes are inline, no flags needed
+	struct plan_link *links;
+	uint32_t n_links;
+	char *expr;      // Hyperscan syntax; modes are inline, no flags needed
+	char *tail_expr; // without links: expr; behind them: of the last match alone, or NULL
 	uint64_t min_end, max_end; // allowed end offsets of the match, 0 and UINT64_MAX: any
 	bool negated;
 	bool absolute;   // its meaning depends on where the buffer starts

@@ -7,6 +7,12 @@
 
 #include <string.h>
 
+// What verification may cost: see engine/detect_watch.c. A few rules that scan along all of a body stay below it.
+enum {
+	BUDGET_START = 256 << 10,
+	BUDGET_PER_BYTE = 2,
+};
+
 static void in_use_add(struct ruleset_worker *w, uint64_t n)
 {
 	// Only this worker writes the word.
@@ -42,6 +48,7 @@ static struct inspect *begin(struct detect *d, struct ruleset *rs, enum dir dir)
 	in->rs = rs;
 	in->dir = (uint8_t)dir;
 	in->active = POOL_NONE;
+	in->budget = BUDGET_START;
 	in_use_add(worker_of(d, in->rs), 1);
 	return in;
 }
@@ -103,7 +110,7 @@ static void head_candidate(struct detect *d, struct inspect *in, const struct de
 	if (a == NULL)
 		return;
 	a->have |= bits;
-	active_open_gated(d, in, m, a);
+	wake_gated(d, in, m, a);
 }
 
 static void head_keep(struct detect *d, struct inspect *in, struct span raw)
@@ -144,7 +151,7 @@ struct inspect *detect_fork(struct detect *d, const struct inspect *in, const st
 		if (b == NULL)
 			break;
 		b->have |= bits;
-		active_open_gated(d, alt, m, b);
+		wake_gated(d, alt, m, b);
 	}
 	return alt;
 }
@@ -213,28 +220,13 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 		uint32_t next = a->next;
 
 		active_head(d, in, m, a);
-		active_complete(d, in, m, a, BUF_RAW, a->end[DETECT_RAW]);
+		wake_complete(d, in, m, a, BUF_RAW, a->end[DETECT_RAW]);
 		i = next;
 	}
 	if (img->keep_head[in->dir] && (has_body || img->db[BUF_RAW][in->dir] != IMAGE_NONE))
 		head_keep(d, in, head->raw);
 	d->view_of = NULL; // the head in the view goes with this call
 	hit_decide_waiting(d, in, m);
-}
-
-// Feed the conditions that are open already.
-static void actives_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,
-			 enum detect_stream s, struct span data)
-{
-	for (uint32_t i = in->active; i != POOL_NONE;) {
-		struct active *a = pool_at(d->actives, i);
-
-		i = a->next;
-		if (a->own[s] == NULL)
-			continue;
-		active_scan(d, in, a, s, data);
-		active_check(d, in, m, a, s, false);
-	}
 }
 
 static void stream_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,
@@ -270,8 +262,8 @@ static void stream_scan(struct detect *d, struct inspect *in, const struct detec
 		const struct image_sig *sig = &rs->sigs[db->sig + w->fired[i].sig];
 
 		for (uint32_t k = 0; k < sig->n_owners; k++)
-			active_wake(d, in, m, s, &rs->owners[sig->owner + k], w->fired[i].end,
-				    sig->lookback, data);
+			wake_signature(d, in, m, s, &rs->owners[sig->owner + k], w->fired[i].end,
+				       sig->lookback);
 	}
 }
 
@@ -282,10 +274,16 @@ void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *
 		return;
 	if (s == DETECT_BODY)
 		in->flags |= INSPECT_BODY_SEEN;
-	actives_scan(d, in, m, s, data);
-	stream_scan(d, in, m, s, data);
-	window_append(d, in, m, s, data);
-	in->offset[s] += data.len;
+	while (data.len > 0) {
+		struct span piece = span_first(data, window_room(in, s));
+
+		data = span_from(data, piece.len);
+		in->budget += (int64_t)piece.len * BUDGET_PER_BYTE;
+		window_append(d, in, m, s, piece);
+		in->offset[s] += piece.len;
+		watch_data(d, in, m, s, piece);
+		stream_scan(d, in, m, s, piece);
+	}
 	hit_decide_waiting(d, in, m);
 }
 
@@ -363,14 +361,14 @@ static void inspect_free(struct detect *d, struct inspect *in)
 		struct active *a = pool_at(d->actives, in->active);
 
 		in->active = a->next;
-		for (int s = 0; s < DETECT_STREAM_N; s++)
-			active_close(d, in, a, s);
+		watch_close_all(d, in, a);
 		pool_put(d->actives, a);
 	}
 	for (int s = 0; s < DETECT_STREAM_N; s++) {
 		if (in->stream[s] != NULL)
 			ruleset_stream_put(rs, w, always_on(in, s), in->stream[s], NULL, NULL);
 		window_drop(d, in, s);
+		watch_drop(d, in, s);
 	}
 	if (in->head != NULL)
 		pool_put((in->flags & INSPECT_HEAD_BIG) != 0 ? d->gathers : d->cells, in->head);
@@ -407,8 +405,8 @@ void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m
 			const struct image_sig *sig = &in->rs->sigs[db->sig + w->fired[i].sig];
 
 			for (uint32_t k = 0; k < sig->n_owners; k++)
-				active_wake(d, in, m, s, &in->rs->owners[sig->owner + k],
-					    w->fired[i].end, sig->lookback, SPAN_NONE);
+				wake_signature(d, in, m, s, &in->rs->owners[sig->owner + k],
+					       w->fired[i].end, sig->lookback);
 		}
 	}
 	for (uint32_t i = in->active; i != POOL_NONE;) {
@@ -416,8 +414,7 @@ void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m
 
 		i = a->next;
 		for (int s = 0; s < DETECT_STREAM_N; s++)
-			if (a->own[s] != NULL)
-				active_end(d, in, m, a, s);
+			watch_end(d, in, m, a, s);
 	}
 	for (int s = 0; s < DETECT_STREAM_N; s++)
 		if (in->window_len[s] > 0)

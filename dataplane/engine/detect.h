@@ -10,6 +10,7 @@
 #include "dataplane/engine/ring.h"
 #include "dataplane/engine/ruleset_impl.h"
 #include "dataplane/engine/tcp.h"
+#include "dataplane/engine/teddy.h"
 #include "dataplane/engine/pipeline.h"
 #include "dataplane/engine/view.h"
 #include "dataplane/engine/xbits.h"
@@ -35,6 +36,7 @@ enum inspect_flag {
 	INSPECT_WINDOW_NONE_1 = 1 << 10,
 	INSPECT_WAITING =
 		1 << 12, // a rule matched that asks for state: decided when the stage is over
+	INSPECT_BUDGET_SPENT = 1 << 13, // no rule may wake up any more
 	INSPECT_HAS_HIT = 1 << 11, // a rule has hit, maybe before the message had a transaction
 };
 
@@ -46,7 +48,9 @@ struct inspect {
 	uint8_t *window[DETECT_STREAM_N]; // the bytes before offset, as far as a rule may need them
 	uint32_t window_len[DETECT_STREAM_N];
 	uint32_t head_len;
-	uint8_t *head;   // copy of the head, when a rule may still ask for it
+	uint8_t *head;                         // copy of the head, when a rule may still ask for it
+	struct watchset *set[DETECT_STREAM_N]; // what is searched for in the streams, NULL: nothing
+	int64_t budget;  // bytes of work that may still be spent on verification
 	uint32_t active; // rules that wait for something, pool index
 	uint32_t events; // of the head, bit per enum state_event, if a rule asks for some
 	uint16_t flags;  // enum inspect_flag
@@ -54,22 +58,51 @@ struct inspect {
 	uint8_t answers; // enum http_answers, to parse the kept head again
 };
 
-// A rule that has begun to hold. Conditions are numbered as in the rule; own streams belong to its stream conditions.
+// A rule that has begun to hold. Conditions are numbered as in the rule; at most one per stream is awake.
 struct active {
 	uint32_t next; // pool index or POOL_NONE
 	uint32_t rule;
 	uint16_t have;     // bit per condition that holds
 	uint16_t buffered; // bit per condition that waits for the window to be evaluated
 	uint8_t head_failed, done;
-	uint8_t cond[DETECT_STREAM_N]; // condition of the own stream, 0xff: none
+	uint8_t cond[DETECT_STREAM_N];      // condition that is or was awake, or ACTIVE_NO_COND
+	uint8_t late_open[DETECT_STREAM_N]; // its late terms are searched for
 	uint8_t short_window;
 	uint8_t waiting;     // holds but for what it asks of its flow
 	uint8_t wait_buffer; // of the hit, should they come to hold
 	uint64_t wait_offset;
 	uint32_t terms[DETECT_STREAM_N]; // bit per term that matched
+	uint32_t watch[DETECT_STREAM_N]; // its terms in progress, pool index
 	uint64_t end[DETECT_STREAM_N];   // offset behind the last term's match
-	uint64_t from[DETECT_STREAM_N];  // offset at which the own stream began
-	hs_stream_t *own[DETECT_STREAM_N];
+	uint64_t late_from[DETECT_STREAM_N];
+};
+
+enum {
+	ACTIVE_NO_COND = 0xff,
+	WATCH_NO_BUCKET = 0xff,
+};
+
+// A term in progress: engine/detect_watch.c.
+struct watch {
+	uint32_t next;           // of the same rule and stream
+	uint32_t next_in_bucket; // searched for with the same bit
+	uint32_t active;         // whose
+	uint8_t term, link;
+	uint8_t bucket; // or WATCH_NO_BUCKET
+	uint64_t floor; // the link begins here or later
+	uint64_t lo,
+		due; // verify what begins at lo or later when `due` bytes have come; due 0: nothing waits
+	hs_stream_t *own;  // of the expression behind the links
+	uint64_t own_from; // offset at which it began
+};
+
+// What is searched for in one stream.
+struct watchset {
+	struct teddy teddy;
+	uint64_t due; // least of all watches
+	uint32_t bucket[TEDDY_BUCKETS];
+	uint32_t n_searched, n_own;
+	uint32_t longest; // anchor
 };
 
 enum {
@@ -104,6 +137,8 @@ struct detect {
 	uint32_t worker;
 	struct pool *inspects; // struct inspect
 	struct pool *actives;  // struct active
+	struct pool *watches;
+	struct pool *watchsets;
 	struct pool *flowvars; // struct flowvars
 	struct xbits *xbits;
 	struct pool *windows; // DETECT_WINDOW_BYTES + 64

@@ -152,7 +152,8 @@ struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule)
 	}
 	memset(a, 0, sizeof(*a));
 	a->rule = rule;
-	a->cond[0] = a->cond[1] = 0xff;
+	a->cond[0] = a->cond[1] = ACTIVE_NO_COND;
+	a->watch[0] = a->watch[1] = POOL_NONE;
 	a->next = in->active;
 	in->active = pool_index(d->actives, a);
 	return a;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the files of detection share; private to them. Calls go one way:
 //
-//   detect.c (the message)  ->  detect_window.c  ->  detect_active.c  ->  detect_hit.c  ->  detect_state.c
+//   detect.c (the message)  ->  detect_window.c  ->  detect_wake.c  ->  detect_watch.c
+//                           ->  detect_active.c  ->  detect_hit.c   ->  detect_state.c
 #ifndef ENGINE_DETECT_IMPL_H
 #define ENGINE_DETECT_IMPL_H
 
@@ -62,9 +63,6 @@ void state_write(struct detect *d, const struct inspect *in, const struct detect
 
 // --- detect_active.c ---
 
-// Give the own stream back without deciding anything.
-void active_close(struct detect *d, struct inspect *in, struct active *a, enum detect_stream s);
-
 // All head conditions of a rule on the view.
 bool active_head_holds(struct detect *d, const struct inspect *in, const struct image_rule *r);
 
@@ -75,36 +73,57 @@ uint16_t active_head_bits(const struct ruleset *rs, const struct image_rule *r);
 void active_head(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		 struct active *a);
 
-// If every condition holds: hit.
+// If every condition holds: hit, and the rule is done.
 void active_complete(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		     struct active *a, uint8_t buffer, uint64_t offset);
 
-// Terms of an own stream may have matched: does its condition hold now?
-void active_check(struct detect *d, struct inspect *in, const struct detect_msg *m,
-		  struct active *a, enum detect_stream s, bool at_end);
+// --- detect_watch.c ---
 
-// Feed the own stream.
-void active_scan(struct detect *d, struct inspect *in, struct active *a, enum detect_stream s,
-		 struct span data);
+// The terms of a stream condition are looked for from offset `from` on, in the window and in what comes.
+void watch_open(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a,
+		uint32_t cond, uint64_t from);
+
+// data has been appended to the window of s, in->offset[s] is behind it.
+void watch_data(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		enum detect_stream s, struct span data);
+
+// The window of s is about to lose its oldest bytes.
+void watch_slide(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		 enum detect_stream s);
+
+// The buffer has ended: what only its end makes true, and what is absent.
+void watch_end(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a,
+	       enum detect_stream s);
+
+// Stop watching for a rule, without deciding anything.
+void watch_close(struct detect *d, struct inspect *in, struct active *a, enum detect_stream s);
+void watch_close_all(struct detect *d, struct inspect *in, struct active *a);
+
+// The stream's set goes, when no rule watches it any more.
+void watch_drop(struct detect *d, struct inspect *in, enum detect_stream s);
+
+// --- detect_wake.c ---
+
+// active_complete(), and a rule that is done stops watching.
+void wake_complete(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		   struct active *a, uint8_t buffer, uint64_t offset);
 
 // Every condition of the rule that has no signature of its own starts to listen: GATED ones.
-void active_open_gated(struct detect *d, struct inspect *in, const struct detect_msg *m,
-		       struct active *a);
+void wake_gated(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a);
 
-// A rule's signature matched in a stream buffer; chunk is what was scanned, from in->offset[s] on.
-void active_wake(struct detect *d, struct inspect *in, const struct detect_msg *m,
-		 enum detect_stream s, const struct image_owner *o, uint64_t end, uint32_t lookback,
-		 struct span chunk);
-
-// Matches of an own stream that only its end makes true, and the negated ones.
-void active_end(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a,
-		enum detect_stream s);
+// A rule's signature matched in a stream buffer, up to offset end.
+void wake_signature(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		    enum detect_stream s, const struct image_owner *o, uint64_t end,
+		    uint32_t lookback);
 
 // --- detect_window.c ---
 
 // The window of s is about to lose its oldest bytes, or the buffer has ended: evaluate what waits for it.
 void window_evaluate(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		     enum detect_stream s, bool at_end);
+
+// Bytes that may be appended at once: as many as the window holds besides what it must keep.
+size_t window_room(const struct inspect *in, enum detect_stream s);
 
 // Keep what rules may still ask for; before bytes are lost, conditions that wait for them are evaluated.
 void window_append(struct detect *d, struct inspect *in, const struct detect_msg *m,

@@ -54,7 +54,7 @@ static void buffered_eval(struct detect *d, struct inspect *in, const struct det
 		return;
 	a->buffered &= (uint16_t) ~(1u << i);
 	a->have |= (uint16_t)(1u << i);
-	active_complete(d, in, m, a, c->buffer, 0);
+	wake_complete(d, in, m, a, c->buffer, 0);
 }
 
 // The window of s is about to lose its oldest bytes, or the buffer has ended: evaluate what waits for it.
@@ -73,41 +73,66 @@ void window_evaluate(struct detect *d, struct inspect *in, const struct detect_m
 	}
 }
 
-// A window twice as large as what it must keep slides once per `tail` bytes, not once per packet.
-static uint32_t window_cap(bool big)
+// Windows begin in a cell; bodies that need more get 128 KiB. Either is twice as large as what it must keep, or more, so
+// that it slides once in a while, not once per packet.
+static uint32_t window_cap(const struct inspect *in, enum detect_stream s)
 {
-	return big ? DETECT_WINDOW_BYTES : TCP_SEG_BYTES - PIPELINE_TAIL_BYTES;
+	const uint16_t big = s == DETECT_BODY ? INSPECT_WINDOW_BIG_0 : INSPECT_WINDOW_BIG_1;
+
+	return (in->flags & big) != 0 ? DETECT_WINDOW_BYTES : TCP_SEG_BYTES - PIPELINE_TAIL_BYTES;
+}
+
+size_t window_room(const struct inspect *in, enum detect_stream s)
+{
+	const uint32_t tail = tail_of(in, s);
+	const uint32_t small = TCP_SEG_BYTES - PIPELINE_TAIL_BYTES;
+
+	if (tail == 0)
+		return SIZE_MAX;
+	return 2 * tail > small ? DETECT_WINDOW_BYTES - tail : small - tail;
+}
+
+// A window with room for len more bytes, after sliding if need be. False: there is none.
+static bool window_make(struct detect *d, struct inspect *in, enum detect_stream s, size_t len)
+{
+	const uint16_t none = s == DETECT_BODY ? INSPECT_WINDOW_NONE_0 : INSPECT_WINDOW_NONE_1;
+	const uint16_t big = s == DETECT_BODY ? INSPECT_WINDOW_BIG_0 : INSPECT_WINDOW_BIG_1;
+	const bool grow = in->window_len[s] + len > window_cap(in, s) && (in->flags & big) == 0 &&
+			  2 * tail_of(in, s) > TCP_SEG_BYTES - PIPELINE_TAIL_BYTES;
+	uint8_t *window;
+
+	if (in->window[s] != NULL && !grow)
+		return true;
+	window = pool_get(grow ? d->windows : d->cells);
+	if (window == NULL) {
+		d->counters->v[CNT_WINDOW_NONE]++;
+		in->flags |= none;
+		window_drop(d, in, s);
+		in->window_len[s] = 0;
+		return false;
+	}
+	if (in->window_len[s] > 0)
+		memcpy(window, in->window[s], in->window_len[s]);
+	window_drop(d, in, s);
+	in->window[s] = window;
+	if (grow)
+		in->flags |= big;
+	return true;
 }
 
 void window_append(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		   enum detect_stream s, struct span data)
 {
 	const uint32_t tail = tail_of(in, s);
-	const bool big = 2 * tail > window_cap(false);
 	const uint16_t none = s == DETECT_BODY ? INSPECT_WINDOW_NONE_0 : INSPECT_WINDOW_NONE_1;
 
-	if (tail == 0 || (in->flags & none) != 0)
+	if (tail == 0 || (in->flags & none) != 0 || !window_make(d, in, s, data.len))
 		return;
-	if (in->window[s] == NULL) {
-		in->window[s] = pool_get(big ? d->windows : d->cells);
-		if (in->window[s] == NULL) {
-			d->counters->v[CNT_WINDOW_NONE]++;
-			in->flags |= none;
-			return;
-		}
-		if (big)
-			in->flags |= s == DETECT_BODY ? INSPECT_WINDOW_BIG_0 : INSPECT_WINDOW_BIG_1;
-	}
-	if (in->window_len[s] + data.len > window_cap(big))
-		window_evaluate(d, in, m, s, false);
-	if (data.len >= tail && in->window_len[s] + data.len > window_cap(big)) {
-		data = span_from(data, data.len - tail);
-		in->window_len[s] = 0;
-	} else if (in->window_len[s] + data.len > window_cap(big)) {
-		uint32_t keep = tail - (uint32_t)data.len;
+	if (in->window_len[s] + data.len > window_cap(in, s)) {
+		const uint32_t keep = tail < in->window_len[s] ? tail : in->window_len[s];
 
-		if (keep > in->window_len[s])
-			keep = in->window_len[s];
+		window_evaluate(d, in, m, s, false);
+		watch_slide(d, in, m, s);
 		memmove(in->window[s], in->window[s] + in->window_len[s] - keep, keep);
 		in->window_len[s] = keep;
 	}

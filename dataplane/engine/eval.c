@@ -65,9 +65,13 @@ static int64_t find_nocase(const uint8_t *hay, size_t n, const uint8_t *needle, 
 	return -1;
 }
 
-// Position of needle in [from, to) of buf, or -1. A nocase needle is in lower case.
-static int64_t find(struct span buf, size_t from, size_t to, const uint8_t *needle, size_t len,
-		    bool nocase)
+bool eval_is_at(const uint8_t *p, const uint8_t *needle, size_t len, bool nocase)
+{
+	return nocase ? is_same_nocase(p, needle, len) : memcmp(p, needle, len) == 0;
+}
+
+int64_t eval_find(struct span buf, size_t from, size_t to, const uint8_t *needle, size_t len,
+		  bool nocase)
 {
 	const uint8_t *p;
 	int64_t at;
@@ -159,8 +163,9 @@ static bool eval_content(struct eval *e, uint32_t i, size_t prev_end)
 			from = to - (int64_t)m->len;
 	}
 	for (;;) {
-		at = to < from ? -1
-			       : find(e->buf, (size_t)from, (size_t)to, needle, m->len, nocase);
+		at = to < from
+			     ? -1
+			     : eval_find(e->buf, (size_t)from, (size_t)to, needle, m->len, nocase);
 		if ((m->flags & IMAGE_NEGATED) != 0)
 			return at < 0 && eval_from(e, i + 1, prev_end);
 		if (at < 0)

@@ -19,4 +19,11 @@ enum {
 bool eval_cond(const struct ruleset *rs, struct ruleset_worker *w, const struct image_cond *cond,
 	       struct span buffer, struct counters *counters);
 
+// Position of needle in [from, to) of buf, or -1. A nocase needle is in lower case.
+int64_t eval_find(struct span buf, size_t from, size_t to, const uint8_t *needle, size_t len,
+		  bool nocase);
+
+// Does it stand at p?
+bool eval_is_at(const uint8_t *p, const uint8_t *needle, size_t len, bool nocase);
+
 #endif

@@ -82,6 +82,8 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->windows, conf->windows, DETECT_WINDOW_BYTES + PIPELINE_TAIL_BYTES);
 	pool_carve(c, &p->inspects, conf->messages, sizeof(struct inspect));
 	pool_carve(c, &p->actives, conf->messages, sizeof(struct active));
+	pool_carve(c, &p->watches, 2 * conf->messages, sizeof(struct watch));
+	pool_carve(c, &p->watchsets, conf->messages, sizeof(struct watchset));
 	pool_carve(c, &p->flowvars, conf->messages, sizeof(struct flowvars));
 	pool_carve(c, &p->conn.conns, conf->conns, sizeof(struct http_conn));
 	pool_carve(c, &p->conn.txs, conf->messages, (sizeof(struct http_tx) + 63) & ~(size_t)63);
@@ -160,6 +162,8 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->detect.worker = checked.worker;
 	p->detect.inspects = &p->inspects;
 	p->detect.actives = &p->actives;
+	p->detect.watches = &p->watches;
+	p->detect.watchsets = &p->watchsets;
 	p->detect.windows = &p->windows;
 	p->detect.flowvars = &p->flowvars;
 	p->detect.cells = &p->cells;
@@ -329,8 +333,8 @@ uint64_t pipeline_objects_in_use(const struct pipeline *p)
 {
 	return (uint64_t)p->flows.pool.used + p->frags.datagrams.used + p->frags.blocks.used +
 	       p->cells.used + p->gathers.used + p->windows.used + p->inspects.used +
-	       p->actives.used + p->flowvars.used + p->conn.conns.used + p->conn.txs.used +
-	       decode_in_use(&p->conn.decode) +
+	       p->actives.used + p->watches.used + p->watchsets.used + p->flowvars.used +
+	       p->conn.conns.used + p->conn.txs.used + decode_in_use(&p->conn.decode) +
 	       (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
 }
 

@@ -13,7 +13,7 @@ struct pipeline {
 	struct pkt_conf pkt_conf;
 	struct frag_table frags;
 	struct flow_table flows;
-	struct pool cells, gathers, windows, inspects, actives, flowvars;
+	struct pool cells, gathers, windows, inspects, actives, watches, watchsets, flowvars;
 	struct detect detect;
 	struct http_parser parser;
 	struct conn_ctx conn;

@@ -47,6 +47,7 @@ static void views_set(struct ruleset *rs)
 	rs->n_rules = IMAGE_COUNT(h, struct image_rule, IMAGE_RULES);
 	rs->n_dbs = IMAGE_COUNT(h, struct image_db, IMAGE_DBS);
 	rs->n_matches = IMAGE_COUNT(h, struct image_match, IMAGE_MATCHES);
+	rs->n_links = IMAGE_COUNT(h, struct image_link, IMAGE_LINKS);
 }
 
 static int dbs_load(struct ruleset *rs, struct diag *d)
@@ -92,8 +93,77 @@ static int pcre_load(struct ruleset *rs, struct diag *d)
 			return -EBADMSG;
 		}
 		// Without JIT (memory that may not be executable) the interpreter serves.
-		pcre2_jit_compile(rs->pcre[i], PCRE2_JIT_COMPLETE);
+		pcre2_jit_compile(rs->pcre[i], PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
 	}
+	return 0;
+}
+
+// The three bytes of a needle that text has least often: what is searched for before anything is compared.
+static uint8_t rarest_bytes(const uint8_t *s, uint32_t len)
+{
+	uint32_t best = 0, at = 0;
+
+	for (uint32_t i = 0; i + 3 <= len && i < UINT8_MAX; i++) {
+		uint32_t score = 0;
+
+		for (uint32_t k = i; k < i + 3; k++) {
+			uint8_t c = span_lower(s[k]);
+
+			score += strchr(" etaoinsr", c) != NULL && c != 0 ? 1
+				 : c >= 'a' && c <= 'z'                   ? 2
+				 : c >= '0' && c <= '9'                   ? 3
+									  : 4;
+		}
+		if (score > best) {
+			best = score;
+			at = i;
+		}
+	}
+	return (uint8_t)at;
+}
+
+static void link_load(const struct ruleset *rs, const struct image_link *il, struct link *l)
+{
+	const struct image_match *m = rs->matches + il->match, *a = m + il->anchor;
+	const bool pcre = m[il->n_matches - 1].type == IMAGE_PCRE;
+
+	*l = (struct link){
+		.m = m,
+		.first = il->match,
+		.n = (uint16_t)(il->n_matches - pcre),
+		.with_pcre = pcre,
+		.needle = rs->blobs + a->blob_off,
+		.len = (uint16_t)a->len,
+		.nocase = (a->flags & IMAGE_NOCASE) != 0,
+		.negated = (m->flags & IMAGE_NEGATED) != 0,
+		.back = (uint32_t)image_link_span(m, il->anchor + 1u),
+		.span = (uint32_t)image_link_span(m, il->n_matches),
+		.pos_max = INT64_MAX,
+	};
+	l->at_end = (m[l->n - 1].flags & IMAGE_ENDSWITH) != 0;
+	l->ahead = l->span - l->back;
+	l->rare = rarest_bytes(l->needle, l->len);
+	if ((m->flags & IMAGE_OFFSET) != 0)
+		l->pos_min = m->offset;
+	if ((m->flags & IMAGE_DISTANCE) != 0)
+		l->pos_min = m->distance;
+	if ((m->flags & IMAGE_DEPTH) != 0)
+		l->pos_max = l->pos_min + m->depth;
+	if ((m->flags & IMAGE_WITHIN) != 0)
+		l->pos_max = l->pos_min + m->within;
+	if (l->pos_min < 0)
+		l->pos_min = 0;
+}
+
+static int links_load(struct ruleset *rs)
+{
+	const struct image_link *il = IMAGE_AT(rs->img, struct image_link, IMAGE_LINKS);
+
+	rs->links = calloc(rs->n_links + 1, sizeof(*rs->links));
+	if (rs->links == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rs->n_links; i++)
+		link_load(rs, &il[i], &rs->links[i]);
 	return 0;
 }
 
@@ -272,6 +342,8 @@ static int load(const void *image, bool mapped, uint64_t len, const uint8_t want
 	if (err == 0)
 		err = pcre_load(rs, ret_diag);
 	if (err == 0)
+		err = links_load(rs);
+	if (err == 0)
 		err = transforms_load(rs, ret_diag);
 	if (err < 0)
 		goto fail;
@@ -351,6 +423,7 @@ void ruleset_free(struct ruleset *rs)
 	for (uint32_t i = 0; rs->transform_pcre != NULL && i < rs->n_transforms; i++)
 		pcre2_code_free(rs->transform_pcre[i]);
 	free(rs->transform_pcre);
+	free(rs->links);
 	image_free(rs);
 	free(rs);
 }

@@ -30,6 +30,24 @@ struct stream_pool {
 	uint32_t n, cap;
 };
 
+// A link as the engine uses it (struct image_link), lengths computed once.
+struct link {
+	const struct image_match *m;
+	const uint8_t *needle; // the anchor
+	int64_t pos_min,
+		pos_max; // the first content lies within [pos_min, pos_max), offsets of the buffer
+	uint32_t first;  // index of m[0] in the rule set
+	uint32_t back;   // most bytes from the link's start to the anchor's end
+	uint32_t ahead;  // most bytes from there to the end of the last content
+	uint32_t span;   // both
+	uint16_t n;      // contents
+	uint16_t len;    // of the anchor
+	uint8_t rare;    // where its rarest three bytes begin
+	bool nocase, negated;
+	bool at_end;    // only the buffer's end decides it
+	bool with_pcre; // m[n] must match behind the contents
+};
+
 // What one worker changes. Only in_use is read by another thread.
 struct ruleset_worker {
 	_Alignas(64) _Atomic uint64_t in_use; // worker / main / relaxed
@@ -55,6 +73,7 @@ struct ruleset {
 	const struct image_cond *conds;
 	const struct image_match *matches;
 	const struct image_term *terms;
+	struct link *links;
 	const struct image_sig *sigs;
 	const struct image_owner *owners;
 	const struct state_op_record *state;
@@ -64,7 +83,7 @@ struct ruleset {
 	const struct image_port *ports;
 	const struct image_db *dbs;
 	const uint8_t *blobs;
-	uint32_t n_rules, n_dbs, n_matches;
+	uint32_t n_rules, n_dbs, n_matches, n_links;
 	hs_database_t **db;
 	pcre2_code **pcre;           // per match, NULL for contents
 	pcre2_code **transform_pcre; // per transform, NULL for all but pcrexform

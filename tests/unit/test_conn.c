@@ -21,7 +21,7 @@ struct world {
 	struct counters counters;
 	struct detect detect;
 	struct http_parser parser;
-	struct pool gathers, inspects, actives, cells, windows;
+	struct pool gathers, inspects, actives, watches, watchsets, cells, windows;
 	struct conn_ctx conn;
 	struct ring hits, events;
 	struct flow flow;
@@ -30,6 +30,8 @@ struct world {
 	_Alignas(64) uint8_t gather[2][HTTP_GATHER_BYTES];
 	struct inspect inspect_room[OBJECTS];
 	struct active active_room[OBJECTS];
+	struct watch watch_room[OBJECTS];
+	struct watchset set_room[OBJECTS];
 	uint8_t cell_room[OBJECTS][TCP_SEG_BYTES], window_room[4][DETECT_WINDOW_BYTES + 64];
 	struct hit hit_room[OBJECTS];
 	struct event event_room[OBJECTS];
@@ -44,6 +46,8 @@ static int setup(void **state)
 	memset(w, 0, sizeof(*w));
 	pool_init(&w->gathers, w->gather, 2, HTTP_GATHER_BYTES);
 	pool_init(&w->inspects, w->inspect_room, OBJECTS, sizeof(struct inspect));
+	pool_init(&w->watches, w->watch_room, OBJECTS, sizeof(struct watch));
+	pool_init(&w->watchsets, w->set_room, OBJECTS, sizeof(struct watchset));
 	pool_init(&w->actives, w->active_room, OBJECTS, sizeof(struct active));
 	pool_init(&w->cells, w->cell_room, OBJECTS, TCP_SEG_BYTES);
 	pool_init(&w->windows, w->window_room, 4, DETECT_WINDOW_BYTES + 64);
@@ -52,6 +56,8 @@ static int setup(void **state)
 	w->detect.hits = &w->hits;
 	w->detect.inspects = &w->inspects;
 	w->detect.actives = &w->actives;
+	w->detect.watches = &w->watches;
+	w->detect.watchsets = &w->watchsets;
 	w->detect.cells = &w->cells;
 	w->detect.gathers = &w->gathers;
 	w->detect.windows = &w->windows;
@@ -213,8 +219,8 @@ static void test_alt_hits(void **state)
 	assert_int_equal(ring_count(&w->hits), 5);
 	assert_int_equal(w->counters.v[CNT_HTTP_ALT_BYTES], 8 + 6 + 12 + 26);
 	conn_close(&w->conn, &w->flow, true);
-	assert_int_equal(w->inspects.used + w->actives.used + w->gathers.used + w->cells.used +
-				 w->windows.used,
+	assert_int_equal(w->inspects.used + w->actives.used + w->watches.used + w->watchsets.used +
+				 w->gathers.used + w->cells.used + w->windows.used,
 			 0);
 	ruleset_free(rs);
 }
@@ -248,7 +254,9 @@ static void test_alt_starved(void **state)
 	assert_int_equal(w->counters.v[CNT_HTTP_ALT_LIMIT], 3);
 	assert_int_equal(w->flow.http->alt_bytes, CONN_ALT_BYTES_MAX);
 	conn_close(&w->conn, &w->flow, false);
-	assert_int_equal(w->inspects.used + w->actives.used + w->gathers.used, 0);
+	assert_int_equal(w->inspects.used + w->actives.used + w->watches.used + w->watchsets.used +
+				 w->gathers.used,
+			 0);
 	alt(w, "other-body"); // nothing is left to be read
 	ruleset_free(rs);
 }

@@ -313,17 +313,40 @@ static void test_records(void **state)
 		spoil8(s, "terms", RECORD(image_cond, IMAGE_CONDS, i, n_terms),
 		       IMAGE_TERMS_PER_COND_MAX + 1);
 		spoil32(s, "terms", RECORD(image_cond, IMAGE_CONDS, i, term), 1000);
-		spoil32(s, "database", RECORD(image_cond, IMAGE_CONDS, i, db), h->selftest[0]);
-		spoil32(s, "database", RECORD(image_cond, IMAGE_CONDS, i, db), 1000);
 		if (!head && conds[i].n_matches > 0) {
 			spoil8(s, "terms besides matches",
 			       RECORD(image_cond, IMAGE_CONDS, i, n_terms), 1);
 		} else if (!head && conds[i].mode != IMAGE_COND_EXACT) {
 			spoil8(s, "terms", RECORD(image_cond, IMAGE_CONDS, i, n_terms), 0);
-			spoil32(s, "database", RECORD(image_cond, IMAGE_CONDS, i, db), IMAGE_NONE);
-			spoil32(s, "always-on database as its own",
-				RECORD(image_cond, IMAGE_CONDS, i, db), h->db[BUF_FILE_DATA][0]);
 		}
+	}
+	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_term, IMAGE_TERMS); i++) {
+		const struct image_term *t = IMAGE_AT(h, struct image_term, IMAGE_TERMS) + i;
+
+		spoil32(s, "links", RECORD(image_term, IMAGE_TERMS, i, link), 1000);
+		spoil32(s, "links", RECORD(image_term, IMAGE_TERMS, i, n_links), 1000);
+		spoil32(s, "database", RECORD(image_term, IMAGE_TERMS, i, db), h->selftest[0]);
+		spoil32(s, "database", RECORD(image_term, IMAGE_TERMS, i, db), 1000);
+		spoil32(s, "always-on database as its own", RECORD(image_term, IMAGE_TERMS, i, db),
+			h->db[BUF_FILE_DATA][0]);
+		if (t->n_links == 0)
+			spoil32(s, "nothing to look for", RECORD(image_term, IMAGE_TERMS, i, db),
+				IMAGE_NONE);
+	}
+	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_link, IMAGE_LINKS); i++) {
+		const struct image_link *l = IMAGE_AT(h, struct image_link, IMAGE_LINKS) + i;
+		const uint64_t last = l->match + l->n_matches - 1u;
+
+		spoil32(s, "matches", RECORD(image_link, IMAGE_LINKS, i, match), 1000);
+		spoil8(s, "anchor", RECORD(image_link, IMAGE_LINKS, i, anchor) + 1, 1);
+		spoil8(s, "matches", RECORD(image_link, IMAGE_LINKS, i, n_matches), 0);
+		spoil8(s, "matches", RECORD(image_link, IMAGE_LINKS, i, n_matches) + 1, 255);
+		spoil8(s, "a link of a number", RECORD(image_match, IMAGE_MATCHES, last, type),
+		       IMAGE_SIZE);
+		if (l->n_matches == 1)
+			continue;
+		spoil32(s, "distance", RECORD(image_match, IMAGE_MATCHES, last, distance), -1);
+		spoil32(s, "within", RECORD(image_match, IMAGE_MATCHES, last, within), 1 << 20);
 	}
 	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_match, IMAGE_MATCHES); i++) {
 		const struct image_match *m = &IMAGE_AT(h, struct image_match, IMAGE_MATCHES)[i];

@@ -1,0 +1,729 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The terms of rules that are awake, one link after the other (rules/plan.h).
+//
+// A watch is one term in progress: it looks for the anchor of its next link. All watches of a stream are searched for in one
+// pass over the new bytes (engine/teddy.h). Where an anchor stands, the link's contents are verified around it on the retained
+// window, as soon as as many bytes have come as the link can take. The first of the links that hold, the one that ends
+// earliest, leaves most room to the next one: nothing is tried twice. Expressions have a Hyperscan stream of their own.
+//
+// Work is bounded: verification is paid from a budget that grows with the bytes seen; when a body has spent it, its
+// watches are given up, counted.
+#include "dataplane/engine/detect_impl.h"
+
+#include <string.h>
+
+enum {
+	COST_CANDIDATE = 4, // in bytes scanned
+	COST_VERIFY = 64,
+	COST_PER_BYTE = 8, // verified bytes for one scanned byte's price
+};
+
+static uint64_t window_start(const struct inspect *in, enum detect_stream s)
+{
+	return in->offset[s] - in->window_len[s];
+}
+
+static const uint8_t *window_at(const struct inspect *in, enum detect_stream s, uint64_t offset)
+{
+	return in->window[s] + (offset - window_start(in, s));
+}
+
+static const struct image_term *term_of(const struct inspect *in, const struct active *a,
+					const struct watch *w, enum detect_stream s)
+{
+	const struct image_rule *r = &in->rs->rules[a->rule];
+
+	return &in->rs->terms[in->rs->conds[r->cond + a->cond[s]].term + w->term];
+}
+
+static const struct link *link_of(const struct inspect *in, const struct active *a,
+				  const struct watch *w, enum detect_stream s)
+{
+	return &in->rs->links[term_of(in, a, w, s)->link + w->link];
+}
+
+// ---- verification ----
+
+struct attempt {
+	const struct ruleset *rs;
+	struct ruleset_worker *w;
+	const struct link *l;
+	struct span bytes; // of the window, from offset start on
+	uint64_t start;
+	bool at_end;
+	bool more; // a pcre needs bytes that have not come
+	uint32_t steps;
+	struct counters *c;
+};
+
+// The pcre behind the contents.
+static bool pcre_holds(struct attempt *t, uint64_t at)
+{
+	const struct span rest = span_from(t->bytes, (size_t)(at - t->start));
+	int rc;
+
+	if (rest.len == 0 && !t->at_end) {
+		t->more = true; // PCRE2 takes no bytes at all for no match
+		return false;
+	}
+	rc = pcre2_match(t->rs->pcre[t->l->first + t->l->n],
+			 rest.len > 0 ? rest.data : (const uint8_t *)"", rest.len, 0,
+			 t->at_end ? 0 : PCRE2_PARTIAL_HARD, t->w->match, t->w->match_ctx);
+	if (rc == PCRE2_ERROR_PARTIAL)
+		t->more = true;
+	else if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
+		t->c->v[CNT_PCRE_LIMIT]++;
+	return rc >= 0;
+}
+
+// Content i somewhere in [from, to), offsets of the buffer, and the ones behind it. The end of the last one, or 0.
+static uint64_t contents_find(struct attempt *t, uint32_t i, uint64_t from, uint64_t to)
+{
+	const struct image_match *m = &t->l->m[i];
+	const uint64_t end = t->start + t->bytes.len;
+	const bool endswith = (m->flags & IMAGE_ENDSWITH) != 0;
+
+	if (from < t->start)
+		from = t->start;
+	if (endswith && to < end)
+		return 0;
+	if (to > end)
+		to = end;
+	if (endswith && to >= m->len && to - m->len > from)
+		from = to - m->len;
+	while (from + m->len <= to) {
+		int64_t at = eval_find(t->bytes, (size_t)(from - t->start), (size_t)(to - t->start),
+				       t->rs->blobs + m->blob_off, m->len,
+				       (m->flags & IMAGE_NOCASE) != 0);
+		uint64_t behind, found;
+
+		if (at < 0 || ++t->steps > EVAL_STEPS_MAX)
+			return 0;
+		behind = t->start + (uint64_t)at + m->len;
+		if (i + 1u < t->l->n) {
+			const struct image_match *next = m + 1;
+			uint64_t gap =
+				(next->flags & IMAGE_DISTANCE) != 0 ? (uint64_t)next->distance : 0;
+
+			found = contents_find(t, i + 1, behind + gap,
+					      behind + gap + (uint64_t)next->within);
+			if (found > 0)
+				return found;
+		} else if (!t->l->with_pcre || pcre_holds(t, behind)) {
+			return behind;
+		}
+		// Wait here: a later place could hold, but so may this one.
+		if (t->more)
+			return 0;
+		from = t->start + (uint64_t)at + 1;
+	}
+	return 0;
+}
+
+enum verdict {
+	LINK_NOT,
+	LINK_FOUND,
+	LINK_MORE,
+};
+
+// Is the link of w within [from, now)? *ret_end: where it ends.
+static enum verdict link_verify(struct detect *d, struct inspect *in, const struct active *a,
+				const struct watch *w, enum detect_stream s, uint64_t from,
+				bool at_end, uint64_t *ret_end)
+{
+	const struct link *l = link_of(in, a, w, s);
+	struct attempt t = {
+		.rs = in->rs,
+		.w = worker_of(d, in->rs),
+		.l = l,
+		.at_end = at_end,
+		.c = d->counters,
+	};
+	uint64_t to = UINT64_MAX;
+
+	if (from < w->floor)
+		from = w->floor;
+	if (from < window_start(in, s))
+		from = window_start(in, s);
+	if (w->link == 0) {
+		if (from < (uint64_t)l->pos_min)
+			from = (uint64_t)l->pos_min;
+		if (l->pos_max != INT64_MAX)
+			to = (uint64_t)l->pos_max;
+	}
+	if (from >= in->offset[s])
+		return LINK_NOT;
+	t.start = from;
+	t.bytes = span_of(window_at(in, s, from), (size_t)(in->offset[s] - from));
+	d->counters->v[CNT_VERIFIED]++;
+	in->budget -= COST_VERIFY + (int64_t)t.bytes.len / COST_PER_BYTE;
+	*ret_end = contents_find(&t, 0, from, to);
+	if (t.steps > EVAL_STEPS_MAX)
+		d->counters->v[CNT_EVAL_LIMIT]++;
+	if (*ret_end > 0)
+		return LINK_FOUND;
+	return t.more ? LINK_MORE : LINK_NOT;
+}
+
+// ---- the set of watches of a stream ----
+
+static struct watchset *set_of(struct detect *d, struct inspect *in, enum detect_stream s)
+{
+	struct watchset *set;
+
+	if (in->set[s] != NULL)
+		return in->set[s];
+	set = pool_get(d->watchsets);
+	if (set == NULL)
+		return NULL;
+	memset(set, 0, sizeof(*set));
+	set->due = UINT64_MAX;
+	for (int i = 0; i < TEDDY_BUCKETS; i++)
+		set->bucket[i] = POOL_NONE;
+	in->set[s] = set;
+	return set;
+}
+
+static void search_add(struct detect *d, struct inspect *in, struct watch *w, const struct link *l,
+		       enum detect_stream s)
+{
+	struct watchset *set = in->set[s];
+	uint8_t rare = l->rare + TEDDY_BYTES <= l->len ? l->rare : 0;
+
+	// Buckets by the literal, so that equal ones share one.
+	w->bucket = (uint8_t)((l->needle[rare] ^ l->needle[l->len - 1] * 7u) % TEDDY_BUCKETS);
+	w->next_in_bucket = set->bucket[w->bucket];
+	set->bucket[w->bucket] = pool_index(d->watches, w);
+	teddy_add(&set->teddy, w->bucket, l->needle + rare, (size_t)l->len - rare, l->nocase);
+	set->n_searched++;
+	if (l->len > set->longest)
+		set->longest = l->len;
+}
+
+static void search_remove(struct detect *d, struct inspect *in, struct watch *w,
+			  enum detect_stream s)
+{
+	struct watchset *set = in->set[s];
+	uint32_t *at;
+
+	if (w->bucket == WATCH_NO_BUCKET)
+		return;
+	for (at = &set->bucket[w->bucket]; *at != pool_index(d->watches, w);)
+		at = &((struct watch *)pool_at(d->watches, *at))->next_in_bucket;
+	*at = w->next_in_bucket;
+	w->bucket = WATCH_NO_BUCKET;
+	// The tables keep its bits: a few more candidates, until nothing is searched for.
+	if (--set->n_searched == 0)
+		memset(&set->teddy, 0, sizeof(set->teddy));
+}
+
+static void watch_free(struct detect *d, struct inspect *in, struct active *a, struct watch *w,
+		       enum detect_stream s)
+{
+	uint32_t *at = &a->watch[s];
+
+	search_remove(d, in, w, s);
+	if (w->own != NULL) {
+		ruleset_stream_put(in->rs, worker_of(d, in->rs), term_of(in, a, w, s)->db, w->own,
+				   NULL, NULL);
+		in->set[s]->n_own--;
+	}
+	while (*at != pool_index(d->watches, w))
+		at = &((struct watch *)pool_at(d->watches, *at))->next;
+	*at = w->next;
+	pool_put(d->watches, w);
+}
+
+void watch_close(struct detect *d, struct inspect *in, struct active *a, enum detect_stream s)
+{
+	while (a->watch[s] != POOL_NONE)
+		watch_free(d, in, a, pool_at(d->watches, a->watch[s]), s);
+}
+
+void watch_close_all(struct detect *d, struct inspect *in, struct active *a)
+{
+	for (int s = 0; s < DETECT_STREAM_N; s++)
+		watch_close(d, in, a, s);
+}
+
+void watch_drop(struct detect *d, struct inspect *in, enum detect_stream s)
+{
+	if (in->set[s] != NULL)
+		pool_put(d->watchsets, in->set[s]);
+	in->set[s] = NULL;
+}
+
+// ---- the way of one term ----
+
+static uint32_t terms_negated(const struct ruleset *rs, const struct image_cond *c)
+{
+	uint32_t bits = 0;
+
+	for (int i = 0; i < c->n_terms; i++)
+		if ((rs->terms[c->term + (uint32_t)i].flags & IMAGE_TERM_NEGATED) != 0)
+			bits |= 1u << i;
+	return bits;
+}
+
+// Do the terms of an open condition hold? at_end: nothing follows, so that absence counts.
+static bool terms_hold(const struct ruleset *rs, const struct image_cond *c, uint32_t terms,
+		       bool at_end)
+{
+	const uint32_t negated = terms_negated(rs, c), all = (1u << c->n_terms) - 1;
+
+	return (terms & negated) == 0 && (terms & ~negated) == (all & ~negated) &&
+	       (negated == 0 || at_end);
+}
+
+// It can never hold any more on this message.
+static void active_fail(struct detect *d, struct inspect *in, struct active *a)
+{
+	a->done = 1;
+	watch_close_all(d, in, a);
+}
+
+static void term_open(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		      struct active *a, enum detect_stream s, uint32_t term, uint64_t from);
+
+// Is a term one that is only searched for when the others have been found?
+static bool is_late(const struct image_term *t)
+{
+	return t->n_links == 0 && (t->flags & IMAGE_TERM_NEGATED) == 0;
+}
+
+// All terms but the late ones have been found: their expressions are searched for in what is retained and what comes.
+static void late_open(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		      struct active *a, enum detect_stream s, const struct image_cond *c)
+{
+	for (uint32_t i = 0; i < c->n_terms; i++) {
+		const struct image_term *t = &in->rs->terms[c->term + i];
+
+		if ((t->flags & IMAGE_TERM_NEGATED) == 0 && !is_late(t) &&
+		    (a->terms[s] & 1u << i) == 0)
+			return;
+	}
+	a->late_open[s] = 1;
+	for (uint32_t i = 0; i < c->n_terms && !a->done; i++)
+		if (is_late(&in->rs->terms[c->term + i]) && (a->terms[s] & 1u << i) == 0 &&
+		    (a->have & 1u << a->cond[s]) == 0)
+			term_open(d, in, m, a, s, i, a->late_from[s]);
+}
+
+static void cond_check(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		       struct active *a, enum detect_stream s, bool at_end)
+{
+	const struct image_rule *r = &in->rs->rules[a->rule];
+	const struct image_cond *c = &in->rs->conds[r->cond + a->cond[s]];
+
+	if (!terms_hold(in->rs, c, a->terms[s], at_end)) {
+		if (!at_end && !a->late_open[s])
+			late_open(d, in, m, a, s, c);
+		return;
+	}
+	a->have |= (uint16_t)(1u << a->cond[s]);
+	watch_close(d, in, a, s);
+	active_complete(d, in, m, a, c->buffer, a->end[s]);
+	if (a->done)
+		watch_close_all(d, in, a);
+}
+
+// The term of w holds. Frees w, or every watch of the rule.
+static void term_found(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		       struct active *a, struct watch *w, enum detect_stream s, uint64_t end)
+{
+	const bool negated = (term_of(in, a, w, s)->flags & IMAGE_TERM_NEGATED) != 0;
+
+	a->terms[s] |= 1u << w->term;
+	a->end[s] = end;
+	if (negated) {
+		active_fail(d, in, a);
+		return;
+	}
+	watch_free(d, in, a, w, s);
+	cond_check(d, in, m, a, s, false);
+}
+
+struct term_ctx {
+	bool found;
+	uint64_t end;
+};
+
+static int on_term(unsigned int id, unsigned long long from, unsigned long long to,
+		   unsigned int flags, void *vctx)
+{
+	struct term_ctx *ctx = vctx;
+
+	ctx->found = true;
+	ctx->end = to;
+	return 0;
+}
+
+// Feed the own stream of w; true: its expression matches.
+static bool own_feed(struct detect *d, struct inspect *in, struct watch *w, struct span data,
+		     uint64_t *ret_end)
+{
+	struct term_ctx ctx = {0};
+
+	if (data.len == 0)
+		return false;
+	d->counters->v[CNT_SCAN_CALLS]++;
+	d->counters->v[CNT_SCAN_BYTES] += data.len;
+	in->budget -= (int64_t)data.len;
+	if (hs_scan_stream(w->own, (const char *)data.data, (unsigned int)data.len, 0,
+			   worker_of(d, in->rs)->scratch, on_term, &ctx) != HS_SUCCESS)
+		d->counters->v[CNT_SCAN_FAILED]++;
+	*ret_end = w->own_from + ctx.end;
+	return ctx.found;
+}
+
+// Bytes that should be looked at are not retained any more: counted once per rule and message, and its hit says so.
+static void window_is_short(struct detect *d, struct active *a)
+{
+	d->counters->v[CNT_WINDOW_SHORT] += !a->short_window;
+	a->short_window = 1;
+}
+
+// The expression of w is searched for from its floor on. True: found already.
+static bool own_open(struct detect *d, struct inspect *in, struct active *a, struct watch *w,
+		     enum detect_stream s, uint64_t *ret_end)
+{
+	const struct image_term *t = term_of(in, a, w, s);
+	uint64_t from = w->floor;
+
+	if (from < window_start(in, s)) {
+		window_is_short(d, a);
+		if ((t->flags & IMAGE_TERM_FROM_START) != 0)
+			return false; // it would take the window's start for the buffer's
+		from = window_start(in, s);
+	}
+	w->own = ruleset_stream_get(in->rs, worker_of(d, in->rs), t->db);
+	if (w->own == NULL) {
+		d->counters->v[CNT_STREAMS_FULL]++;
+		return false;
+	}
+	in->set[s]->n_own++;
+	w->own_from = from;
+	if (from >= in->offset[s])
+		return false;
+	return own_feed(d, in, w, span_of(window_at(in, s, from), (size_t)(in->offset[s] - from)),
+			ret_end);
+}
+
+static void pend(struct inspect *in, struct watch *w, enum detect_stream s, uint64_t lo,
+		 uint64_t due)
+{
+	if (w->due == 0 || lo < w->lo)
+		w->lo = lo;
+	if (due > w->due)
+		w->due = due;
+	if (w->due < in->set[s]->due)
+		in->set[s]->due = w->due;
+}
+
+// Where a link that is not there yet can begin at the earliest.
+static uint64_t last_start(const struct inspect *in, const struct watch *w, const struct link *l,
+			   enum detect_stream s)
+{
+	uint64_t lo = in->offset[s] >= l->span ? in->offset[s] - l->span + 1 : 0;
+
+	return lo > w->floor ? lo : w->floor;
+}
+
+// The next link of w, or its expression: look at what has come, watch for the rest. May free w or all of a's watches.
+static void term_next(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		      struct active *a, struct watch *w, enum detect_stream s, bool at_end)
+{
+	const struct image_term *t = term_of(in, a, w, s);
+	uint64_t end;
+
+	for (;;) {
+		const struct link *l;
+		enum verdict v;
+		uint64_t lo;
+
+		w->lo = w->due = 0;
+		if (w->link == t->n_links) {
+			if (own_open(d, in, a, w, s, &end))
+				term_found(d, in, m, a, w, s, end);
+			else if (w->own == NULL)
+				active_fail(d, in, a);
+			return;
+		}
+		l = link_of(in, a, w, s);
+		if (w->link == 0 && w->floor < window_start(in, s))
+			window_is_short(d, a);
+		if (l->at_end && !at_end)
+			return;
+		lo = w->floor;
+		if (l->at_end && in->offset[s] - lo > l->span)
+			lo = in->offset[s] - l->span;
+		v = link_verify(d, in, a, w, s, lo, at_end, &end);
+		if (v == LINK_FOUND) {
+			w->floor = end;
+			if (++w->link == t->n_links && t->db == IMAGE_NONE) {
+				term_found(d, in, m, a, w, s, end);
+				return;
+			}
+			if (w->link < t->n_links)
+				w->floor += (uint64_t)in->rs->links[t->link + w->link].pos_min;
+			continue;
+		}
+		if (at_end)
+			return;
+		search_add(d, in, w, l, s);
+		if (v == LINK_MORE) {
+			pend(in, w, s, w->floor, in->offset[s] + 1);
+			return;
+		}
+		// What begins in the last bytes may go on in the next ones.
+		lo = last_start(in, w, l, s);
+		if (lo < in->offset[s])
+			pend(in, w, s, lo, in->offset[s] + l->span);
+		return;
+	}
+}
+
+// Bytes that were waited for have come (or will not): is there a link? May free w or all of a's watches.
+static void watch_decide(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			 struct active *a, struct watch *w, enum detect_stream s, bool at_end)
+{
+	const struct link *l = link_of(in, a, w, s);
+	const uint64_t now = in->offset[s], lo = w->lo, due = w->due;
+	const struct image_term *t = term_of(in, a, w, s);
+	enum verdict v;
+	uint64_t end;
+
+	if (lo < window_start(in, s))
+		window_is_short(d, a);
+	v = link_verify(d, in, a, w, s, lo, at_end, &end);
+	w->lo = w->due = 0;
+	if (v == LINK_FOUND) {
+		search_remove(d, in, w, s);
+		w->floor = end;
+		if (++w->link == t->n_links && t->db == IMAGE_NONE) {
+			term_found(d, in, m, a, w, s, end);
+			return;
+		}
+		if (w->link < t->n_links)
+			w->floor += (uint64_t)in->rs->links[t->link + w->link].pos_min;
+		term_next(d, in, m, a, w, s, at_end);
+	} else if (v == LINK_MORE) {
+		// A pcre is tried again when there is twice as much to look at.
+		pend(in, w, s, lo, now + (now - lo) + 1);
+	} else if (due > now && !at_end) {
+		// The window slides before all of it has come.
+		uint64_t last = last_start(in, w, l, s);
+
+		pend(in, w, s, last > lo ? last : lo, due);
+	}
+}
+
+static void give_up(struct detect *d, struct inspect *in)
+{
+	d->counters->v[CNT_WATCH_BUDGET]++;
+	in->flags |= INSPECT_BUDGET_SPENT;
+	for (uint32_t i = in->active; i != POOL_NONE;) {
+		struct active *a = pool_at(d->actives, i);
+
+		i = a->next;
+		if (a->watch[0] != POOL_NONE || a->watch[1] != POOL_NONE)
+			active_fail(d, in, a);
+	}
+}
+
+// Every watch that waits for no more than the bytes there are, or all that wait.
+static void decide_due(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		       enum detect_stream s, bool all, bool at_end)
+{
+	const uint64_t now = in->offset[s];
+
+	in->set[s]->due = UINT64_MAX;
+	for (uint32_t i = in->active; i != POOL_NONE;) {
+		struct active *a = pool_at(d->actives, i);
+
+		i = a->next;
+		for (uint32_t k = a->watch[s]; k != POOL_NONE && a->watch[s] != POOL_NONE;) {
+			struct watch *w = pool_at(d->watches, k);
+
+			k = w->next;
+			if (w->due == 0)
+				continue;
+			if (all || w->due <= now)
+				watch_decide(d, in, m, a, w, s, at_end);
+			else if (w->due < in->set[s]->due)
+				in->set[s]->due = w->due;
+		}
+	}
+}
+
+// ---- new bytes ----
+
+// An anchor stands at [end - len, end).
+static void anchor_found(struct detect *d, struct inspect *in, struct watch *w,
+			 const struct link *l, enum detect_stream s, uint64_t end)
+{
+	if (w->link == 0 && l->n == 1 &&
+	    (end - l->len < (uint64_t)l->pos_min || end > (uint64_t)l->pos_max))
+		return;
+	if (end - l->len < w->floor)
+		return;
+	pend(in, w, s, end > l->back ? end - l->back : 0, end + l->ahead);
+}
+
+static void bucket_check(struct detect *d, struct inspect *in, enum detect_stream s,
+			 unsigned int bucket, uint64_t at, uint64_t old_end)
+{
+	const struct watchset *set = in->set[s];
+
+	for (uint32_t k = set->bucket[bucket]; k != POOL_NONE;) {
+		struct watch *w = pool_at(d->watches, k);
+		struct active *a = pool_at(d->actives, w->active);
+		const struct link *l = link_of(in, a, w, s);
+		uint8_t rare = l->rare + TEDDY_BYTES <= l->len ? l->rare : 0;
+		uint64_t end = at - rare + l->len;
+
+		k = w->next_in_bucket;
+		in->budget -= COST_CANDIDATE;
+		if (at < rare + window_start(in, s) || end > in->offset[s] || end <= old_end)
+			continue;
+		if (eval_is_at(window_at(in, s, at - rare), l->needle, l->len, l->nocase))
+			anchor_found(d, in, w, l, s, end);
+	}
+}
+
+static void search(struct detect *d, struct inspect *in, enum detect_stream s, uint64_t old_end)
+{
+	const struct watchset *set = in->set[s];
+	const uint64_t start = window_start(in, s);
+	size_t at = 0, to = in->window_len[s];
+	uint8_t buckets;
+
+	if (old_end > start + set->longest)
+		at = (size_t)(old_end - start) - set->longest;
+	while ((at = teddy_next(&set->teddy, in->window[s], at, to, &buckets)) < to) {
+		for (; buckets != 0; buckets &= (uint8_t)(buckets - 1))
+			bucket_check(d, in, s, (unsigned int)__builtin_ctz(buckets), start + at,
+				     old_end);
+		at++;
+		if (in->budget < 0)
+			return;
+	}
+}
+
+void watch_data(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		enum detect_stream s, struct span data)
+{
+	struct watchset *set = in->set[s];
+
+	if (set == NULL)
+		return;
+	for (uint32_t i = in->active; i != POOL_NONE && set->n_own > 0;) {
+		struct active *a = pool_at(d->actives, i);
+
+		i = a->next;
+		for (uint32_t k = a->watch[s]; k != POOL_NONE && a->watch[s] != POOL_NONE;) {
+			struct watch *w = pool_at(d->watches, k);
+			uint64_t end;
+
+			k = w->next;
+			if (w->own != NULL && own_feed(d, in, w, data, &end))
+				term_found(d, in, m, a, w, s, end);
+		}
+	}
+	if (set->n_searched > 0 && in->window_len[s] > 0)
+		search(d, in, s, in->offset[s] - data.len);
+	if (set->due <= in->offset[s])
+		decide_due(d, in, m, s, false, false);
+	if (in->budget < 0)
+		give_up(d, in);
+}
+
+void watch_slide(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		 enum detect_stream s)
+{
+	if (in->set[s] != NULL && in->set[s]->due != UINT64_MAX)
+		decide_due(d, in, m, s, true, false);
+}
+
+// ---- opening and ending ----
+
+static void term_open(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		      struct active *a, enum detect_stream s, uint32_t term, uint64_t from)
+{
+	struct watch *w = pool_get(d->watches);
+
+	if (w == NULL) {
+		d->counters->v[CNT_WATCH_FULL]++;
+		active_fail(d, in, a);
+		return;
+	}
+	*w = (struct watch){
+		.next = a->watch[s],
+		.active = pool_index(d->actives, a),
+		.term = (uint8_t)term,
+		.bucket = WATCH_NO_BUCKET,
+		.floor = from,
+	};
+	a->watch[s] = pool_index(d->watches, w);
+	term_next(d, in, m, a, w, s, false);
+}
+
+void watch_open(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a,
+		uint32_t cond, uint64_t from)
+{
+	const struct image_cond *c = &in->rs->conds[in->rs->rules[a->rule].cond + cond];
+	const enum detect_stream s = stream_of(c);
+
+	if (a->cond[s] == cond || a->done || (in->flags & INSPECT_BUDGET_SPENT) != 0)
+		return; // it is awake already, or was
+	if (set_of(d, in, s) == NULL) {
+		d->counters->v[CNT_WATCH_FULL]++;
+		return;
+	}
+	d->counters->v[CNT_ACTIVATED]++;
+	a->cond[s] = (uint8_t)cond;
+	a->terms[s] = 0;
+	a->late_from[s] = from;
+	for (uint32_t i = 0; i < c->n_terms && !a->done; i++)
+		if (!is_late(&in->rs->terms[c->term + i]))
+			term_open(d, in, m, a, s, i, from);
+	if (!a->done && (a->have & 1u << cond) == 0 && !a->late_open[s])
+		late_open(d, in, m, a, s, c);
+}
+
+void watch_end(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a,
+	       enum detect_stream s)
+{
+	if (a->watch[s] == POOL_NONE && (a->cond[s] == ACTIVE_NO_COND || a->done))
+		return;
+	// Links first: behind one an expression may follow, whose stream is ended then.
+	for (uint32_t k = a->watch[s]; k != POOL_NONE && a->watch[s] != POOL_NONE;) {
+		struct watch *w = pool_at(d->watches, k);
+
+		k = w->next;
+		if (w->link == term_of(in, a, w, s)->n_links)
+			continue;
+		if (w->due > 0)
+			watch_decide(d, in, m, a, w, s, true);
+		else if (link_of(in, a, w, s)->at_end)
+			term_next(d, in, m, a, w, s, true);
+	}
+	for (uint32_t k = a->watch[s]; k != POOL_NONE && a->watch[s] != POOL_NONE;) {
+		struct watch *w = pool_at(d->watches, k);
+		struct term_ctx ctx = {0};
+		hs_stream_t *own = w->own;
+
+		k = w->next;
+		if (own == NULL)
+			continue;
+		w->own = NULL;
+		in->set[s]->n_own--;
+		ruleset_stream_put(in->rs, worker_of(d, in->rs), term_of(in, a, w, s)->db, own,
+				   on_term, &ctx);
+		if (ctx.found)
+			term_found(d, in, m, a, w, s, w->own_from + ctx.end);
+	}
+	// A buffer that never came satisfies nothing.
+	if (!a->done && (a->have & 1u << a->cond[s]) == 0 && in->offset[s] > 0)
+		cond_check(d, in, m, a, s, true);
+}

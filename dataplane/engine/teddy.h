@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Search for a handful of literals at once, the set of which changes while one searches.
+//
+// Each literal stands for three consecutive bytes of it and belongs to one of eight buckets. Six tables of sixteen bytes say
+// which buckets may have a byte with this low and that high half at the first, second and third place; a shuffle looks
+// sixteen bytes up at once (the idea of Hyperscan's Teddy). Adding a literal sets bits, which costs a few stores.
+#ifndef ENGINE_TEDDY_H
+#define ENGINE_TEDDY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	TEDDY_BUCKETS = 8,
+	TEDDY_BYTES = 3,
+	TEDDY_PAD = 34, // bytes that are read behind the end
+};
+
+struct teddy {
+	uint8_t lo[TEDDY_BYTES][16], hi[TEDDY_BYTES][16];
+};
+
+// bytes: the next n (at most TEDDY_BYTES) bytes of the literal, in lower case when case does not matter; where there are fewer
+// than three, anything may follow.
+void teddy_add(struct teddy *t, unsigned int bucket, const uint8_t *bytes, size_t n, int nocase);
+
+// First place in [from, to) of data where a bucket may match, or to. *ret_buckets: which ones. TEDDY_PAD bytes behind `to`
+// must be readable.
+size_t teddy_next(const struct teddy *t, const uint8_t *data, size_t from, size_t to,
+		  uint8_t *ret_buckets);
+
+#endif
