@@ -10,6 +10,8 @@ import socket
 import struct
 import zlib
 
+import wrap
+
 MSS = 1400
 BASE_TIME_US = 1_700_000_000_000_000
 STEP_US = 1000
@@ -76,7 +78,7 @@ TRANSFORMS = [
     ("chunked", lambda data, arg: chunked(data, int(arg or 1024))),
 ]
 BLOCK_OPTIONS = {name for name, _ in TRANSFORMS} | {"split", "seg", "send", "fin", "rst", "wait", "noack"}
-FLOW_OPTIONS = {"client", "server", "sport", "port", "vlan", "ipv6", "midstream", "isn", "only", "open"}
+FLOW_OPTIONS = {"client", "server", "sport", "port", "vlan", "ipv6", "midstream", "isn", "only", "open", "wrap", "link"}
 
 
 def options_of(text, known, line):
@@ -186,6 +188,7 @@ class Writer:
         server = o.get("server") or ("2001:db8::5" if self.ipv6 else "198.51.100.20")
         self.address = [socket.inet_pton(family, client), socket.inet_pton(family, server)]
         self.port = [int(o.get("sport") or 40000 + number), int(o.get("port") or 80)]
+        self.wrapper = wrap.Wrapper(o.get("wrap"), o.get("link"), flow.line, FlowError)
         self.vlan = [int(x) for x in o["vlan"].split(",")] if "vlan" in o else []
         isn = [int(x) for x in o["isn"].split(",")] if "isn" in o else [1000, 500000]
         self.seq = isn if len(isn) == 2 else isn * 2
@@ -219,14 +222,14 @@ class Writer:
             ip += src + dst
             ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
             self.ident[direction] += 1
-        mac = [b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02"]
-        ether = mac[1 - direction] + mac[direction]
+        tags = b""
         for i, tag in enumerate(self.vlan):
             outer = i == 0 and len(self.vlan) > 1
-            ether += struct.pack(">HH", 0x88A8 if outer else 0x8100, tag)
-        ether += struct.pack(">H", 0x86DD if self.ipv6 else 0x0800)
-        time = self.packets[-1][0] + STEP_US if self.packets else BASE_TIME_US
-        self.packets.append((time, ether + ip + tcp))
+            tags += struct.pack(">HH", 0x88A8 if outer else 0x8100, tag)
+        kind = wrap.IPV6 if self.ipv6 else wrap.IPV4
+        for frame in self.wrapper.frames(kind, ip + tcp, direction, tags):
+            time = self.packets[-1][0] + STEP_US if self.packets else BASE_TIME_US
+            self.packets.append((time, frame))
 
     def handshake(self):
         mss = struct.pack(">BBH", 2, 4, MSS)
@@ -276,8 +279,9 @@ def packets_of(flows, segment_bytes=0):
     return [(time, frame) for time, frame in packets if frame is not None]
 
 
-def pcap_of(packets):
-    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
+def pcap_of(packets, flows):
+    link = wrap.LINKS[flows[0].options.get("link") or "ethernet"][0] if flows else 1
+    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link)
     for time, frame in packets:
         out += struct.pack("<IIII", time // 1_000_000, time % 1_000_000, len(frame), len(frame)) + frame
     return out

@@ -105,7 +105,7 @@ def runs_of(folder, expected, scratch):
     for name, segment_bytes, counters in runs:
         path = os.path.join(scratch, f"{os.path.basename(folder)}-{segment_bytes}.pcap")
         with open(path, "wb") as out:
-            out.write(flowtext.pcap_of(flowtext.packets_of(flows, segment_bytes)))
+            out.write(flowtext.pcap_of(flowtext.packets_of(flows, segment_bytes), flows))
         result.append((name, path, counters))
     return result
 
