@@ -33,7 +33,7 @@ struct frag_datagram {
 	uint32_t tail_end; // end of the piece that was put last behind all others
 	uint32_t units;    // received
 	uint32_t pieces;   // of its source when its last piece came
-	bool has_first, has_last, is_conflict, is_far;
+	bool has_last, is_conflict, is_far;
 	uint32_t block[FRAG_BLOCKS_MAX]; // pool index or POOL_NONE
 };
 
@@ -369,10 +369,8 @@ static unsigned int piece_put(struct frag_table *t, struct frag_datagram *d,
 	if (end > d->tail_end)
 		d->tail_end = end;
 	d->units += to - from;
-	if (p->offset == 0) {
+	if (p->offset == 0)
 		d->first = *p;
-		d->has_first = true;
-	}
 	return NOTHING_WRONG;
 }
 
@@ -412,6 +410,7 @@ bool frag_take(struct frag_table *t, struct pkt_fragment *io_piece, uint64_t now
 	uint32_t end = io_piece->offset + (uint32_t)io_piece->data.len;
 	struct frag_datagram *d = find(t, io_piece, hash);
 	unsigned int wrong;
+	uint32_t units;
 
 	if (io_piece->more)
 		end &= ~(uint32_t)(UNIT_BYTES - 1); // IPv4 hosts leave the rest out
@@ -424,17 +423,21 @@ bool frag_take(struct frag_table *t, struct pkt_fragment *io_piece, uint64_t now
 	if (d == NULL)
 		return false;
 	distance_count(t, d);
+	units = d->units;
 	wrong = end_check(d, io_piece, end);
 	if (wrong == NOTHING_WRONG)
 		wrong = piece_put(t, d, io_piece, end);
-	if (wrong == NOTHING_WRONG && d->has_first && d->first.head_len + d->len > UINT16_MAX)
-		wrong = CNT_FRAG_TOO_LONG;
 	if (wrong != NOTHING_WRONG) {
 		drop(t, d, wrong);
 		return false;
 	}
-	if (!d->has_last || d->units != (d->len + UNIT_BYTES - 1) / UNIT_BYTES)
+	// A duplicate completes nothing, even if it is the first to say where the end is: Linux looks when it adds a piece.
+	if (d->units == units || !d->has_last || d->units != (d->len + UNIT_BYTES - 1) / UNIT_BYTES)
 		return false;
+	if (d->first.head_len + d->len > UINT16_MAX) {
+		drop(t, d, CNT_FRAG_TOO_LONG);
+		return false;
+	}
 	*ret_data = assemble(t, d);
 	*ret_conflict = d->is_conflict;
 	*io_piece = d->first;

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Write the seeds of fuzz_pkt (frames) and fuzz_http (a control byte and a stream) beside this script."""
+"""Write the seeds of fuzz_pkt (frames), fuzz_frag (pieces) and fuzz_http (a control byte and a stream) beside this script."""
 import pathlib
 import struct
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "golden"))
+
+import wrap
 SRC, DST = bytes([10, 0, 0, 1]), bytes([192, 0, 2, 7])
 SRC6 = bytes.fromhex("20010db8000000000000000000000001")
 DST6 = bytes.fromhex("20010db8000000000000000000000002")
@@ -41,6 +45,32 @@ def ether(payload, kind, tags=()):
     return b"\2" * 12 + tagged + struct.pack("!H", kind) + payload
 
 
+def wrapped():
+    """A segment in every wrapping that golden cases know."""
+    packets = [("", ipv4(tcp(SRC, DST, b"GET /")), 0x0800), ("6", ipv6(tcp(SRC6, DST6, b"GET /")), 0x86DD)]
+    wrap.Wrapper.numbers = iter(range(1, 1000))
+    for name in sorted(n[3:] for n in dir(wrap.Wrapper) if n.startswith("in_")):
+        for version, packet, kind in packets:
+            if version != "" and name in ("wccp",) or version == "" and name == "teredo":
+                continue
+            wrapper = wrap.Wrapper("frag:24" if name == "frag" else name, None, 0, ValueError)
+            yield "in_" + name + version, wrapper.frames(kind, packet, 0, b"")[0]
+
+
+def pieces():
+    """id and flags (0x40: more, 0x10: lengths by 16, 0x20: large offsets), offset / 8, length, which bytes."""
+    def piece(flags, offset, length, text=0):
+        return bytes([flags, offset >> 11, offset // 8 & 255, length, text])
+
+    yield "in_order", piece(0x40, 0, 16) + piece(0x40, 16, 8) + piece(0, 24, 3)
+    yield "backwards", piece(0, 24, 3) + piece(0x40, 16, 8) + piece(0x40, 0, 16)
+    yield "duplicate", piece(0x40, 0, 16) + piece(0x40, 8, 8, 9) + piece(0, 16, 3)
+    yield "overlap", piece(0x41, 0, 16) + piece(0x41, 8, 16) + piece(1, 16, 3)
+    yield "two_ends", piece(0x40, 0, 16) + piece(0, 24, 3) + piece(0, 24, 8)
+    yield "too_long", piece(0x30 | 2, 65528, 200) + piece(0x72, 0, 16)
+    yield "age", piece(0x43, 0, 16) + bytes([0x80, 0xFF, 1, 1, 0]) + piece(3, 16, 3)
+
+
 def frames():
     segment = tcp(SRC, DST, b"GET / HTTP/1.1\r\n\r\n")
     segment6 = tcp(SRC6, DST6, b"GET / HTTP/1.1\r\n\r\n")
@@ -63,6 +93,7 @@ def frames():
     yield "v6_150_headers", ether(ipv6(many + segment6, first=60), 0x86DD)
     yield "v6_fragment", ether(ipv6(b"\x06\0\0\x01\0\0\0\x07" + segment6, first=44), 0x86DD)
     yield "v6_auth", ether(ipv6(b"\x06\x04" + b"\0" * 22 + segment6, first=51), 0x86DD)
+    yield from wrapped()
     yield "arp", ether(b"\0\1\x08\0\6\4\0\1", 0x0806)
 
 
@@ -96,7 +127,8 @@ def streams():
 
 
 def main():
-    for folder, seeds in (("pkt", frames()), ("http", ((n, bytes([c]) + s) for n, c, s in streams()))):
+    http = ((n, bytes([c]) + s) for n, c, s in streams())
+    for folder, seeds in (("pkt", frames()), ("frag", pieces()), ("http", http)):
         (HERE / folder).mkdir(exist_ok=True)
         for name, data in seeds:
             (HERE / folder / name).write_bytes(data)
