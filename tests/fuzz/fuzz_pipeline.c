@@ -184,11 +184,15 @@ static void books(const struct fuzz *f)
 					   v[CNT_TCP_OOO_HELD]);
 	must(v[CNT_FLOW_CREATED] == v[CNT_FLOW_ACTIVE] + v[CNT_FLOW_CLOSED] + v[CNT_FLOW_TIMEOUT] +
 					    v[CNT_FLOW_EVICTED] + v[CNT_FLOW_SHUTDOWN]);
-	must(v[CNT_RX_PKTS] == v[CNT_PKT_TCP] + v[CNT_PKT_TRUNCATED] + v[CNT_PKT_SHORT] +
-				       v[CNT_PKT_NOT_IP] + v[CNT_PKT_VLAN_DEPTH] +
-				       v[CNT_PKT_BAD_IPV4] + v[CNT_PKT_BAD_IPV6] +
-				       v[CNT_PKT_FRAGMENT] + v[CNT_PKT_NOT_TCP] +
-				       v[CNT_PKT_BAD_TCP] + v[CNT_PKT_BAD_CSUM]);
+	must(v[CNT_RX_PKTS] ==
+	     v[CNT_PKT_TCP] + v[CNT_PKT_TRUNCATED] + v[CNT_PKT_SHORT] + v[CNT_PKT_NOT_IP] +
+		     v[CNT_PKT_VLAN_DEPTH] + v[CNT_PKT_TUNNEL_DEPTH] + v[CNT_PKT_BAD_IPV4] +
+		     v[CNT_PKT_BAD_IPV6] + v[CNT_PKT_FRAGMENT] + v[CNT_PKT_NOT_TCP] +
+		     v[CNT_PKT_BAD_TCP] + v[CNT_PKT_BAD_CSUM]);
+	must(v[CNT_FRAG_DATAGRAMS] == v[CNT_FRAG_ACTIVE] + v[CNT_FRAG_DONE] + v[CNT_FRAG_TIMEOUT] +
+					      v[CNT_FRAG_EVICTED] + v[CNT_FRAG_SOURCE_FULL] +
+					      v[CNT_FRAG_OVERLAP] + v[CNT_FRAG_BAD_END] +
+					      v[CNT_FRAG_TOO_LONG] + v[CNT_FRAG_SHUTDOWN]);
 	must(v[CNT_HITS] == f->hits + v[CNT_HITS_LOST]);
 	must(v[CNT_EVENTS] == f->events);
 	must(v[CNT_SCAN_FAILED] == 0 && v[CNT_APP_READ_AFTER_RELEASE] == 0);

@@ -124,6 +124,7 @@ static inline struct pipeline_conf kit_conf(void)
 		.heads = 4,
 		.inflaters = 4,
 		.windows = 4,
+		.fragments = 64,
 		.hits = 512,
 		.events = 256,
 		.event_mask = 1 << EVENT_HTTP | 1 << EVENT_FILEINFO,
@@ -216,13 +217,19 @@ static inline void kit_books(const struct kit *k)
 						     v[CNT_TCP_AFTER_FIN] + v[CNT_TCP_OOO_HELD]);
 	assert_int_equal(v[CNT_RX_PKTS], v[CNT_PKT_TCP] + v[CNT_PKT_TRUNCATED] + v[CNT_PKT_SHORT] +
 						 v[CNT_PKT_NOT_IP] + v[CNT_PKT_VLAN_DEPTH] +
-						 v[CNT_PKT_BAD_IPV4] + v[CNT_PKT_BAD_IPV6] +
-						 v[CNT_PKT_FRAGMENT] + v[CNT_PKT_NOT_TCP] +
-						 v[CNT_PKT_BAD_TCP] + v[CNT_PKT_BAD_CSUM]);
+						 v[CNT_PKT_TUNNEL_DEPTH] + v[CNT_PKT_BAD_IPV4] +
+						 v[CNT_PKT_BAD_IPV6] + v[CNT_PKT_FRAGMENT] +
+						 v[CNT_PKT_NOT_TCP] + v[CNT_PKT_BAD_TCP] +
+						 v[CNT_PKT_BAD_CSUM]);
 	assert_int_equal(v[CNT_PKT_TCP], v[CNT_PKT_IPV4] + v[CNT_PKT_IPV6]);
 	assert_int_equal(v[CNT_FLOW_CREATED], v[CNT_FLOW_ACTIVE] + v[CNT_FLOW_CLOSED] +
 						      v[CNT_FLOW_TIMEOUT] + v[CNT_FLOW_EVICTED] +
 						      v[CNT_FLOW_SHUTDOWN]);
+	assert_int_equal(v[CNT_FRAG_DATAGRAMS],
+			 v[CNT_FRAG_ACTIVE] + v[CNT_FRAG_DONE] + v[CNT_FRAG_TIMEOUT] +
+				 v[CNT_FRAG_EVICTED] + v[CNT_FRAG_SOURCE_FULL] +
+				 v[CNT_FRAG_OVERLAP] + v[CNT_FRAG_BAD_END] + v[CNT_FRAG_TOO_LONG] +
+				 v[CNT_FRAG_SHUTDOWN]);
 	assert_int_equal(v[CNT_HITS], k->n_hits + v[CNT_HITS_LOST]);
 	assert_int_equal(v[CNT_EVENTS], k->n_events);
 	assert_int_equal(v[CNT_APP_READ_AFTER_RELEASE], 0);
