@@ -109,7 +109,23 @@
 	X(TCP_GAP_BYTES, "tcp.gap_bytes", "bytes in skipped holes, not seen on the wire")          \
 	X(TCP_RST_IGNORED, "tcp.rst_ignored", "resets no host obeys")                              \
 	X(TCP_SYN_IGNORED, "tcp.syn_ignored", "SYNs inside an open connection")                    \
-	X(TCP_URGENT, "tcp.urgent", "segments with the urgent flag")                               \
+	X(TCP_OLD_TS, "tcp.old_timestamp_bytes",                                                   \
+	  "payload bytes with a timestamp older than the last one (PAWS)")                         \
+	X(TCP_BAD_ACK, "tcp.bad_ack_bytes",                                                        \
+	  "payload bytes with an acknowledgement too old for a host to accept")                    \
+	X(TCP_BESIDE, "tcp.beside",                                                                \
+	  "segments with data that Linux does not take: scanned as another reading")               \
+	X(TCP_AFTER_RST, "tcp.after_reset", "segments with data after a reset: read on")           \
+	X(TCP_DOUBTFUL, "tcp.doubtful",                                                            \
+	  "segments held back until it shows whether their receiver took them")                    \
+	X(TCP_FORGOTTEN, "tcp.forgotten",                                                          \
+	  "retransmissions whose first copy is not remembered: not compared")                      \
+	X(TCP_NO_HISTORY, "tcp.no_history",                                                        \
+	  "directions whose last bytes are not remembered: pool empty")                            \
+	X(TCP_ALT_LIMIT, "tcp.alternatives_skipped",                                               \
+	  "other readings not scanned: too many in a second")                                      \
+	X(TCP_URGENT, "tcp.urgent", "urgent bytes: read with and without them")                    \
+	X(TCP_URGENT_BYTES, "tcp.urgent_bytes", "urgent bytes taken out of their stream")          \
 	/* first bytes */                                                                          \
 	X(APP_HTTP_FLOWS, "app.http", "flows classified as HTTP")                                  \
 	X(APP_TLS_FLOWS, "app.tls", "flows released as TLS")                                       \

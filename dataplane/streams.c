@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One file per direction of a connection, DIR/SRC.SPORT-DST.DPORT.bin; a later connection on the same addresses and ports gets
-// ".2", ".3", ... before ".bin". Missing bytes are left out.
+// ".2", ".3", ... before ".bin". Missing bytes are left out. It has what a Linux host reads; what it does not read, or another
+// copy of what it does, is in a second file that ends in ".alt.bin".
 #include "dataplane/streams.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ enum {
 	FLOWS = 65536,
 	CELLS = 65536,
 	DATAGRAMS = 4096,
+	HISTORIES = 16384,
 	NAME_MAX_BYTES = 128,
 };
 
@@ -34,9 +36,10 @@ struct streams {
 	struct pkt_conf pkt_conf;
 	struct frag_table frags;
 	struct flow_table flows;
-	struct pool cells;
+	struct pool cells, pasts;
 	struct counters counters;
-	void *buckets, *records, *segments, *pieces;
+	struct tcp_ctx tcp;
+	void *buckets, *records, *segments, *histories, *pieces;
 	void *names; // tsearch tree of struct name
 	unsigned int (*number)
 		[DIR_N]; // per flow record: its number among those of its name, 0: no file yet
@@ -63,13 +66,15 @@ int streams_new(const char *dir, const struct pkt_conf *conf, struct streams **r
 	s->pkt_conf = *conf;
 	s->records = calloc(FLOWS, sizeof(struct flow));
 	s->segments = calloc(CELLS, TCP_SEG_BYTES);
+	s->histories = calloc(HISTORIES, TCP_HISTORY_BYTES);
+	s->tcp.scratch = calloc(1, TCP_SCRATCH_BYTES);
 	s->number = calloc(FLOWS, sizeof(*s->number));
 	if (posix_memalign(&s->buckets, 64, flow_buckets_bytes(FLOWS)) != 0)
 		s->buckets = NULL;
 	if (posix_memalign(&s->pieces, 64, frag_table_bytes(DATAGRAMS)) != 0)
 		s->pieces = NULL;
 	if (s->pieces == NULL || s->records == NULL || s->segments == NULL || s->number == NULL ||
-	    s->buckets == NULL) {
+	    s->buckets == NULL || s->histories == NULL || s->tcp.scratch == NULL) {
 		streams_free(s);
 		diag_set(ret_diag, NULL, 0, 0, "out of memory");
 		return -ENOMEM;
@@ -77,6 +82,10 @@ int streams_new(const char *dir, const struct pkt_conf *conf, struct streams **r
 	flow_table_init(&s->flows, s->buckets, s->records, FLOWS, 0);
 	frag_table_init(&s->frags, s->pieces, DATAGRAMS, 0, &s->counters);
 	pool_init(&s->cells, s->segments, CELLS, TCP_SEG_BYTES);
+	pool_init(&s->pasts, s->histories, HISTORIES, TCP_HISTORY_BYTES);
+	s->tcp.cells = &s->cells;
+	s->tcp.histories = &s->pasts;
+	s->tcp.counters = &s->counters;
 	*ret_streams = s;
 	return 0;
 }
@@ -134,7 +143,18 @@ static int write_all(int fd, struct span data)
 	return 0;
 }
 
-static void stream_write(struct streams *s, const struct flow *f, enum dir dir, struct span data)
+static void file_path(const struct streams *s, const char *base, unsigned int n, bool alt,
+		      char *out, size_t size)
+{
+	char number[16] = "";
+
+	if (n > 1)
+		snprintf(number, sizeof(number), ".%u", n);
+	snprintf(out, size, "%s/%s%s%s.bin", s->dir, base, number, alt ? ".alt" : "");
+}
+
+static void stream_write(struct streams *s, const struct flow *f, enum dir dir, struct span data,
+			 bool alt)
 {
 	char base[NAME_MAX_BYTES], path[sizeof(s->dir) + NAME_MAX_BYTES + 32];
 	bool first = s->number[pool_index(&s->flows.pool, f)][dir] == 0;
@@ -145,10 +165,11 @@ static void stream_write(struct streams *s, const struct flow *f, enum dir dir, 
 		return;
 	base_name(f, dir, base);
 	n = number_of(s, f, dir, base);
-	if (n <= 1)
-		snprintf(path, sizeof(path), "%s/%s.bin", s->dir, base);
-	else
-		snprintf(path, sizeof(path), "%s/%s.%u.bin", s->dir, base, n);
+	if (first) { // what an earlier run has left
+		file_path(s, base, n, !alt, path, sizeof(path));
+		unlink(path);
+	}
+	file_path(s, base, n, alt, path, sizeof(path));
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (first ? O_TRUNC : O_APPEND), 0600);
 	err = fd < 0 ? -errno : write_all(fd, data);
 	if (fd >= 0)
@@ -159,12 +180,15 @@ static void stream_write(struct streams *s, const struct flow *f, enum dir dir, 
 	}
 }
 
-static void drain(struct streams *s, struct tcp_reader *rd, const struct flow *f, enum dir dir)
+static void drain(struct streams *s, struct tcp_reader *rd, struct flow *f, enum dir dir)
 {
 	struct tcp_run run;
 
-	while (tcp_reader_next(rd, &run))
-		stream_write(s, f, dir, run.data);
+	while (tcp_reader_next(rd, &run)) {
+		stream_write(s, f, dir, span_from(run.data, run.context), run.reading != TCP_MAIN);
+		if (run.reading != TCP_ALT)
+			tcp_history_add(&s->tcp, &f->half[dir], run.data);
+	}
 }
 
 static void flow_close(struct streams *s, struct flow *f)
@@ -172,8 +196,9 @@ static void flow_close(struct streams *s, struct flow *f)
 	for (int dir = 0; dir < DIR_N; dir++) {
 		struct tcp_reader rd;
 
-		tcp_reader_flush(&rd, f, dir, &s->cells, &s->counters);
+		tcp_reader_flush(&rd, &s->tcp, f, dir);
 		drain(s, &rd, f, dir);
+		tcp_half_drop(&s->tcp, &f->half[dir]);
 	}
 	memset(s->number[pool_index(&s->flows.pool, f)], 0, sizeof(*s->number));
 	flow_del(&s->flows, f);
@@ -232,10 +257,15 @@ int streams_frame(struct streams *s, const struct frame *frame, struct diag *ret
 		verdict = tcp_track(f, &pkt, dir, &s->counters);
 	}
 	f->last_seen_ns = frame->ts_ns;
-	if (verdict != TCP_ACCEPT)
-		return 0;
-	tcp_reader_init(&rd, f, dir, &s->cells, &pkt, &s->counters);
-	drain(s, &rd, f, dir);
+	if (verdict != TCP_IGNORE) {
+		tcp_reader_init(&rd, &s->tcp, f, dir, &pkt, verdict);
+		drain(s, &rd, f, dir);
+	}
+	if (f->half[!dir].doubts > 0) {
+		tcp_reader_poll(&rd, &s->tcp, f, !dir);
+		drain(s, &rd, f, !dir);
+	}
+	tcp_history_acked(&s->tcp, &f->half[!dir], &f->half[dir]);
 	if (s->err < 0 && ret_diag != NULL)
 		*ret_diag = s->diag;
 	return s->err;
@@ -265,6 +295,8 @@ void streams_free(struct streams *s)
 	free(s->records);
 	free(s->segments);
 	free(s->pieces);
+	free(s->histories);
+	free(s->tcp.scratch);
 	free(s->number);
 	free(s);
 }

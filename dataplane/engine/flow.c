@@ -133,6 +133,7 @@ struct flow *flow_add(struct flow_table *t, const struct flow_key *key, uint32_t
 	for (int d = 0; d < DIR_N; d++) {
 		f->half[d].ooo_head = POOL_NONE;
 		f->half[d].prefix = POOL_NONE;
+		f->half[d].history = POOL_NONE;
 	}
 	b->tag[way] = tag_of(hash);
 	b->flow[way] = pool_index(&t->pool, f);

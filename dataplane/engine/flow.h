@@ -14,13 +14,22 @@
 struct http_conn;
 
 enum tcp_half_flag {
-	TCP_HALF_SYNCED = 1 << 0,   // next_seq is known
-	TCP_HALF_WSCALE = 1 << 1,   // window scaling was offered by this side
-	TCP_HALF_FIN_SEEN = 1 << 2, // fin_seq is set
-	TCP_HALF_FIN_DONE = 1 << 3, // everything up to the FIN was delivered
-	TCP_HALF_GAP = 1 << 4,      // bytes were skipped
-	TCP_HALF_ACK_SEEN = 1 << 5, // last_ack and window_edge are set
-	TCP_HALF_OFF = 1 << 6,      // inspection of this direction has ended
+	TCP_HALF_SYNCED = 1 << 0,     // next_seq is known
+	TCP_HALF_WSCALE = 1 << 1,     // window scaling was offered by this side
+	TCP_HALF_FIN_SEEN = 1 << 2,   // fin_seq is set
+	TCP_HALF_FIN_DONE = 1 << 3,   // everything up to the FIN was delivered
+	TCP_HALF_GAP = 1 << 4,        // bytes were skipped
+	TCP_HALF_ACK_SEEN = 1 << 5,   // last_ack and window_edge are set
+	TCP_HALF_SYN = 1 << 6,        // this side's SYN was seen
+	TCP_HALF_SENT = 1 << 7,       // sent_seq is set
+	TCP_HALF_TS = 1 << 8,         // timestamps: offered by this side; both have it: in use
+	TCP_HALF_SACK = 1 << 9,       // the same for selective acknowledgements
+	TCP_HALF_OTHER_ISN = 1 << 10, // fin_seq is another SYN's sequence number + 1
+	TCP_HALF_ODD = 1 << 11, // something was sent twice or out of order: remember what is read
+	TCP_HALF_UNSURE = 1 << 12,   // behind a hole that the receiver has not acknowledged
+	TCP_HALF_TRUST = 1 << 13,    // the other side is not seen whole: acks are no proof
+	TCP_HALF_URG = 1 << 14,      // urg_seq is to come
+	TCP_HALF_URG_HELD = 1 << 15, // the urgent byte was taken out, nothing was read behind it
 };
 
 // One direction: what its sender sent, as its receiver would take it.
@@ -30,13 +39,19 @@ struct tcp_half {
 	uint32_t fin_seq;     // sequence number of the FIN
 	uint32_t last_ack;    // highest ack this side sent
 	uint32_t window_edge; // last_ack + scaled window: the other side may send up to here
+	uint32_t sent_seq;    // highest end of what this side sent
+	uint32_t ts_recent;   // this side's timestamp, as its receiver remembers it
+	uint32_t urg_seq;     // of the urgent byte; with TCP_HALF_URG_HELD: that byte
 	uint32_t ooo_head;    // first queued segment (pool index) or POOL_NONE
-	uint32_t ooo_bytes;
-	uint32_t prefix; // cell with the first bytes of an undecided flow, or POOL_NONE
-	uint16_t ooo_count;
+	uint32_t prefix;      // cell with the first bytes of an undecided flow, or POOL_NONE
+	uint32_t history;     // what was read last (struct tcp_history), or POOL_NONE
+	uint16_t ooo_count;   // cells in the queue
+	uint16_t flags;       // enum tcp_half_flag
+	uint16_t window_max;  // largest window this side advertised, not scaled
 	uint8_t wscale;
-	uint8_t flags; // enum tcp_half_flag
+	uint8_t doubts; // queued segments that the host may not have taken
 };
+_Static_assert(sizeof(struct tcp_half) == 56, "");
 
 enum {
 	FLOW_ANOMALIES = 8, // that are told of one flow; more are only counted

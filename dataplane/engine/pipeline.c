@@ -89,6 +89,8 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->conn.txs, conf->messages, (sizeof(struct http_tx) + 63) & ~(size_t)63);
 	decode = carve(c, decode_memory(conf->inflaters) + PIPELINE_TAIL_BYTES);
 	xbits = conf->xbits == NULL ? carve(c, xbits_bytes(XBITS_ENTRIES_OWN)) : NULL;
+	pool_carve(c, &p->histories, conf->conns / 16 + 16, TCP_HISTORY_BYTES);
+	p->tcp.scratch = carve(c, TCP_SCRATCH_BYTES);
 	p->bounce = carve(c, BOUNCE_BYTES);
 	if (c->base == NULL)
 		return;
@@ -155,6 +157,10 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 		.tunnels_off = checked.tunnels_off,
 		.verify_checksums = checked.verify_checksums,
 	};
+	p->tcp.cells = &p->cells;
+	p->tcp.histories = &p->histories;
+	p->tcp.counters = &p->counters;
+	p->tcp.hash_key = checked.hash_key[0] ^ checked.hash_key[1];
 	p->parser.gathers = &p->gathers;
 	p->parser.counters = &p->counters;
 	p->detect.counters = &p->counters;
@@ -335,7 +341,7 @@ uint64_t pipeline_objects_in_use(const struct pipeline *p)
 	       p->cells.used + p->gathers.used + p->windows.used + p->inspects.used +
 	       p->actives.used + p->watches.used + p->watchsets.used + p->flowvars.used +
 	       p->conn.conns.used + p->conn.txs.used + decode_in_use(&p->conn.decode) +
-	       (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
+	       p->histories.used + (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
 }
 
 struct ring *pipeline_hits(struct pipeline *p)

@@ -10,9 +10,16 @@ enum {
 	// segments of a flow without a handshake that may fail to look like HTTP
 	TTL_DROP = 5, // routes change by less within a connection
 	MIDSTREAM_PROBES = 64,
+	// other readings of a worker: a tenth of what it scans when it has nothing else to do
+	ALT_BYTES_PER_SECOND = 16 << 20,
 };
 
 // ---- the end of a flow ----
+
+static bool is_released(const struct flow *f)
+{
+	return f->app == APP_TLS || f->app == APP_SSH || f->app == APP_OPAQUE;
+}
 
 static void prefix_drop(struct pipeline *p, struct tcp_half *h)
 {
@@ -33,7 +40,7 @@ static void flow_release(struct pipeline *p, struct flow *f, enum app_proto app)
 	p->counters.v[counter[app]]++;
 	f->app = (uint8_t)app;
 	for (int d = 0; d < DIR_N; d++) {
-		uint32_t held = tcp_half_drop(&f->half[d], &p->cells, &p->counters);
+		uint32_t held = tcp_half_drop(&p->tcp, &f->half[d]);
 
 		p->counters.v[CNT_TCP_RELEASED] += held;
 		f->released_bytes += held;
@@ -47,6 +54,7 @@ static void flow_release(struct pipeline *p, struct flow *f, enum app_proto app)
 }
 
 static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run);
+static void flow_alt(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run);
 
 // Everything readable of one side. Its first message may turn the flow round: the reader follows its side.
 static void flow_read(struct pipeline *p, struct flow *f, struct tcp_reader *rd, bool from_lo)
@@ -54,7 +62,14 @@ static void flow_read(struct pipeline *p, struct flow *f, struct tcp_reader *rd,
 	struct tcp_run run;
 
 	while (tcp_reader_next(rd, &run)) {
-		flow_run(p, f, flow_dir(f, from_lo), &run);
+		enum dir dir = flow_dir(f, from_lo);
+
+		if (run.anomaly != 0 && !is_released(f))
+			conn_anomaly(&p->conn, f, dir, run.anomaly);
+		if (run.reading == TCP_ALT)
+			flow_alt(p, f, dir, &run);
+		else
+			flow_run(p, f, dir, &run);
 		rd->half = &f->half[flow_dir(f, from_lo)];
 	}
 }
@@ -99,13 +114,15 @@ void pipeline_flow_close(struct pipeline *p, struct flow *f, enum flow_reason re
 	for (int i = 0; i < DIR_N; i++, from_lo = !from_lo) {
 		struct tcp_reader rd;
 
-		tcp_reader_flush(&rd, f, flow_dir(f, from_lo), &p->cells, &p->counters);
+		tcp_reader_flush(&rd, &p->tcp, f, flow_dir(f, from_lo));
 		flow_read(p, f, &rd, from_lo);
 	}
 	if (f->http != NULL)
 		conn_close(&p->conn, f, true);
-	for (int d = 0; d < DIR_N; d++)
+	for (int d = 0; d < DIR_N; d++) {
 		prefix_drop(p, &f->half[d]);
+		tcp_half_drop(&p->tcp, &f->half[d]); // the queue is empty
+	}
 	if (reason != FLOW_REASON_EVICTED && f->state == FLOW_CLOSING)
 		reason = FLOW_REASON_CLOSED;
 	p->counters.v[counter[reason]]++;
@@ -115,11 +132,6 @@ void pipeline_flow_close(struct pipeline *p, struct flow *f, enum flow_reason re
 }
 
 // ---- the first bytes ----
-
-static bool is_released(const struct flow *f)
-{
-	return f->app == APP_TLS || f->app == APP_SSH || f->app == APP_OPAQUE;
-}
 
 // What one side sent before the flow was decided goes to the parser first.
 static bool prefix_feed(struct pipeline *p, struct flow *f, enum dir dir)
@@ -226,11 +238,21 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 
 // ---- one run of stream bytes ----
 
+static void flow_remember(struct pipeline *p, struct flow *f, enum dir dir,
+			  const struct tcp_run *run)
+{
+	if (tcp_history_wanted(&f->half[dir], dir))
+		tcp_history_add(&p->tcp, &f->half[dir], run->data);
+}
+
 static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run)
 {
 	f->inspected_bytes += run->data.len;
-	if (f->app == APP_UNKNOWN && !flow_classify(p, f, &dir, run))
+	if (f->app == APP_UNKNOWN && !flow_classify(p, f, &dir, run)) {
+		if (f->app == APP_UNKNOWN)
+			flow_remember(p, f, dir, run);
 		return;
+	}
 	if (is_released(f)) {
 		// The flow was let go while this packet was being read; nothing looks at the rest of it.
 		f->inspected_bytes -= run->data.len;
@@ -242,7 +264,31 @@ static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const str
 	if (!conn_run(&p->conn, f, dir, run)) {
 		p->counters.v[CNT_HTTP_UPGRADED]++;
 		flow_release(p, f, APP_OPAQUE);
+	} else {
+		flow_remember(p, f, dir, run);
 	}
+}
+
+// Another reading of bytes, or bytes that no Linux host takes.
+static void flow_alt(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run)
+{
+	uint64_t second = p->conn.ts_ns / 1000000000;
+	enum app_side side;
+
+	if (f->app == APP_UNKNOWN && app_detect(run->data, &side) == APP_HTTP)
+		flow_becomes_http(p, f, &dir, side);
+	if (f->http == NULL)
+		return;
+	if (second != p->alt_second) {
+		p->alt_second = second;
+		p->alt_bytes = 0;
+	}
+	if (p->alt_bytes + run->data.len > ALT_BYTES_PER_SECOND) {
+		p->counters.v[CNT_TCP_ALT_LIMIT]++;
+		return;
+	}
+	p->alt_bytes += (uint32_t)run->data.len;
+	conn_alt(&p->conn, f, dir, run->data);
 }
 
 static void flow_finished(struct flow *f)
@@ -333,9 +379,11 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 			return;
 		}
 		dir = flow_dir(f, pkt->from_lo);
-		verdict = is_released(f) && f->state != FLOW_CLOSING
-				  ? TCP_ACCEPT
-				  : tcp_track(f, pkt, dir, &p->counters);
+		// Of a released flow only its end and the SYN behind it count.
+		verdict =
+			is_released(f) && (f->state != FLOW_CLOSING || (pkt->flags & TCP_SYN) == 0)
+				? TCP_ACCEPT
+				: tcp_track(f, pkt, dir, &p->counters);
 		if (verdict != TCP_NEW_FLOW || attempt > 0)
 			break;
 		p->counters.v[CNT_FLOW_REUSED]++;
@@ -349,18 +397,27 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 	f->pkts[dir]++;
 	f->bytes[dir] += pkt->frame_len;
 	p->counters.v[CNT_TCP_PAYLOAD] += pkt->payload.len;
-	if (verdict != TCP_ACCEPT)
-		return;
 	if (is_released(f)) {
-		packet_released(p, f, dir, pkt);
+		if (verdict == TCP_ACCEPT || verdict == TCP_DOUBT)
+			packet_released(p, f, dir, pkt);
 		return;
 	}
-	if (frame->tail_bytes < PIPELINE_TAIL_BYTES && pkt->payload.len > 0) {
-		memcpy(p->bounce, pkt->payload.data, pkt->payload.len);
-		pkt->payload.data = p->bounce;
-		p->counters.v[CNT_PKT_COPIED]++;
+	if (verdict != TCP_IGNORE) {
+		if (frame->tail_bytes < PIPELINE_TAIL_BYTES && pkt->payload.len > 0) {
+			memcpy(p->bounce, pkt->payload.data, pkt->payload.len);
+			pkt->payload.data = p->bounce;
+			p->counters.v[CNT_PKT_COPIED]++;
+		}
+		tcp_reader_init(&rd, &p->tcp, f, dir, pkt, verdict);
+		flow_read(p, f, &rd, pkt->from_lo);
 	}
-	tcp_reader_init(&rd, f, dir, &p->cells, pkt, &p->counters);
-	flow_read(p, f, &rd, pkt->from_lo);
+	// What waited for this side's answer. Its direction may have been turned round.
+	dir = flow_dir(f, !pkt->from_lo);
+	if (f->half[dir].doubts > 0) {
+		tcp_reader_poll(&rd, &p->tcp, f, dir);
+		flow_read(p, f, &rd, !pkt->from_lo);
+	}
+	if (f->half[dir].history != POOL_NONE)
+		tcp_history_acked(&p->tcp, &f->half[dir], &f->half[!dir]);
 	flow_finished(f);
 }

@@ -14,11 +14,15 @@ struct pipeline {
 	struct frag_table frags;
 	struct flow_table flows;
 	struct pool cells, gathers, windows, inspects, actives, watches, watchsets, flowvars;
+	struct pool histories;
+	struct tcp_ctx tcp;
 	struct detect detect;
 	struct http_parser parser;
 	struct conn_ctx conn;
 	struct ring hits, events;
 	uint64_t flow_ids;
+	uint64_t alt_second; // of the clock of packets
+	uint32_t alt_bytes;  // scanned as other readings in it
 	uint8_t *bounce;
 	struct evp_md_st *sha256;
 };

@@ -151,6 +151,8 @@ static void tcp_options(const uint8_t *p, size_t len, struct pkt *pkt)
 		} else if (p[0] == 8 && p[1] == 10) {
 			pkt->options |= PKT_HAS_TS;
 			pkt->tsval = be32(p + 2);
+		} else if (p[0] == 4 && p[1] == 2) {
+			pkt->options |= PKT_HAS_SACK;
 		} else if (p[0] == 19 && p[1] == 18) {
 			pkt->options |= PKT_HAS_MD5;
 		}
@@ -222,6 +224,7 @@ static inline enum counter tcp_step(const struct pkt_walk *w, const struct frame
 	pkt->ack = be32(tcp + 8);
 	pkt->flags = tcp[13];
 	pkt->window = be16(tcp + 14);
+	pkt->urg_ptr = be16(tcp + 18);
 	pkt->wscale = 0;
 	pkt->tsval = 0;
 	pkt->options = 0;

@@ -36,7 +36,8 @@ enum {
 enum pkt_option {
 	PKT_HAS_TS = 1 << 0,
 	PKT_HAS_WSCALE = 1 << 1,
-	PKT_HAS_MD5 = 1 << 2, // RFC 2385: no public server accepts it unasked
+	PKT_HAS_MD5 = 1 << 2,  // RFC 2385: no public server accepts it unasked
+	PKT_HAS_SACK = 1 << 3, // selective acknowledgements permitted
 };
 
 struct pkt {
@@ -46,7 +47,8 @@ struct pkt {
 	uint32_t tsval;
 	uint32_t frame_len;
 	uint16_t window; // as sent, not scaled
-	uint8_t flags;   // enum tcp_flag
+	uint16_t urg_ptr;
+	uint8_t flags; // enum tcp_flag
 	uint8_t wscale;
 	uint8_t options; // enum pkt_option
 	bool from_lo;    // the sender is the key's lo endpoint

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // TCP tracking and reassembly with Linux's semantics (the protected servers run Linux).
 //
-// tcp_track() judges a segment, tcp_reader_*() hands out what became readable in order:
+// tcp_track() judges a segment, tcp_reader_*() hands out what became readable:
 //   - bytes in order are handed out in place, in the frame
 //   - bytes out of order are copied into 2 KiB cells; overlapping copies resolve as in Linux's out-of-order queue:
 //     the lower start wins, at the same start the longer later one, and a later one replaces what it covers wholly
 //   - bytes in order win over queued ones; bytes handed out are final
-//   - a hole is skipped when the queue is full, when the receiver has acknowledged it and 32 segments wait behind it,
+//   - what a host takes or not depending on something not seen yet (an acknowledgement, a window) waits until it shows
+//   - a hole is skipped when the queue is full, when the receiver has acknowledged it and 32 cells wait behind it,
 //     or when the flow ends; the run says how many bytes are missing
+//   - the copy that loses, and what Linux does not take at all, is handed out as another reading of the stream, between
+//     the bytes that were read before and behind it
 #ifndef ENGINE_TCP_H
 #define ENGINE_TCP_H
 
@@ -15,62 +18,117 @@
 
 enum {
 	TCP_SEG_BYTES = 2048,
-	TCP_SEG_DATA = TCP_SEG_BYTES - 12,
+	TCP_SEG_DATA = TCP_SEG_BYTES - 24,
 	TCP_OOO_SEGS_MAX =
-		256, // per direction, 512 KiB at most: bounds the walk of an insert (SegmentSmack)
-	TCP_ACKED_SEGS =
-		32, // wait for so many segments behind an acknowledged hole: captures reorder
+		256, // cells per direction, 512 KiB at most: bounds the walk of an insert (SegmentSmack)
+	TCP_ACKED_SEGS = 32, // wait for so many cells behind an acknowledged hole: captures reorder
+	TCP_DOUBTS_MAX = 16, // per direction
+	TCP_HISTORY_BYTES = 4608,
+	TCP_CONTEXT = 512, // bytes around another reading
+	TCP_SCRATCH_BYTES = 65536 + 2 * TCP_CONTEXT + 64,
 };
 
+// A segment is a chain of cells; the first one stands in the queue.
 struct tcp_seg {
-	uint32_t next; // pool index or POOL_NONE, ascending seq
+	uint32_t next; // pool index of the next segment or POOL_NONE, ascending seq
+	uint32_t more; // the rest of this segment, or POOL_NONE
 	uint32_t seq;
-	uint16_t len;
-	uint16_t fin; // the sender's FIN follows the data
+	uint32_t ack;   // TCP_SEG_DOUBT: what it acknowledged
+	uint16_t total; // bytes from here to the segment's end
+	uint16_t len;   // bytes in this cell
+	uint8_t kind;   // enum tcp_seg_kind
+	uint8_t fin;    // the sender's FIN follows the segment
+	uint8_t pad[2];
 	uint8_t data[TCP_SEG_DATA];
 };
 _Static_assert(sizeof(struct tcp_seg) == TCP_SEG_BYTES, "");
 
+enum tcp_seg_kind {
+	TCP_SEG_LIVE,
+	TCP_SEG_LOSER, // differs from a live one that covers it: another reading, once that was read
+	TCP_SEG_DOUBT, // live when the receiver acknowledges it, or its own ack or place turns out right
+	TCP_SEG_SYN, // the same, of data in a SYN
+};
+
+// What the pipeline lends to TCP.
+struct tcp_ctx {
+	struct pool *cells;     // TCP_SEG_BYTES
+	struct pool *histories; // TCP_HISTORY_BYTES
+	struct counters *counters;
+	uint8_t *scratch; // TCP_SCRATCH_BYTES: another reading is put together here
+	uint64_t hash_key;
+};
+
 enum tcp_verdict {
 	TCP_ACCEPT,   // read it
-	TCP_IGNORE,   // the host does not take it; counted
-	TCP_NEW_FLOW, // a SYN on a closed connection: close this flow, start another
+	TCP_DOUBT,    // read it when it shows that the host did
+	TCP_BESIDE,   // the host does not take it: another reading; counted
+	TCP_IGNORE,   // nothing to read
+	TCP_NEW_FLOW, // it belongs to another connection: close this flow, start another
 };
 
 // Update state, windows and acks of f from pkt, sent in direction dir.
 enum tcp_verdict tcp_track(struct flow *f, const struct pkt *pkt, enum dir dir,
 			   struct counters *counters);
 
+enum tcp_reading {
+	TCP_MAIN,     // what Linux reads
+	TCP_DOUBTFUL, // goes on in the stream, though Linux may not have read it
+	TCP_ALT,      // another reading, beside the stream
+};
+
 // What became readable. data is valid until the next call with the same reader.
 struct tcp_run {
-	struct span data;   // may be empty
-	uint64_t gap_bytes; // missing before data
-	bool fin;           // the stream ends after data
+	struct span data;     // may be empty
+	uint64_t gap_bytes;   // missing before data
+	bool fin;             // the stream ends after data
+	uint8_t reading;      // enum tcp_reading
+	uint16_t context;     // TCP_ALT: bytes of data that were handed out before
+	enum counter anomaly; // what to say about it; 0: nothing
 };
 
 struct tcp_reader {
+	const struct tcp_ctx *x;
+	struct flow *f;
 	struct tcp_half *half;
-	struct pool *pool;
-	struct counters *counters;
-	struct span now;  // readable in place
+	struct span cur;  // being read; not counted yet
 	struct span late; // in place, but behind the queue
+	struct span alt;
+	uint64_t gap;
 	uint32_t late_seq;
-	uint32_t release; // cell handed out last
-	bool now_fin, late_fin, skip_holes, acked;
+	uint32_t release;     // cell of cur, or POOL_NONE
+	enum counter anomaly; // of alt
+	uint16_t context;
+	bool cur_fin, late_fin, skip_holes, acked, doubtful, urg_inline;
+	uint8_t urg_byte;
 };
 
-// pkt must have been accepted. Copies what is out of order.
-void tcp_reader_init(struct tcp_reader *rd, struct flow *f, enum dir dir, struct pool *pool,
-		     const struct pkt *pkt, struct counters *counters);
+// verdict: TCP_ACCEPT, TCP_DOUBT or TCP_BESIDE, from tcp_track(). Copies what is out of order.
+void tcp_reader_init(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow *f, enum dir dir,
+		     const struct pkt *pkt, enum tcp_verdict verdict);
+
+// Something was learned from the other side: what waited for it becomes readable. Cheap to skip: only useful with
+// half[dir].doubts > 0.
+void tcp_reader_poll(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow *f, enum dir dir);
 
 // Flow ends: everything queued becomes readable, holes skipped.
-void tcp_reader_flush(struct tcp_reader *rd, struct flow *f, enum dir dir, struct pool *pool,
-		      struct counters *counters);
+void tcp_reader_flush(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow *f, enum dir dir);
 
 // True and *ret_run, or false: all read (the reader holds nothing then).
 bool tcp_reader_next(struct tcp_reader *rd, struct tcp_run *ret_run);
 
-// Free the queue of a direction without reading it. Returns the bytes that were held.
-uint32_t tcp_half_drop(struct tcp_half *h, struct pool *pool, struct counters *counters);
+// Remember a run that was inspected, until it is acknowledged, so that another copy of it can be told from the same one. Clean
+// streams of servers cost nothing: there it begins with the first segment that is out of order or repeated.
+static inline bool tcp_history_wanted(const struct tcp_half *h, enum dir dir)
+{
+	return dir == DIR_TO_SERVER || (h->flags & TCP_HALF_ODD) != 0;
+}
+void tcp_history_add(const struct tcp_ctx *x, struct tcp_half *h, struct span data);
+
+// The other side has sent something: forget what it has acknowledged, if that is all.
+void tcp_history_acked(const struct tcp_ctx *x, struct tcp_half *h, const struct tcp_half *peer);
+
+// Free the queue and the history of a direction without reading them. Returns the bytes that were queued.
+uint32_t tcp_half_drop(const struct tcp_ctx *x, struct tcp_half *h);
 
 #endif

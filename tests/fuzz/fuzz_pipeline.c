@@ -180,8 +180,9 @@ static void books(const struct fuzz *f)
 
 	must(v[CNT_TCP_PAYLOAD] == v[CNT_TCP_DELIVERED] + v[CNT_TCP_RELEASED] +
 					   v[CNT_TCP_DUPLICATE] + v[CNT_TCP_OUT_OF_WINDOW] +
-					   v[CNT_TCP_IGNORED] + v[CNT_TCP_AFTER_FIN] +
-					   v[CNT_TCP_OOO_HELD]);
+					   v[CNT_TCP_IGNORED] + v[CNT_TCP_OLD_TS] +
+					   v[CNT_TCP_BAD_ACK] + v[CNT_TCP_URGENT_BYTES] +
+					   v[CNT_TCP_AFTER_FIN] + v[CNT_TCP_OOO_HELD]);
 	must(v[CNT_FLOW_CREATED] == v[CNT_FLOW_ACTIVE] + v[CNT_FLOW_CLOSED] + v[CNT_FLOW_TIMEOUT] +
 					    v[CNT_FLOW_EVICTED] + v[CNT_FLOW_SHUTDOWN]);
 	must(v[CNT_RX_PKTS] ==

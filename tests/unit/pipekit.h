@@ -211,10 +211,11 @@ static inline void kit_books(const struct kit *k)
 {
 	const uint64_t *v = pipeline_counters(k->p)->v;
 
-	assert_int_equal(v[CNT_TCP_PAYLOAD], v[CNT_TCP_DELIVERED] + v[CNT_TCP_RELEASED] +
-						     v[CNT_TCP_DUPLICATE] +
-						     v[CNT_TCP_OUT_OF_WINDOW] + v[CNT_TCP_IGNORED] +
-						     v[CNT_TCP_AFTER_FIN] + v[CNT_TCP_OOO_HELD]);
+	assert_int_equal(v[CNT_TCP_PAYLOAD],
+			 v[CNT_TCP_DELIVERED] + v[CNT_TCP_RELEASED] + v[CNT_TCP_DUPLICATE] +
+				 v[CNT_TCP_OUT_OF_WINDOW] + v[CNT_TCP_IGNORED] + v[CNT_TCP_OLD_TS] +
+				 v[CNT_TCP_BAD_ACK] + v[CNT_TCP_URGENT_BYTES] +
+				 v[CNT_TCP_AFTER_FIN] + v[CNT_TCP_OOO_HELD]);
 	assert_int_equal(v[CNT_RX_PKTS], v[CNT_PKT_TCP] + v[CNT_PKT_TRUNCATED] + v[CNT_PKT_SHORT] +
 						 v[CNT_PKT_NOT_IP] + v[CNT_PKT_VLAN_DEPTH] +
 						 v[CNT_PKT_TUNNEL_DEPTH] + v[CNT_PKT_BAD_IPV4] +
