@@ -357,11 +357,35 @@ static void packet_doubts(struct pipeline *p, struct flow *f, enum dir dir, cons
 		conn_anomaly(&p->conn, f, dir, CNT_FRAG_AMBIGUOUS);
 }
 
+// What a segment makes readable: of its own direction, and of the other one, where something may have waited for its acknowledgement.
+static void packet_read(struct pipeline *p, struct flow *f, const struct frame *frame,
+			struct pkt *pkt, enum dir dir, enum tcp_verdict verdict)
+{
+	struct tcp_reader rd;
+
+	if (verdict != TCP_IGNORE) {
+		if (frame->tail_bytes < PIPELINE_TAIL_BYTES && pkt->payload.len > 0) {
+			memcpy(p->bounce, pkt->payload.data, pkt->payload.len);
+			pkt->payload.data = p->bounce;
+			p->counters.v[CNT_PKT_COPIED]++;
+		}
+		tcp_reader_init(&rd, &p->tcp, f, dir, pkt, verdict);
+		flow_read(p, f, &rd, pkt->from_lo);
+	}
+	// The first message may have turned the flow round.
+	dir = flow_dir(f, !pkt->from_lo);
+	if (f->half[dir].doubts > 0) {
+		tcp_reader_poll(&rd, &p->tcp, f, dir);
+		flow_read(p, f, &rd, !pkt->from_lo);
+	}
+	if (f->half[dir].history != POOL_NONE)
+		tcp_history_acked(&p->tcp, &f->half[dir], &f->half[!dir]);
+}
+
 void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *pkt, uint32_t hash,
 		     uint64_t now_ns)
 {
 	struct flow *f = flow_find(&p->flows, &pkt->key, hash);
-	struct tcp_reader rd;
 	enum tcp_verdict verdict;
 	enum dir dir;
 
@@ -402,22 +426,6 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 			packet_released(p, f, dir, pkt);
 		return;
 	}
-	if (verdict != TCP_IGNORE) {
-		if (frame->tail_bytes < PIPELINE_TAIL_BYTES && pkt->payload.len > 0) {
-			memcpy(p->bounce, pkt->payload.data, pkt->payload.len);
-			pkt->payload.data = p->bounce;
-			p->counters.v[CNT_PKT_COPIED]++;
-		}
-		tcp_reader_init(&rd, &p->tcp, f, dir, pkt, verdict);
-		flow_read(p, f, &rd, pkt->from_lo);
-	}
-	// What waited for this side's answer. Its direction may have been turned round.
-	dir = flow_dir(f, !pkt->from_lo);
-	if (f->half[dir].doubts > 0) {
-		tcp_reader_poll(&rd, &p->tcp, f, dir);
-		flow_read(p, f, &rd, !pkt->from_lo);
-	}
-	if (f->half[dir].history != POOL_NONE)
-		tcp_history_acked(&p->tcp, &f->half[dir], &f->half[!dir]);
+	packet_read(p, f, frame, pkt, dir, verdict);
 	flow_finished(f);
 }
