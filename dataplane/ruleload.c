@@ -7,13 +7,15 @@
 #include <string.h>
 
 #include "rules/bundle.h"
+#include "rules/load.h"
 
 const char ruleload_help[] =
 	"  --rules FILE      load a rule file (repeatable)\n"
 	"  --bundle FILE     load a signed bundle; needs --key\n"
 	"  --key FILE        public key, or folder of *.pub files, whose signature counts "
 	"(repeatable)\n"
-	"  --var NAME=VALUE  set a rule variable, e.g. HOME_NET=192.0.2.0/24 (repeatable)\n";
+	"  --var NAME=VALUE  set a rule variable, e.g. HOME_NET=192.0.2.0/24 (repeatable)\n"
+	"  --cache DIR       keep compiled rule sets in DIR and use them again\n";
 
 __attribute__((format(printf, 3, 4))) static int say(struct ruleload *rl, int err, const char *fmt,
 						     ...)
@@ -54,6 +56,9 @@ int ruleload_option(struct ruleload *rl, int opt, char *arg)
 		*eq = '\0';
 		rl->vars[rl->n_vars++] = (struct rule_var){.name = arg, .value = eq + 1};
 		return 0;
+	case RULELOAD_CACHE:
+		rl->cache = arg;
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -73,48 +78,62 @@ static void on_report(void *ctx, enum rules_verdict verdict, uint32_t sid, const
 		fprintf(stderr, "%s\n", diag_format(d, text, sizeof(text)));
 }
 
-static int load_bundle(struct ruleload *rl, struct rules *rs, uint64_t *ret_serial, struct diag *d)
+// The texts of a bundle, and its lists; they live as long as it.
+static int load_bundle(struct ruleload *rl, struct load_request *q, struct load_text *texts,
+		       struct rule_files *lists, struct bundle **ret_bundle, struct diag *d)
 {
-	struct rule_files files = {.open = bundle_open_list};
 	struct bundle *b;
 	int err = bundle_read_file(rl->bundle, &rl->trust, &b, d);
 
 	if (err < 0)
 		return err;
-	files.ctx = b;
-	rs->files = &files;
-	*ret_serial = (uint64_t)b->manifest.serial;
-	for (uint32_t i = 0; i < b->n_files && err >= 0; i++)
-		err = rules_parse(rs, b->files[i].name, b->files[i].text, b->files[i].len, rl->vars,
-				  on_report, rl);
-	rs->files = NULL;
-	bundle_free(b);
-	if (err == -ENOMEM)
-		diag_set(d, rl->bundle, 0, 0, "out of memory");
-	return err < 0 ? err : 0;
+	*ret_bundle = b;
+	*lists = (struct rule_files){.open = bundle_open_list, .ctx = b};
+	q->serial = (uint64_t)b->manifest.serial;
+	q->lists_digest = b->digest;
+	for (uint32_t i = 0; i < b->n_files; i++)
+		texts[q->n_texts++] = (struct load_text){
+			b->files[i].name, span_of(b->files[i].text, b->files[i].len), lists};
+	return 0;
 }
 
 int ruleload_run(struct ruleload *rl, unsigned int workers, struct ruleset **ret_rs)
 {
-	struct rules rs = {0};
+	struct load_text *texts = calloc(RULELOAD_FILES_MAX + BUNDLE_RULES_MAX, sizeof(*texts));
+	struct load_request q = {.texts = texts, .vars = rl->vars};
+	struct load_result res = {0};
+	struct rule_files lists;
+	struct bundle *b = NULL;
 	struct diag d = {0};
-	uint64_t serial = 0, len = 0;
-	void *image = NULL;
+	struct cache cache;
 	char text[1024];
-	int err = 0;
+	int err = texts == NULL ? -ENOMEM : 0;
 
-	for (unsigned int i = 0; i < rl->n_files && err >= 0; i++)
-		err = rules_parse_file(&rs, rl->files[i], rl->vars, on_report, rl, &d);
-	if (err >= 0 && rl->bundle != NULL)
-		err = load_bundle(rl, &rs, &serial, &d);
-	if (err >= 0)
-		err = compile_image(&rs, serial, &image, &len, &rl->stats, on_report, rl, &d);
-	if (err >= 0)
-		err = ruleset_load(image, len, NULL, 1, workers, ret_rs, &d);
+	if (err == 0 && rl->cache != NULL) {
+		err = cache_init(&cache, rl->cache, CACHE_BYTES_DEFAULT, &d);
+		q.cache = &cache;
+	}
+	if (err == 0)
+		err = load_files(rl->files, rl->n_files, texts, &d);
+	if (err == 0)
+		q.n_texts = rl->n_files;
+	if (err == 0 && rl->bundle != NULL)
+		err = load_bundle(rl, &q, texts, &lists, &b, &d);
+	if (err == 0)
+		err = load_image(&q, NULL, &res, on_report, rl, &d);
+	if (err == 0 && res.cache.text[0] != '\0')
+		fprintf(stderr, "wireglass: %s\n", diag_format(&res.cache, text, sizeof(text)));
+	if (err == 0)
+		err = ruleset_load(res.image, res.len, NULL, 1, workers, ret_rs, &d);
 	if (err < 0)
 		say(rl, err, "%s",
 		    d.text[0] != '\0' ? diag_format(&d, text, sizeof(text)) : strerror(-err));
-	free(image);
-	rules_done(&rs);
+	rl->stats = res.stats;
+	rl->cached = res.cached;
+	free(res.image);
+	if (q.n_texts > 0)
+		load_files_free(texts, rl->n_files);
+	free(texts);
+	bundle_free(b);
 	return err < 0 ? err : 0;
 }

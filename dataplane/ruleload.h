@@ -22,10 +22,12 @@ struct ruleload {
 	struct sig_trust trust;
 	struct rule_var vars[RULELOAD_VARS_MAX + 1]; // ends with name NULL
 	unsigned int n_vars;
-	bool quiet; // refused rules are counted, not printed
+	const char *cache; // folder of compiled rule sets, NULL: none
+	bool quiet;        // refused rules are counted, not printed
 	// Filled by ruleload_run():
 	struct compile_stats stats;
 	size_t refused, skipped;
+	bool cached;      // not compiled, but found in the cache
 	char error[1024]; // the error that was printed, without the name of the program
 };
 
@@ -34,6 +36,7 @@ enum ruleload_opt {
 	RULELOAD_BUNDLE,        // --bundle FILE
 	RULELOAD_KEY,           // --key FILE
 	RULELOAD_VAR,           // --var NAME=VALUE
+	RULELOAD_CACHE,         // --cache DIR
 };
 
 // The getopt_long() rows of these options.
@@ -41,8 +44,9 @@ enum ruleload_opt {
 	{"rules", required_argument, NULL, RULELOAD_RULES},                                        \
 		{"bundle", required_argument, NULL, RULELOAD_BUNDLE},                              \
 		{"key", required_argument, NULL, RULELOAD_KEY},                                    \
+		{"var", required_argument, NULL, RULELOAD_VAR},                                    \
 	{                                                                                          \
-		"var", required_argument, NULL, RULELOAD_VAR                                       \
+		"cache", required_argument, NULL, RULELOAD_CACHE                                   \
 	}
 
 // Their part of a help text.

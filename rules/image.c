@@ -8,20 +8,22 @@
 #include <stddef.h>
 #include <string.h>
 
-#include <sodium.h>
+#include <openssl/evp.h>
 
-// len: of what it covers, the header at least.
-static void digest_of(const uint8_t *image, uint64_t len, uint8_t digest[32])
+// len: of what it covers, the header at least. False: out of memory.
+static bool digest_of(const uint8_t *image, uint64_t len, uint8_t digest[32])
 {
 	static const uint8_t zero[IMAGE_DIGEST_BYTES];
 	const size_t at = offsetof(struct image_header, digest);
-	crypto_hash_sha256_state st;
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
+		  EVP_DigestUpdate(md, image, at) == 1 &&
+		  EVP_DigestUpdate(md, zero, sizeof(zero)) == 1 &&
+		  EVP_DigestUpdate(md, image + at + sizeof(zero), len - at - sizeof(zero)) == 1 &&
+		  EVP_DigestFinal_ex(md, digest, NULL) == 1;
 
-	crypto_hash_sha256_init(&st);
-	crypto_hash_sha256_update(&st, image, at);
-	crypto_hash_sha256_update(&st, zero, sizeof(zero));
-	crypto_hash_sha256_update(&st, image + at + sizeof(zero), len - at - sizeof(zero));
-	crypto_hash_sha256_final(&st, digest);
+	EVP_MD_CTX_free(md);
+	return ok;
 }
 
 // Where the list bytes begin, if they are the rest of the image, as sections_check() wants it.
@@ -35,7 +37,7 @@ static uint64_t covered_bytes(const struct image_header *h, uint64_t len)
 void image_seal(void *image, uint64_t len)
 {
 	struct image_header *h = image;
-	uint8_t digest[IMAGE_DIGEST_BYTES];
+	uint8_t digest[IMAGE_DIGEST_BYTES] = {0}; // out of memory: nobody will load it
 
 	digest_of(image, covered_bytes(h, len), digest);
 	memcpy(h->digest, digest, sizeof(digest));
@@ -507,9 +509,9 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 		return bad(d, "its length is wrong");
 	if (h->magic != IMAGE_MAGIC || h->version != IMAGE_VERSION)
 		return bad(d, "it was made by another version");
-	digest_of(image, covered_bytes(h, len), digest);
-	if (sodium_memcmp(digest, h->digest, sizeof(digest)) != 0 ||
-	    (want_digest != NULL && sodium_memcmp(digest, want_digest, sizeof(digest)) != 0)) {
+	if (!digest_of(image, covered_bytes(h, len), digest) ||
+	    memcmp(digest, h->digest, sizeof(digest)) != 0 ||
+	    (want_digest != NULL && memcmp(digest, want_digest, sizeof(digest)) != 0)) {
 		diag_set(d, NULL, 0, 0,
 			 "rule set image does not have the digest it was announced with");
 		return -EKEYREJECTED;
