@@ -17,6 +17,7 @@ static const char help[] =
 	"\n"
 	"On this machine, without wireglassd:\n"
 	"  check     do these rule files load? what do they cost?\n"
+	"  explain   what becomes of a rule?\n"
 	"  pack      make a bundle of rule files, and sign it\n"
 	"  sign      sign a bundle\n"
 	"  verify    who signed a bundle, and what is in it?\n"
@@ -312,9 +313,9 @@ int cmd_rules(struct cli *cli, int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(struct cli *cli, int argc, char **argv);
-	} table[] = {{"check", rules_check},      {"pack", rules_pack}, {"sign", rules_sign},
-		     {"verify", rules_verify},    {"load", rules_load}, {"list", rules_list},
-		     {"rollback", rules_rollback}};
+	} table[] = {{"check", rules_check}, {"explain", rules_explain},  {"pack", rules_pack},
+		     {"sign", rules_sign},   {"verify", rules_verify},    {"load", rules_load},
+		     {"list", rules_list},   {"rollback", rules_rollback}};
 	enum { N = sizeof(table) / sizeof(table[0]) };
 	const char *names[N];
 

@@ -60,13 +60,49 @@ says 'no daemon: which socket' "$CTL_SOCKET"
 # --- rules, without a daemon
 exits 'rules check' 0 wg rules check "$RULES"
 exits 'rules check --json' 0 wg --json rules check "$RULES"
-prints 'rules check counts' '.loaded == 10 and .refused == 0'
+prints 'rules check counts' '.total == 10 and .loaded == 10 and .refused == [] and .skipped == {}'
+prints 'rules check: databases with their speed' \
+    '.databases | length > 3 and all(.patterns > 0 and .bytes > 0 and .gbps > 0 and (.buffer | length > 0))'
+prints 'rules check: expensive rules, at most ten, dearest first' \
+    '.expensive | length == 10 and ([.[].percent] | . == (sort | reverse)) and all(.sid > 0 and (.mend | length > 0))'
+prints 'rules check: it says how long it took' '.seconds > 0'
+exits 'rules check as text' 0 wg rules check "$RULES"
+at_least 'rules check as text: tables' "$(grep -cE '^database|^ *[0-9.]+ %  sid' "$WORK/out")" 11
+exits 'rules check without a file' 2 wg rules check
+exits 'rules check: unknown option' 2 wg rules check --frob "$RULES"
+exits 'rules check: bad variable' 2 wg rules check --var HOME_NET "$RULES"
 printf 'alert http any any -> any any (msg:"x"; http.urii; content:"a"; sid:1;)\n' >bad.rules
 exits 'nothing loadable' 1 wg rules check bad.rules
 cat bad.rules "$RULES" >mixed.rules
-exits 'some refused' 6 wg --json rules check mixed.rules
-prints 'the refusal has file, line and reason' \
-    '.refused == 1 and ([.rules[] | select(.reason)] | .[0] | .line == 1 and (.reason | contains("http.uri")))'
+printf 'alert dns any any -> any any (sid:9;)\n' >skipped.rules
+exits 'skipped rules are no error' 0 wg --json rules check skipped.rules
+printf 'alert dns any any -> any any (sid:9;)\nalert tls any any -> any any (sid:8;)\n' >>mixed.rules
+exits 'some refused' 1 wg --json rules check mixed.rules
+prints 'the refusal has file, line, column, sid, keyword and reason' \
+    '(.refused | length == 1) and (.refused[0] | .file == "mixed.rules" and .line == 1 and .column > 30 and
+        .sid == 1 and .keyword == "http.urii" and (.reason | contains("did you mean http.uri")))'
+prints 'skipped rules are counted by protocol' '.skipped == {"dns": 1, "tls": 1} and .total == 13 and .loaded == 10'
+exits 'the cache is filled' 1 wg --json rules check --cache cached mixed.rules
+prints 'the first time it is compiled' '.cached == false'
+exits 'the cache is used' 1 wg --json rules check --cache cached mixed.rules
+prints 'the second time it is not, and says the same' \
+    '.cached and .loaded == 10 and .refused[0].keyword == "http.urii" and .skipped == {"dns": 1, "tls": 1}'
+exits 'replay from the cache' 0 wg replay --rules "$RULES" --cache cached --quiet "$PCAP"
+cp out uncached
+exits 'replay from the cache again' 0 wg replay --rules "$RULES" --cache cached --quiet "$PCAP"
+check 'replay from the cache gives the same' cmp out uncached
+chmod 777 cached
+exits 'a cache that others can write is not used' 1 wg replay --rules "$RULES" --cache cached --quiet "$PCAP"
+says 'a cache that others can write: why' 'nobody else may write'
+SID=$(grep -o 'sid:[0-9]*' "$RULES" | head -n 1 | cut -d: -f2)
+exits 'rules explain' 0 wg rules explain "$SID" "$RULES"
+at_least 'rules explain: sentences' "$(grep -cE '^(Rule|It is about|It wakes|On the sample)' "$WORK/out")" 4
+exits 'rules explain --json' 0 wg --json rules explain "$SID" "$RULES"
+prints 'rules explain --json: text and cost' ".sid == $SID and (.text | length > 100) and .cost.messages > 0"
+exits 'rules explain: no such rule' 1 wg rules explain 4294967295 "$RULES"
+exits 'rules explain: a rule that is refused' 1 wg rules explain 1 bad.rules
+says 'rules explain: a rule that is refused: why' 'did you mean http.uri'
+exits 'rules explain without a file' 2 wg rules explain "$SID"
 exits 'missing file' 1 wg rules check none.rules
 says 'missing file: its name' 'none.rules'
 exits 'keygen' 0 wg keygen publisher
