@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "control/text.h"
 #include "rules/compile.h"
 
@@ -221,6 +222,48 @@ static void on_wall_clock(void *ctx)
 	kill(b->pid, SIGKILL);
 }
 
+// The parts of the cache entry are malloc'ed.
+static struct build_cached find_cached(struct build *b, const struct build_request *r)
+{
+	struct build_cached cached = {0};
+	struct cache_hash h;
+	struct diag d = {""};
+	void *image;
+	char *meta, text[1024];
+	uint64_t len;
+	size_t meta_len;
+	int err;
+
+	if (r->cache == NULL)
+		return cached;
+	cache_hash_init(&h);
+	cache_hash_add(&h, span_of("bundle", 6));
+	cache_hash_add(&h, r->data);
+	if (cache_hash_done(&h, &b->key) < 0)
+		return cached;
+	b->cache = r->cache;
+	err = cache_get(b->cache, &b->key, &image, &len, &meta, &meta_len, &d);
+	if (err == 0)
+		cached = (struct build_cached){span_of(image, len), span_of(meta, meta_len)};
+	else if (d.text[0] != '\0')
+		log_warning("%s", diag_format(&d, text, sizeof(text)));
+	return cached;
+}
+
+void build_keep(const struct build *b, struct span image, const json_t *report)
+{
+	struct diag d = {""};
+	char text[1024], *dump;
+
+	if (b->cache == NULL || json_is_true(json_object_get(report, "cached")))
+		return;
+	dump = json_dumps(report, JSON_COMPACT);
+	if (dump != NULL &&
+	    cache_put(b->cache, &b->key, image, span_of(dump, strlen(dump)), &d) < 0)
+		log_warning("%s", diag_format(&d, text, sizeof(text)));
+	free(dump);
+}
+
 int build_start(struct build *b, struct loop *loop, const struct build_request *request,
 		build_done_fn *done, void *ctx)
 {
@@ -237,13 +280,21 @@ int build_start(struct build *b, struct loop *loop, const struct build_request *
 	if (b->image_fd < 0 || b->report_fd < 0 || b->shared == NULL)
 		goto fail;
 	pid_t parent = getpid();
+	struct build_cached cached = find_cached(b, request);
 	b->pid = fork();
-	if (b->pid < 0)
+	err = -errno;
+	if (b->pid != 0) {
+		free((void *)(uintptr_t)cached.image.data);
+		free((void *)(uintptr_t)cached.report.data);
+	}
+	if (b->pid < 0) {
+		errno = -err;
 		goto fail;
+	}
 	if (b->pid == 0) {
 		child_files(b->image_fd, b->report_fd);
 		child_limits(&request->limits, parent);
-		build_child(request, CHILD_IMAGE_FD, CHILD_REPORT_FD, b->shared);
+		build_child(request, &cached, CHILD_IMAGE_FD, CHILD_REPORT_FD, b->shared);
 		_exit(0);
 	}
 	b->pidfd = pidfd_open(b->pid, 0);

@@ -10,6 +10,7 @@
 #include "control/loop.h"
 #include "control/settings.h"
 #include "rules/bundle.h"
+#include "rules/cache.h"
 #include "rules/progress.h"
 
 enum {
@@ -37,10 +38,11 @@ struct build_request {
 	bool check_serial; // must be higher than any accepted before
 	bool check_expiry;
 	struct settings_compile limits;
+	const struct cache *cache; // NULL: none
 };
 
 // What came out. error 0: the report holds id, serial, rules, refused, skipped, refused_rules, parse_ms, plan_ms,
-// compile_ms, image_bytes; image_fd is a sealed memfd, now the receiver's. Otherwise the report is {"error", "code"}
+// compile_ms, image_bytes, cached; image_fd is a sealed memfd, now the receiver's. Otherwise the report is {"error", "code"}
 // and image_fd is -1. The report is lent for the call.
 typedef void build_done_fn(void *ctx, int error, json_t *report, int image_fd);
 
@@ -54,6 +56,8 @@ struct build {
 	bool wall_over;
 	struct settings_compile limits;
 	struct build_shared *shared;
+	const struct cache *cache; // NULL: none
+	struct cache_key key;      // of this bundle
 	build_done_fn *done;
 	void *ctx;
 };
@@ -66,8 +70,16 @@ enum build_stage build_stage(const struct build *b);
 // Kill the child, if any; done() is not called.
 void build_cancel(struct build *b);
 
+// The image was found to be good: keep it, unless it came from the cache. Failures are logged.
+void build_keep(const struct build *b, struct span image, const json_t *report);
+
+// A bundle that was compiled before, found by the parent: the child, which cannot open files, inherits it.
+struct build_cached {
+	struct span image, report; // image empty: there is none
+};
+
 // The child's work, in the process of the caller: image to image_fd, report (JSON) to report_fd.
-void build_child(const struct build_request *request, int image_fd, int report_fd,
-		 struct build_shared *shared);
+void build_child(const struct build_request *request, const struct build_cached *cached,
+		 int image_fd, int report_fd, struct build_shared *shared);
 
 #endif

@@ -71,6 +71,28 @@ int deploy_trust(const struct settings *s, struct sig_trust *ret_trust, struct d
 	return err;
 }
 
+// Without a cache everything works, only slower.
+static void open_cache(struct deploy *d)
+{
+	const struct settings *s = d->settings;
+	char dir[SETTINGS_PATH_BYTES + 16], text[1024];
+	struct diag diag = {""};
+
+	if (s->cache.size_mb == 0)
+		return;
+	if (s->cache.dir[0] != '\0')
+		snprintf(dir, sizeof(dir), "%s", s->cache.dir);
+	else if (strcmp(s->state_dir, SETTINGS_STATE_DIR) == 0)
+		snprintf(dir, sizeof(dir), "%s", SETTINGS_CACHE_DIR);
+	else
+		snprintf(dir, sizeof(dir), "%s/cache", s->state_dir);
+	if (cache_init(&d->cache, dir, (uint64_t)s->cache.size_mb << 20, &diag) < 0) {
+		d->cache.dir[0] = '\0';
+		log_warning("compiled rule sets are not kept: %s",
+			    diag_format(&diag, text, sizeof(text)));
+	}
+}
+
 int deploy_init(struct deploy *d, struct loop *loop, const struct settings *settings,
 		struct store *store, struct rulebook *book, struct dpclient *dp,
 		const struct deploy_hooks *hooks, struct diag *ret_diag)
@@ -89,6 +111,7 @@ int deploy_init(struct deploy *d, struct loop *loop, const struct settings *sett
 		diag_set(ret_diag, d->bundles_dir, 0, 0, "cannot create it: %s", strerror(-err));
 		return err;
 	}
+	open_cache(d);
 	return 0;
 }
 
@@ -259,6 +282,7 @@ static void on_built(void *ctx, int error, json_t *report, int image_fd)
 		return;
 	}
 	snprintf(d->candidate->id, sizeof(d->candidate->id), "%s", id);
+	build_keep(&d->build, span_of(d->candidate->image, d->candidate->image->bytes), report);
 	if (!admitted(d, d->candidate))
 		return;
 	deploy_to(d, DEPLOY_OFFER);
@@ -329,6 +353,7 @@ static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
 		.check_serial = origin == DEPLOY_LOAD && !d->allow_older,
 		.check_expiry = origin != DEPLOY_START,
 		.limits = d->settings->compile,
+		.cache = d->cache.dir[0] != '\0' ? &d->cache : NULL,
 	};
 	int err = build_start(&d->build, d->loop, &request, on_built, d);
 	if (err != 0) {

@@ -73,6 +73,7 @@ struct deploy {
 	size_t len;
 	struct sig_trust trust;
 	struct build build;
+	struct cache cache; // dir "": none
 	json_t *report;
 	struct rule_image *candidate;
 	uint64_t begun_ns, took_ms;

@@ -53,6 +53,12 @@ static const struct cfg_key compile_keys[] = {
 	{.name = NULL},
 };
 
+static const struct cfg_key cache_keys[] = {
+	TEXT("dir", cache.dir, 0),
+	NUMBER("size_mb", cache.size_mb, 0, 1 << 20),
+	{.name = NULL},
+};
+
 static const struct cfg_key retention_keys[] = {
 	NUMBER("hits", retention.hits, 1, 1000000000),
 	NUMBER("bundles", retention.bundles, 1, 1000),
@@ -76,6 +82,7 @@ static const struct cfg_key keys[] = {
 	NUMBER("dataplane_uid", dataplane_uid, -1, UINT32_MAX - 1),
 	{.name = "eve", .type = CFG_GROUP, .keys = eve_keys},
 	{.name = "compile", .type = CFG_GROUP, .keys = compile_keys},
+	{.name = "cache", .type = CFG_GROUP, .keys = cache_keys},
 	{.name = "retention", .type = CFG_GROUP, .keys = retention_keys},
 	{.name = NULL},
 };
@@ -96,6 +103,8 @@ void settings_defaults(struct settings *s)
 		.eve = {.stats_interval_s = 30},
 		// 14,000 rules compile in under a minute and one gigabyte; a set that needs ten times that is an accident.
 		.compile = {.cpu_s = 600, .memory_mb = 8192, .wall_s = 900},
+		// 14,000 rules make an image of about 15 MB.
+		.cache = {.size_mb = 1024},
 		// About 400 bytes a row.
 		.retention = {.hits = 1000000, .bundles = 16},
 	};

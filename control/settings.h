@@ -14,6 +14,7 @@
 #define SETTINGS_DATAPLANE_SOCKET "/run/wireglass/dataplane.sock"
 #define SETTINGS_STATE_DIR        "/var/lib/wireglass"
 #define SETTINGS_KEYS_DIR         "/etc/wireglass/keys"
+#define SETTINGS_CACHE_DIR        "/var/cache/wireglass"
 
 enum {
 	SETTINGS_PATH_BYTES = 256,
@@ -46,6 +47,12 @@ struct settings_compile {
 	int64_t cpu_s, memory_mb, wall_s;
 };
 
+struct settings_cache {
+	// of compiled rule sets; "": SETTINGS_CACHE_DIR, or STATE/cache if the state is not in SETTINGS_STATE_DIR
+	char dir[SETTINGS_PATH_BYTES];
+	int64_t size_mb; // 0: no cache
+};
+
 struct settings_retention {
 	int64_t hits;    // rows
 	int64_t bundles; // stored bundles, the live one not counted
@@ -64,6 +71,7 @@ struct settings {
 	int64_t dataplane_uid; // the dataplane may run as this user, besides root and our own
 	struct settings_eve_file eve;
 	struct settings_compile compile;
+	struct settings_cache cache;
 	struct settings_retention retention;
 	bool check; // --check: say whether the configuration is good and leave
 };

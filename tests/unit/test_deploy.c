@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -394,6 +396,77 @@ static void expect_rollback(uint64_t serial, int want_error, const char *say)
 	json_decref(reply);
 }
 
+// Roll back; was the image found in the cache?
+static bool rollback_cached(uint64_t serial)
+{
+	int error;
+	json_t *reply = request(IPC_ADMIN_RULES_ROLLBACK, serial, &error);
+	bool cached = json_is_true(json_object_get(reply, "cached"));
+
+	if (error != 0)
+		fail_msg("error %d: %s", error, text_of(reply, "error"));
+	assert_int_equal(json_integer_value(json_object_get(reply, "rules")), 1);
+	assert_int_equal(json_integer_value(json_object_get(reply, "refused")), 1);
+	assert_int_equal(json_array_size(json_object_get(reply, "refused_rules")), 1);
+	json_decref(reply);
+	return cached;
+}
+
+// What was compiled once is found again, with what was said about it; damaged, it is compiled again.
+static void test_cache(void **state)
+{
+	static const char refused[] = "alert http any any -> any any (frobnicate; sid:7;)\n";
+	char rules[512], path[1024];
+	unsigned int n = 0;
+	int error;
+
+	start_both();
+	for (int i = 1; i <= 2; i++) {
+		snprintf(rules, sizeof(rules), "%s%s", RULE(101, "/one"), refused);
+		char *data = bundle((uint64_t)i, rules);
+		json_t *reply = load(data, len, 0, &error);
+		assert_int_equal(error, 0);
+		assert_null(json_object_get(reply, "cached"));
+		json_decref(reply);
+	}
+	assert_true(rollback_cached(1));
+	assert_true(rollback_cached(2));
+	expect_live(2);
+
+	snprintf(path, sizeof(path), "%s/cache", fx.settings.state_dir);
+	DIR *dir = opendir(path);
+	assert_non_null(dir);
+	for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+		if (e->d_name[0] == '.')
+			continue;
+		int fd = openat(dirfd(dir), e->d_name, O_WRONLY);
+		assert_true(fd >= 0);
+		assert_int_equal(pwrite(fd, "damage", 6, 3000), 6);
+		close(fd);
+		n++;
+	}
+	closedir(dir);
+	assert_int_equal(n, 2);
+	assert_false(rollback_cached(1));
+	assert_true(rollback_cached(2) == false && rollback_cached(1));
+
+	// A restart needs no compiler either.
+	fixture_stop();
+	fake_stop();
+	fixture_start();
+	fake_start();
+	UNTIL(fx.fake.live.serial == 1);
+	assert_true(rollback_cached(2));
+
+	fixture_stop();
+	fake_stop();
+	fx.settings.cache.size_mb = 0;
+	start_both();
+	UNTIL(fx.fake.live.serial == 2);
+	assert_false(rollback_cached(1));
+	fx.settings.cache.size_mb = 1024;
+}
+
 static void test_rollback(void **state)
 {
 	int error;
@@ -564,6 +637,7 @@ int main(void)
 		TEST(test_restart_of_control),
 		TEST(test_restart_with_a_damaged_bundle),
 		TEST(test_rollback),
+		TEST(test_cache),
 		TEST(test_bundle_retention),
 		TEST(test_compile_memory),
 		TEST(test_compile_time),

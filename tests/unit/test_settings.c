@@ -52,6 +52,7 @@ static void test_every_key(void **state)
 		"eve = { file = \"/a/eve.json\"; events = [ \"alert\", \"stats\" ]; "
 		"stats_interval = 5; };\n"
 		"compile = { cpu_s = 10; memory_mb = 512; wall_s = 20; };\n"
+		"cache = { dir = \"/c\"; size_mb = 7; };\n"
 		"retention = { hits = 5000; bundles = 3; };\n";
 
 	assert_int_equal(read_text(text), 0);
@@ -70,6 +71,8 @@ static void test_every_key(void **state)
 	assert_int_equal(s.compile.cpu_s, 10);
 	assert_int_equal(s.compile.memory_mb, 512);
 	assert_int_equal(s.compile.wall_s, 20);
+	assert_string_equal(s.cache.dir, "/c");
+	assert_int_equal(s.cache.size_mb, 7);
 	assert_int_equal(s.retention.hits, 5000);
 	assert_int_equal(s.retention.bundles, 3);
 }
@@ -89,6 +92,7 @@ static void test_bad_files(void **state)
 		{"compile = { cpu_s = 0; };", 1, "cpu_s"},
 		{"compile = { memory_mb = 63; };", 1, "memory_mb"},
 		{"compile = { wall_s = -1; };", 1, "wall_s"},
+		{"cache = { size_mb = -1; };", 1, "size_mb"},
 		{"retention = { hits = 0; };", 1, "hits"},
 		{"retention = { hits = 1000000001; };", 1, "hits"},
 		{"operator_uid = -2;", 1, "operator_uid"},
