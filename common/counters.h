@@ -143,15 +143,29 @@
 	X(HTTP_DECODED_BYTES, "http.decoded_bytes", "body bytes after content decoding")           \
 	X(HTTP_RAW_BYTES, "http.raw_bytes", "bytes scanned raw after a framing error")             \
 	X(HTTP_BAD_START, "http.bad_start_line",                                                   \
-	  "messages whose start line is not HTTP: the direction goes on raw")                      \
+	  "messages whose start line is not HTTP: read raw until a line is")                       \
+	X(HTTP_ODD_START, "http.odd_start_line",                                                   \
+	  "start lines with junk, blanks or versions that some servers take")                      \
 	X(HTTP_BAD_HEADER, "http.bad_header",                                                      \
 	  "header lines without a colon or with control bytes, read as servers do")                \
+	X(HTTP_FOLDED, "http.folded_header", "header lines that go on in the next line")           \
+	X(HTTP_LINE_END, "http.odd_line_end",                                                      \
+	  "lines of heads and chunks that end with a bare LF or have a CR inside")                 \
+	X(HTTP_HOSTS, "http.several_hosts", "requests with more than one Host")                    \
 	X(HTTP_BAD_CHUNK, "http.bad_chunk",                                                        \
-	  "chunked bodies with broken framing: the direction goes on raw")                         \
+	  "chunked bodies with broken framing: all that follows is taken as body")                 \
+	X(HTTP_ODD_CHUNK, "http.odd_chunk",                                                        \
+	  "chunked bodies with framing that only some hosts take")                                 \
 	X(HTTP_BAD_LENGTH, "http.bad_content_length", "Content-Length values no server accepts")   \
+	X(HTTP_LENGTHS, "http.several_content_lengths",                                            \
+	  "messages with more than one Content-Length")                                            \
 	X(HTTP_CL_TE, "http.cl_te", "messages with both Content-Length and Transfer-Encoding")     \
+	X(HTTP_ODD_TE, "http.odd_transfer_encoding",                                               \
+	  "Transfer-Encoding that hosts read differently")                                         \
+	X(HTTP_ODD_CODING, "http.odd_content_encoding",                                            \
+	  "Content-Encoding that hosts read differently")                                          \
 	X(HTTP_HEAD_TOO_LONG, "http.head_too_long",                                                \
-	  "message heads over 64 KiB or 1024 lines: the direction goes on raw")                    \
+	  "message heads over 64 KiB or 1024 lines: read raw until a line begins a message")                    \
 	X(HTTP_HEAD_NO_BUFFER, "http.head_no_buffer",                                              \
 	  "heads not gathered: buffer pool empty, the direction goes on raw")                      \
 	X(HTTP_NO_CONN, "http.no_connection", "HTTP flows not inspected: connection pool empty")   \
@@ -164,6 +178,7 @@
 	X(HTTP_GAP_IN_HEAD, "http.gap_in_head",                                                    \
 	  "directions that lost bytes outside a body: they go on raw")                             \
 	X(HTTP_GAP_IN_BODY, "http.gap_in_body", "bodies with lost bytes")                          \
+	X(HTTP_RESYNC, "http.resync", "messages found again after their framing was lost")         \
 	X(HTTP_TRUNCATED, "http.truncated", "messages that ended early")                           \
 	X(HTTP_ALT_BYTES, "http.alternative_bytes",                                                \
 	  "bytes scanned once more under another reading, hits in them are marked ambiguous")      \

@@ -43,16 +43,17 @@ static enum app_proto target_judge(struct span t, bool known)
 	return APP_UNKNOWN;
 }
 
+// Methods in common use.
+static const struct span known[] = {
+	SPAN_LIT("GET"),    SPAN_LIT("POST"),     SPAN_LIT("HEAD"),    SPAN_LIT("PUT"),
+	SPAN_LIT("DELETE"), SPAN_LIT("OPTIONS"),  SPAN_LIT("CONNECT"), SPAN_LIT("TRACE"),
+	SPAN_LIT("PATCH"),  SPAN_LIT("PROPFIND"), SPAN_LIT("MKCOL"),   SPAN_LIT("COPY"),
+	SPAN_LIT("MOVE"),   SPAN_LIT("LOCK"),     SPAN_LIT("UNLOCK"),  SPAN_LIT("PROPPATCH"),
+	SPAN_LIT("REPORT"), SPAN_LIT("SEARCH"),
+};
+
 static enum app_proto request_judge(struct span s)
 {
-	static const struct span known[] = {
-		SPAN_LIT("GET"),       SPAN_LIT("POST"),   SPAN_LIT("HEAD"),
-		SPAN_LIT("PUT"),       SPAN_LIT("DELETE"), SPAN_LIT("OPTIONS"),
-		SPAN_LIT("CONNECT"),   SPAN_LIT("TRACE"),  SPAN_LIT("PATCH"),
-		SPAN_LIT("PROPFIND"),  SPAN_LIT("MKCOL"),  SPAN_LIT("COPY"),
-		SPAN_LIT("MOVE"),      SPAN_LIT("LOCK"),   SPAN_LIT("UNLOCK"),
-		SPAN_LIT("PROPPATCH"), SPAN_LIT("REPORT"), SPAN_LIT("SEARCH"),
-	};
 	size_t n = 0;
 
 	while (n < s.len && is_tchar(s.data[n]))
@@ -88,7 +89,9 @@ static enum app_proto judge(struct span s, enum app_side *ret_side)
 	ssh = starts(s, SPAN_LIT("SSH-"));
 	if (ssh > 0)
 		return APP_SSH;
-	while (s.len > 0 && (s.data[0] == '\r' || s.data[0] == '\n'))
+	// Hosts pass over empty lines, some of them over other junk of this kind.
+	while (s.len > 0 &&
+	       (s.data[0] == '\0' || (s.data[0] >= '\t' && s.data[0] <= '\r') || s.data[0] == ' '))
 		s = span_from(s, 1);
 	if (s.len == 0)
 		return APP_UNKNOWN;
@@ -112,4 +115,41 @@ enum app_proto app_detect(struct span first, enum app_side *ret_side)
 	if (app != APP_HTTP)
 		*ret_side = APP_SIDE_UNKNOWN;
 	return app == APP_UNKNOWN && first.len >= APP_PREFIX_MAX ? APP_OPAQUE : app;
+}
+
+static int request_begins(struct span s)
+{
+	int more = 0;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		int verdict = starts(s, known[i]);
+		size_t n = known[i].len;
+
+		if (verdict < 0)
+			more = -1;
+		if (verdict <= 0)
+			continue;
+		if (n < s.len && s.data[n] != ' ' && s.data[n] != '\t')
+			continue; // a longer word
+		n++;
+		if (n < s.len && s.data[n] == ' ')
+			n++;
+		if (n >= s.len)
+			return -1;
+		return s.data[n] == '/' || s.data[n] == '*' || span_lower(s.data[n]) == 'h' ||
+		       (span_eq(known[i], SPAN_LIT("CONNECT")) && is_tchar(s.data[n]));
+	}
+	return more;
+}
+
+int app_message_begins(struct span s, enum app_side side)
+{
+	int verdict;
+
+	if (side == APP_SIDE_CLIENT)
+		return request_begins(s);
+	verdict = starts(s, SPAN_LIT("HTTP/"));
+	if (verdict <= 0)
+		return verdict;
+	return s.len == 5 ? -1 : s.data[5] >= '0' && s.data[5] <= '9';
 }

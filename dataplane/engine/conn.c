@@ -73,6 +73,8 @@ static void on_head(struct conn_ctx *x, struct flow *f, enum dir dir, const stru
 	}
 	if (has_body)
 		body_begin(x, c, dir, h);
+	f->app = APP_HTTP; // again, maybe
+	reading_begin(x, f, dir, h);
 }
 
 static void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool truncated)
@@ -134,6 +136,15 @@ static void raw_feed(struct conn_ctx *x, struct flow *f, enum dir dir, struct sp
 	detect_data(x->detect, msg->inspect, &m, DETECT_RAW, data);
 }
 
+// What the parser has noted about the bytes it took.
+static void notes_tell(struct conn_ctx *x, struct flow *f, enum dir dir)
+{
+	struct http_half *h = &f->http->half[dir];
+
+	for (; h->notes != 0; h->notes &= h->notes - 1)
+		anomaly_tell(x, f, dir, http_note_counter((enum http_note)__builtin_ctz(h->notes)));
+}
+
 static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes)
 {
 	struct http_conn *c = f->http;
@@ -154,14 +165,16 @@ static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t ga
 		body_gap(msg);
 	if (end)
 		msg_end(x, f, dir, true);
+	reading_gap(x, f, dir, gap_bytes);
 }
 
 bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp_run *run)
 {
 	struct http_conn *c = f->http;
 	struct span in = run->data;
-	const uint8_t *raw_from = in.data;
+	const uint8_t *raw_from = in.data, *other_from = in.data;
 	const uint8_t *end = in.data != NULL ? in.data + in.len : NULL;
+	struct alt_ends ends = {.n = 0};
 	struct http_event ev;
 	enum http_answers answers;
 
@@ -174,39 +187,47 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 		on_gap(x, f, dir, run->gap_bytes);
 	packet_feed(x, f, dir, run->data);
 	for (;;) {
+		const uint8_t *at;
+		bool had_other = c->other[dir].on;
+
 		answers = dir == DIR_TO_CLIENT && c->first != NULL ? c->first->answers
 								   : HTTP_ANSWERS_OTHER;
 		if (http_next(&c->half[dir], x->parser, dir, answers, &in, run->fin, &ev) == 0)
 			break;
+		at = in.len > 0 ? in.data : end;
+		notes_tell(x, f, dir);
 		switch (ev.kind) {
 		case HTTP_EV_HEAD:
 			on_head(x, f, dir, ev.head);
+			if (!had_other)
+				other_from = at;
 			break;
 		case HTTP_EV_BODY:
 			body_data(x, f, dir, ev.data);
 			break;
 		case HTTP_EV_END:
-			if (in.len > 0 || raw_from != end) {
-				const uint8_t *to = in.len > 0 ? in.data : end;
-
-				raw_feed(x, f, dir, span_of(raw_from, (size_t)(to - raw_from)));
-				raw_from = to;
-			}
+			raw_feed(x, f, dir, span_of(raw_from, (size_t)(at - raw_from)));
+			raw_from = at;
 			msg_end(x, f, dir, ev.truncated);
+			if (ends.n < ALT_ENDS_MAX)
+				ends.at[ends.n++] = at;
 			break;
 		case HTTP_EV_RAW:
-			f->app = APP_FAILED; // still scanned, by raw rules
+			f->app = APP_FAILED; // still scanned, by raw rules and those on bodies
+			alt_body(x, f, dir, ev.data);
 			break;
 		case HTTP_EV_UPGRADED:
 			return false;
 		}
 	}
+	notes_tell(x, f, dir);
 	raw_feed(x, f, dir, span_of(raw_from, (size_t)(end - raw_from)));
 	if (c->msg[dir].inspect != NULL) {
 		struct detect_msg m = conn_msg(x, f, dir);
 
 		detect_settle(x->detect, c->msg[dir].inspect, &m);
 	}
+	reading_run(x, f, dir, span_of(other_from, (size_t)(end - other_from)), run->fin, &ends);
 	if (run->fin && (c->msg[dir].inspect != NULL || c->msg[dir].alt != NULL))
 		msg_end(x, f, dir, true);
 	return true;
@@ -220,6 +241,7 @@ static void msg_drop(struct conn_ctx *x, struct flow *f, enum dir dir)
 	if (msg->inspect != NULL)
 		detect_abort(x->detect, msg->inspect);
 	alt_end(x, f, dir, false);
+	reading_end(x, f, dir, false);
 }
 
 unsigned int conn_release_old(struct conn_ctx *x, struct flow *f)
@@ -231,6 +253,9 @@ unsigned int conn_release_old(struct conn_ctx *x, struct flow *f)
 
 		if (msg->alt != NULL && msg->alt->rs != x->detect->rs)
 			alt_end(x, f, dir, false);
+		if (f->http->other[dir].inspect != NULL &&
+		    f->http->other[dir].inspect->rs != x->detect->rs)
+			reading_end(x, f, dir, false);
 		if (msg->inspect == NULL || msg->inspect->rs == x->detect->rs)
 			continue;
 		detect_abort(x->detect, msg->inspect);

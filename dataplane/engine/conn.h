@@ -37,8 +37,17 @@ struct http_msg {
 	bool gap, truncated;
 };
 
+// The other reading of an ambiguous direction: a parser of its own beside the connection's, until both are between
+// messages at the same place.
+struct reading {
+	struct http_half half;
+	struct inspect *inspect; // of its message in progress, NULL: none
+	bool on;
+};
+
 struct http_conn {
 	struct http_half half[DIR_N];
+	struct reading other[DIR_N];
 	struct http_msg msg[DIR_N];
 	struct http_tx *first, *last; // oldest, youngest request without a complete response
 	struct flowvars *vars;        // pooled, NULL until a rule sets one

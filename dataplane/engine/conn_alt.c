@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What a host may read instead: bytes beside the connection's own reading, and the events that say so.
 //
-// Nothing here changes the state of the connection's own parser. What is scanned a second time is bounded per flow.
+// Nothing here changes the state of the connection's own parser. There are two readings of a direction at most, and what is
+// scanned a second time is bounded per flow.
 #include "dataplane/engine/conn_impl.h"
 
 #include <string.h>
@@ -69,73 +70,177 @@ static void scan(struct conn_ctx *x, struct inspect *in, const struct detect_msg
 		detect_data(x->detect, in, m, s, data);
 }
 
-// The messages in data, each for itself.
-static void messages_scan(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
+static void inspect_end(struct conn_ctx *x, struct inspect **io_in, const struct detect_msg *m,
+			bool decide)
+{
+	if (*io_in != NULL && decide)
+		detect_end(x->detect, *io_in, m);
+	else if (*io_in != NULL)
+		detect_abort(x->detect, *io_in);
+	*io_in = NULL;
+}
+
+// ---- the other reading ----
+
+void reading_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h)
+{
+	struct reading *r = &f->http->other[dir];
+	const struct http_msg *msg = &f->http->msg[dir];
+	struct detect_msg m = alt_msg(x, f, dir);
+
+	if (h->other_framing == HTTP_FRAMING_N || r->on || msg->inspect == NULL)
+		return;
+	r->inspect = detect_fork(x->detect, msg->inspect, &m);
+	if (r->inspect == NULL) {
+		x->counters->v[CNT_HTTP_ALT_LIMIT]++;
+		return;
+	}
+	http_half_other(&r->half, h);
+	r->on = true;
+}
+
+void reading_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide)
+{
+	struct reading *r = &f->http->other[dir];
+	struct detect_msg m = alt_msg(x, f, dir);
+
+	inspect_end(x, &r->inspect, &m, decide);
+	http_half_done(&r->half, x->parser);
+	r->on = false;
+}
+
+// What a reading says of data. Returns false when it has come to one of the ends, or to a tunnel.
+static bool reading_next(struct conn_ctx *x, struct flow *f, enum dir dir, struct reading *r,
+			 struct span *io_in, bool fin, const struct alt_ends *ends)
 {
 	struct detect_msg m = alt_msg(x, f, dir);
-	struct inspect *in = NULL;
-	struct http_half half;
+	const uint8_t *end = io_in->data != NULL ? io_in->data + io_in->len : NULL;
 	struct http_event ev;
 
 	x->alt_parser.gathers = x->parser->gathers;
 	x->alt_parser.counters = &x->alt_counters;
-	http_half_init(&half);
-	while (http_next(&half, &x->alt_parser, dir, HTTP_ANSWERS_OTHER, &data, true, &ev) == 1 &&
-	       ev.kind != HTTP_EV_UPGRADED) {
-		if (ev.kind == HTTP_EV_HEAD) {
-			in = detect_begin(x->detect, dir);
-			if (in == NULL)
-				break;
-			detect_head(x->detect, in, &m, ev.head, HTTP_ANSWERS_OTHER, true);
-		} else if (ev.kind == HTTP_EV_BODY && in != NULL) {
-			scan(x, in, &m, DETECT_BODY, ev.data);
-		} else if (ev.kind == HTTP_EV_END && in != NULL) {
-			detect_end(x->detect, in, &m);
-			in = NULL;
+	while (http_next(&r->half, &x->alt_parser, dir, HTTP_ANSWERS_OTHER, io_in, fin, &ev) == 1) {
+		const uint8_t *at = io_in->len > 0 ? io_in->data : end;
+
+		switch (ev.kind) {
+		case HTTP_EV_HEAD:
+			r->inspect = detect_begin(x->detect, dir);
+			if (r->inspect != NULL)
+				detect_head(x->detect, r->inspect, &m, ev.head, HTTP_ANSWERS_OTHER,
+					    true);
+			break;
+		case HTTP_EV_BODY:
+			if (r->inspect != NULL)
+				scan(x, r->inspect, &m, DETECT_BODY, ev.data);
+			break;
+		case HTTP_EV_END:
+			inspect_end(x, &r->inspect, &m, true);
+			for (unsigned int i = 0; ends != NULL && i < ends->n; i++)
+				if (ends->at[i] == at)
+					return false;
+			break;
+		case HTTP_EV_RAW:
+			break; // scanned as such already
+		case HTTP_EV_UPGRADED:
+			return false;
 		}
 	}
-	if (in != NULL)
-		detect_end(x->detect, in, &m);
-	http_half_done(&half, &x->alt_parser);
+	return true;
+}
+
+void reading_run(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data, bool fin,
+		 const struct alt_ends *ends)
+{
+	struct reading *r = &f->http->other[dir];
+	struct span in;
+
+	if (!r->on)
+		return;
+	in = alt_take(x, f, data);
+	if (!reading_next(x, f, dir, r, &in, fin, ends) || fin ||
+	    f->http->alt_bytes == CONN_ALT_BYTES_MAX)
+		reading_end(x, f, dir, true);
+}
+
+void reading_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes)
+{
+	struct reading *r = &f->http->other[dir];
+	struct detect_msg m = alt_msg(x, f, dir);
+	bool ends;
+
+	if (!r->on)
+		return;
+	if (http_gap(&r->half, &x->alt_parser, gap_bytes, &ends) && r->inspect != NULL)
+		detect_gap(x->detect, r->inspect, &m, DETECT_BODY, gap_bytes);
+	else
+		reading_end(x, f, dir, true);
+}
+
+// ---- bytes beside the stream ----
+
+// The messages in data, each for itself.
+static void messages_scan(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
+{
+	struct reading r = {0};
+	struct detect_msg m = alt_msg(x, f, dir);
+
+	http_half_init(&r.half);
+	reading_next(x, f, dir, &r, &data, true, NULL);
+	inspect_end(x, &r.inspect, &m, true);
+	http_half_done(&r.half, x->parser);
+}
+
+// What is scanned beside the message in progress; NULL: no room, counted.
+static struct inspect *alt_inspect(struct conn_ctx *x, struct flow *f, enum dir dir)
+{
+	struct http_msg *msg = &f->http->msg[dir];
+	struct detect_msg m = alt_msg(x, f, dir);
+
+	if (msg->alt == NULL)
+		msg->alt = msg->inspect != NULL ? detect_fork(x->detect, msg->inspect, &m)
+						: detect_begin(x->detect, dir);
+	if (msg->alt == NULL)
+		x->counters->v[CNT_HTTP_ALT_LIMIT]++;
+	return msg->alt;
+}
+
+void alt_body(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
+{
+	struct detect_msg m;
+
+	if (!detect_wants(x->detect, dir, DETECT_BODY))
+		return;
+	data = alt_take(x, f, data);
+	if (data.len == 0 || alt_inspect(x, f, dir) == NULL)
+		return;
+	m = alt_msg(x, f, dir);
+	scan(x, f->http->msg[dir].alt, &m, DETECT_BODY, data);
 }
 
 void conn_alt(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
 {
-	struct http_msg *msg;
 	struct detect_msg m;
+	struct inspect *alt;
 
 	if (f->http == NULL || (f->app != APP_HTTP && f->app != APP_FAILED) ||
 	    x->detect->rs == NULL)
 		return;
-	msg = &f->http->msg[dir];
 	data = alt_take(x, f, data);
 	if (data.len == 0)
 		return;
-	m = alt_msg(x, f, dir);
-	if (msg->alt == NULL)
-		msg->alt = msg->inspect != NULL ? detect_fork(x->detect, msg->inspect, &m)
-						: detect_begin(x->detect, dir);
-	if (msg->alt == NULL) {
-		x->counters->v[CNT_HTTP_ALT_LIMIT]++;
+	alt = alt_inspect(x, f, dir);
+	if (alt == NULL)
 		return;
-	}
-	scan(x, msg->alt, &m, DETECT_RAW, data);
-	scan(x, msg->alt, &m, DETECT_BODY, data);
+	m = alt_msg(x, f, dir);
+	scan(x, alt, &m, DETECT_RAW, data);
+	scan(x, alt, &m, DETECT_BODY, data);
 	if (begins_message(data, dir))
 		messages_scan(x, f, dir, data);
 }
 
 void alt_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide)
 {
-	struct http_msg *msg = &f->http->msg[dir];
-	struct detect_msg m;
+	struct detect_msg m = alt_msg(x, f, dir);
 
-	if (msg->alt == NULL)
-		return;
-	m = alt_msg(x, f, dir);
-	if (decide)
-		detect_end(x->detect, msg->alt, &m);
-	else
-		detect_abort(x->detect, msg->alt);
-	msg->alt = NULL;
+	inspect_end(x, &f->http->msg[dir].alt, &m, decide);
 }

@@ -55,6 +55,30 @@ void body_drop(struct conn_ctx *x, struct http_msg *msg);
 // The event of an anomaly that was counted already.
 void anomaly_tell(struct conn_ctx *x, struct flow *f, enum dir dir, enum counter c);
 
+// Raw bytes of a direction that has lost its framing, scanned as a body, too.
+void alt_body(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
+
+// Places in a run at which the connection's own reading is between messages.
+enum {
+	ALT_ENDS_MAX = 16,
+};
+struct alt_ends {
+	const uint8_t *at[ALT_ENDS_MAX];
+	unsigned int n;
+};
+
+// The head that was just read can be read in another way: that begins here. Without room, or while another reading is on
+// already, there is none.
+void reading_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h);
+
+// The other reading takes the bytes of a run, as far as it had begun before them.
+void reading_run(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data, bool fin,
+		 const struct alt_ends *ends);
+
+void reading_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes);
+
+void reading_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide);
+
 // The direction's message ends: so do its alternative readings. decide: as detect_end(), else detect_abort().
 void alt_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide);
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One switch over the saved state; every branch either takes bytes or ends with an event. Line ends are LF with an
 // optional CR before it, everywhere, since two of five servers read them so.
-#include "dataplane/engine/http.h"
-
 #include <errno.h>
 
 #include "dataplane/engine/app.h"
+#include "dataplane/engine/http_impl.h"
 
 enum {
-	TUNNEL_PREFIX = 8, // bytes that tell a TLS record or an SSH banner
+	TUNNEL_PREFIX = 8,   // bytes that tell a TLS record or an SSH banner
+	STATUS_PREFIX = 5,   // "HTTP/"
+	EMPTY_LINE_MAX = 16, // of blanks, that some take for an empty one
+	NAME_LOOK_MAX = 64,  // bytes of the line behind it that are looked at
 };
 
 void http_half_init(struct http_half *h)
@@ -16,39 +18,34 @@ void http_half_init(struct http_half *h)
 	*h = (struct http_half){.state = HTTP_START};
 }
 
-static void gather_drop(struct http_half *h, struct http_parser *ps)
+void http_gather_drop(struct http_half *h, struct http_parser *ps)
 {
 	if (h->gather != NULL)
 		pool_put(ps->gathers, h->gather);
 	h->gather = NULL;
 	h->gathered = h->scanned = 0;
 	h->drop_gather = 0;
+	h->n_left = 0;
 }
 
 void http_half_done(struct http_half *h, struct http_parser *ps)
 {
-	gather_drop(h, ps);
+	http_gather_drop(h, ps);
 }
 
-static int event(struct http_event *ev, enum http_event_kind kind)
-{
-	ev->kind = kind;
-	return 1;
-}
-
-// Everything from here on is raw, beginning with what was gathered.
-static int go_raw(struct http_half *h, struct http_parser *ps, enum counter why,
+// From here on raw, beginning with what was gathered.
+static int go_raw(struct http_half *h, struct http_parser *ps, enum http_note why, bool at_line,
 		  struct http_event *ev)
 {
-	ps->counters->v[why]++;
-	h->state = HTTP_RAW;
-	if (h->gathered > 0) {
-		ev->data = span_of(h->gather, h->gathered);
-		h->drop_gather = 1;
-		ps->counters->v[CNT_HTTP_RAW_BYTES] += ev->data.len;
-		return event(ev, HTTP_EV_RAW);
-	}
-	return 0;
+	http_note(h, ps, why);
+	http_lost(h, HTTP_RAW, HTTP_RESYNC_LINES, at_line);
+	if (h->gathered == 0)
+		return HTTP_AGAIN;
+	ev->data = span_of(h->gather, h->gathered);
+	h->drop_gather = 1;
+	http_lost_count(h, ev->data.len);
+	ps->counters->v[CNT_HTTP_RAW_BYTES] += ev->data.len;
+	return http_event(ev, HTTP_EV_RAW);
 }
 
 // End of the message: the next call says so.
@@ -56,6 +53,57 @@ static void message_end(struct http_half *h, bool truncated)
 {
 	h->state = HTTP_MESSAGE_END;
 	h->truncated = truncated;
+}
+
+// What a line feed leads to.
+enum line_next {
+	LINE_MORE,    // more bytes are needed to tell
+	LINE_GOES_ON, // another line of the head
+	LINE_ENDS,    // *ret_len bytes further on the head has ended
+};
+
+// A line of blanks and CRs ends the head for some. It does not if a header line follows, or something that others would
+// take for the end.
+static enum line_next blank_line(struct span s, size_t *ret_len)
+{
+	size_t n = 0, from;
+
+	while (n < s.len && n < EMPTY_LINE_MAX && (http_is_blank(s.data[n]) || s.data[n] == '\r'))
+		n++;
+	if (n == s.len)
+		return LINE_MORE;
+	if (s.data[n] != '\n')
+		return LINE_GOES_ON;
+	from = ++n;
+	while (n < s.len && n - from < NAME_LOOK_MAX && s.data[n] > ' ' && s.data[n] < 0x7f &&
+	       strchr(":@()<>[]{}\"\\,;?=/", s.data[n]) == NULL)
+		n++;
+	if (n == s.len)
+		return LINE_MORE;
+	if (n == from && (http_is_blank(s.data[n]) || s.data[n] == '\r' || s.data[n] == '\n'))
+		return LINE_GOES_ON;
+	while (n < s.len && n - from < NAME_LOOK_MAX && http_is_blank(s.data[n]))
+		n++;
+	if (n == s.len)
+		return LINE_MORE;
+	if (n - from == NAME_LOOK_MAX || s.data[n] == ':')
+		return LINE_GOES_ON;
+	*ret_len = from;
+	return LINE_ENDS;
+}
+
+// What follows a line feed.
+static enum line_next line_next(struct span s, size_t *ret_len)
+{
+	size_t n = s.len > 0 && s.data[0] == '\r';
+
+	if (n == s.len)
+		return LINE_MORE;
+	if (s.data[n] == '\n') {
+		*ret_len = n + 1;
+		return LINE_ENDS;
+	}
+	return http_is_blank(s.data[0]) || n > 0 ? blank_line(s, ret_len) : LINE_GOES_ON;
 }
 
 // Search s from *io_scanned for the empty line that ends a head. Returns the head's length, 0 if it is not there yet;
@@ -66,20 +114,21 @@ static size_t head_end(struct span s, uint32_t *io_scanned)
 
 	for (;;) {
 		const uint8_t *lf = memchr(s.data + at, '\n', s.len - at);
-		size_t i;
+		size_t i, len;
 
 		if (lf == NULL) {
 			*io_scanned = (uint32_t)s.len;
 			return 0;
 		}
 		i = (size_t)(lf - s.data);
-		if (i + 1 < s.len && s.data[i + 1] == '\n')
-			return i + 2;
-		if (i + 2 < s.len && s.data[i + 1] == '\r' && s.data[i + 2] == '\n')
-			return i + 3;
-		if (i + 1 >= s.len || (s.data[i + 1] == '\r' && i + 2 >= s.len)) {
+		switch (line_next(span_of(lf + 1, s.len - i - 1), &len)) {
+		case LINE_MORE:
 			*io_scanned = (uint32_t)i;
 			return 0;
+		case LINE_ENDS:
+			return i + 1 + len;
+		case LINE_GOES_ON:
+			break;
 		}
 		at = i + 1;
 	}
@@ -108,227 +157,210 @@ static size_t simple_request(struct span s)
 	return (size_t)(lf - s.data) + 1;
 }
 
-// Bytes between messages that are no message: a tunnel whose set-up was not seen.
-static bool is_tunnel(struct span first)
+// Bytes between messages that are no message: a tunnel whose set-up was not seen? 1 yes, 0 no, -1 more bytes are needed.
+static int is_tunnel(struct span first)
 {
 	enum app_side side;
 	enum app_proto app = app_detect(first, &side);
 
-	return app == APP_TLS || app == APP_SSH;
+	if (app == APP_TLS || app == APP_SSH)
+		return 1;
+	if (app != APP_UNKNOWN || first.len >= 4)
+		return 0;
+	return (first.data[0] >= 20 && first.data[0] <= 23) || (first.data[0] | 0x20) == 's' ? -1
+											     : 0;
 }
 
+static void body_begin(struct http_half *h, enum http_framing framing, uint64_t length)
+{
+	h->chunked = 0;
+	h->upgraded = 0;
+	switch (framing) {
+	case HTTP_FRAMING_LENGTH:
+		h->state = HTTP_BODY;
+		h->remain = length;
+		break;
+	case HTTP_FRAMING_CHUNKED:
+		http_chunk_begin(h);
+		break;
+	case HTTP_FRAMING_CLOSE:
+		h->state = HTTP_BODY_CLOSE;
+		h->resync = HTTP_RESYNC_NO;
+		break;
+	case HTTP_FRAMING_BROKEN:
+		http_lost(h, HTTP_BODY_CLOSE, HTTP_RESYNC_LINES, true);
+		break;
+	case HTTP_FRAMING_UPGRADE:
+		h->upgraded = 1;
+		message_end(h, false);
+		break;
+	case HTTP_FRAMING_NONE:
+	case HTTP_FRAMING_N:
+		message_end(h, false);
+		break;
+	}
+}
+
+void http_half_other(struct http_half *h, const struct http_head *head)
+{
+	http_half_init(h);
+	body_begin(h, (enum http_framing)head->other_framing, head->other_length);
+}
+
+// raw is a whole head, gathered or at the front of the input behind *io_in.
 static int head_done(struct http_half *h, struct http_parser *ps, enum dir dir,
-		     enum http_answers answers, struct span raw, struct http_event *ev)
+		     enum http_answers answers, struct span raw, struct span *io_in,
+		     struct http_event *ev)
 {
 	struct http_head *head = &ps->head;
 	int err = http_head_parse(raw, dir, answers, ps->counters, head);
 
+	if (err == -EBADMSG && h->gathered == 0) {
+		*io_in = span_of(raw.data, raw.len + io_in->len);
+		return go_raw(h, ps, HTTP_NOTE_BAD_START, false, ev);
+	}
 	if (err < 0) {
-		int said = go_raw(h, ps,
-				  err == -E2BIG ? CNT_HTTP_HEAD_TOO_LONG : CNT_HTTP_BAD_START, ev);
+		int said = go_raw(h, ps, HTTP_NOTE_HEAD_TOO_LONG, true, ev);
 
-		if (said == 0) {
-			ev->data = raw;
-			ps->counters->v[CNT_HTTP_RAW_BYTES] += raw.len;
-		}
-		return event(ev, HTTP_EV_RAW);
+		if (said != HTTP_AGAIN)
+			return said;
+		ev->data = raw;
+		http_lost_count(h, raw.len);
+		ps->counters->v[CNT_HTTP_RAW_BYTES] += raw.len;
+		return http_event(ev, HTTP_EV_RAW);
 	}
+	h->notes |= head->notes;
 	h->drop_gather = h->gather != NULL;
-	h->chunked = 0;
-	h->upgraded = 0;
-	switch ((enum http_framing)head->framing) {
-	case HTTP_FRAMING_NONE:
-		message_end(h, false);
-		break;
-	case HTTP_FRAMING_LENGTH:
-		h->state = HTTP_BODY;
-		h->remain = head->content_length;
-		break;
-	case HTTP_FRAMING_CHUNKED:
-		h->state = HTTP_CHUNK_SIZE;
-		h->chunked = 1;
-		h->remain = 0;
-		h->digits = 0;
-		h->line_bytes = 0;
-		break;
-	case HTTP_FRAMING_CLOSE:
-		h->state = HTTP_BODY_CLOSE;
-		break;
-	case HTTP_FRAMING_UPGRADE:
-		message_end(h, false);
-		h->upgraded = 1;
-		break;
-	case HTTP_FRAMING_BROKEN:
-		h->state = HTTP_RAW;
-		break;
-	}
+	body_begin(h, (enum http_framing)head->framing, head->content_length);
 	ev->head = head;
-	return event(ev, HTTP_EV_HEAD);
+	return http_event(ev, HTTP_EV_HEAD);
 }
 
-// Between messages, and with a head in pieces.
+// Can what was sent to a client still become a status line?
+static bool is_status(struct span s)
+{
+	const struct span http = SPAN_LIT("HTTP/"), icy = SPAN_LIT("ICY ");
+
+	return span_eq_nocase(span_first(s, http.len), span_first(http, s.len)) ||
+	       span_eq_nocase(span_first(s, icy.len), span_first(icy, s.len));
+}
+
+// Empty lines before a message, and other junk that some pass over.
+static void junk_skip(struct http_half *h, struct http_parser *ps, struct span *in)
+{
+	while (in->len > 0 && ((in->data[0] >= '\t' && in->data[0] <= '\r') || in->data[0] == ' ' ||
+			       in->data[0] == '\0')) {
+		if (in->data[0] != '\r' && in->data[0] != '\n')
+			http_note(h, ps, HTTP_NOTE_START);
+		*in = span_from(*in, 1);
+	}
+}
+
+static int head_first(struct http_half *h, struct http_parser *ps, enum dir dir,
+		      enum http_answers answers, struct span *in, struct http_event *ev)
+{
+	size_t len;
+	int tunnel;
+
+	junk_skip(h, ps, in);
+	if (in->len == 0)
+		return 0;
+	tunnel = is_tunnel(*in);
+	if (tunnel > 0) {
+		*in = SPAN_NONE;
+		return http_event(ev, HTTP_EV_UPGRADED);
+	}
+	h->gathered = 0;
+	if (dir == DIR_TO_CLIENT && tunnel == 0 && !is_status(*in))
+		return go_raw(h, ps, HTTP_NOTE_BAD_START, false, ev);
+	h->scanned = 0;
+	len = dir == DIR_TO_SERVER ? simple_request(*in) : 0;
+	if (len == 0)
+		len = head_end(*in, &h->scanned);
+	if (len > 0 && len <= HTTP_HEAD_MAX) {
+		struct span raw = span_first(*in, len);
+
+		*in = span_from(*in, len);
+		return head_done(h, ps, dir, answers, raw, in, ev);
+	}
+	if (h->gather == NULL)
+		h->gather = pool_get(ps->gathers);
+	if (h->gather == NULL)
+		return go_raw(h, ps, HTTP_NOTE_HEAD_NO_BUFFER, false, ev);
+	h->drop_gather = 0;
+	h->scanned = 0;
+	h->line_judged = 0;
+	h->state = HTTP_HEAD;
+	return HTTP_AGAIN;
+}
+
+// The first bytes of a head are being gathered; those behind had lie in *in, too. HTTP_AGAIN: it may be one.
+static int first_line(struct http_half *h, struct http_parser *ps, enum dir dir, size_t had,
+		      struct span *in, struct http_event *ev)
+{
+	struct span all = span_of(h->gather, h->gathered);
+	const int tunnel = had < TUNNEL_PREFIX ? is_tunnel(all) : 0;
+	const uint8_t *lf;
+
+	if (tunnel > 0) {
+		*in = SPAN_NONE;
+		return http_event(ev, HTTP_EV_UPGRADED);
+	}
+	if (dir == DIR_TO_CLIENT && tunnel == 0 && had < STATUS_PREFIX && !is_status(all)) {
+		h->gathered = (uint32_t)had; // the rest is still in the input
+		return go_raw(h, ps, HTTP_NOTE_BAD_START, false, ev);
+	}
+	lf = memchr(all.data + had, '\n', all.len - had);
+	if (lf == NULL)
+		return HTTP_AGAIN;
+	h->line_judged = 1;
+	all.len = (size_t)(lf - all.data);
+	if (all.len > 0 && all.data[all.len - 1] == '\r')
+		all.len--;
+	if (http_start_line(all, dir, ps))
+		return HTTP_AGAIN;
+	h->gathered = (uint32_t)(lf + 1 - h->gather);
+	*in = span_from(*in, h->gathered - had);
+	return go_raw(h, ps, HTTP_NOTE_BAD_START, true, ev);
+}
+
+// A head in pieces.
 static int head_next(struct http_half *h, struct http_parser *ps, enum dir dir,
 		     enum http_answers answers, struct span *in, struct http_event *ev)
 {
-	size_t len;
+	size_t len = 0, had = h->gathered;
+	struct span piece = span_first(*in, HTTP_HEAD_MAX - had);
+	bool judged = h->line_judged;
+	struct span all;
+	int said;
 
-	if (h->state == HTTP_START) {
-		while (in->len > 0 && (in->data[0] == '\r' || in->data[0] == '\n'))
-			*in = span_from(*in, 1);
-		if (in->len == 0)
-			return 0;
-		if (is_tunnel(*in)) {
-			*in = SPAN_NONE;
-			return event(ev, HTTP_EV_UPGRADED);
-		}
-		h->scanned = 0;
-		len = dir == DIR_TO_SERVER ? simple_request(*in) : 0;
-		if (len == 0)
-			len = head_end(*in, &h->scanned);
-		if (len > 0 && len <= HTTP_HEAD_MAX) {
-			struct span raw = span_first(*in, len);
-
-			*in = span_from(*in, len);
-			return head_done(h, ps, dir, answers, raw, ev);
-		}
-		h->gather = pool_get(ps->gathers);
-		if (h->gather == NULL)
-			return go_raw(h, ps, CNT_HTTP_HEAD_NO_BUFFER, ev);
-		h->gathered = 0;
-		h->scanned = 0;
-		h->line_judged = 0;
-		h->state = HTTP_HEAD;
+	if (piece.len == 0)
+		return go_raw(h, ps, HTTP_NOTE_HEAD_TOO_LONG, h->gather[had - 1] == '\n', ev);
+	memmove(h->gather + had, piece.data, piece.len);
+	h->gathered += (uint32_t)piece.len;
+	all = span_of(h->gather, h->gathered);
+	if (!judged) {
+		said = first_line(h, ps, dir, had, in, ev);
+		if (said != HTTP_AGAIN || h->state != HTTP_HEAD)
+			return said;
 	}
-	while (in->len > 0) {
-		size_t had = h->gathered;
-		size_t room = HTTP_HEAD_MAX - had;
-		struct span piece = span_first(*in, room);
-		struct span all;
-
-		if (room == 0)
-			return go_raw(h, ps, CNT_HTTP_HEAD_TOO_LONG, ev);
-		memcpy(h->gather + had, piece.data, piece.len);
-		h->gathered += (uint32_t)piece.len;
-		all = span_of(h->gather, h->gathered);
-		if (had < TUNNEL_PREFIX && is_tunnel(all)) {
-			*in = SPAN_NONE;
-			return event(ev, HTTP_EV_UPGRADED);
-		}
-		len = 0;
-		if (!h->line_judged && dir == DIR_TO_SERVER &&
-		    memchr(piece.data, '\n', piece.len) != NULL) {
-			h->line_judged = 1;
-			len = simple_request(all);
-		}
-		if (len == 0)
-			len = head_end(all, &h->scanned);
-		if (len > 0) {
-			// What follows the head stays in the input.
-			*in = span_from(*in, len - had);
-			h->gathered = (uint32_t)len;
-			return head_done(h, ps, dir, answers, span_first(all, len), ev);
-		}
+	if (!judged && h->line_judged && dir == DIR_TO_SERVER)
+		len = simple_request(all);
+	if (len == 0)
+		len = head_end(all, &h->scanned);
+	if (len == 0) {
 		*in = span_from(*in, piece.len);
+		return HTTP_AGAIN;
 	}
-	return 0;
-}
-
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = span_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-// A chunked body that is broken: the message ends, the rest is raw.
-static void chunk_broken(struct http_half *h, struct http_parser *ps)
-{
-	ps->counters->v[CNT_HTTP_BAD_CHUNK]++;
-	message_end(h, true);
-}
-
-static void chunk_line_done(struct http_half *h)
-{
-	h->line_bytes = 0;
-	h->line_nonempty = 0;
-	h->digits = 0;
-	h->state = h->remain > 0 ? HTTP_BODY : HTTP_TRAILER;
-}
-
-// Size, blanks, extension, LF.
-static void chunk_size(struct http_half *h, struct http_parser *ps, struct span *in)
-{
-	while (in->len > 0 && (h->state == HTTP_CHUNK_SIZE || h->state == HTTP_CHUNK_EXT)) {
-		uint8_t c = in->data[0];
-		int digit = hex_digit(c);
-
-		if (++h->line_bytes > HTTP_CHUNK_LINE_MAX) {
-			chunk_broken(h, ps);
-			return;
-		}
-		if (h->state == HTTP_CHUNK_SIZE && digit >= 0) {
-			if (h->remain >> 56 != 0) {
-				chunk_broken(h, ps);
-				return;
-			}
-			h->remain = h->remain << 4 | (uint64_t)digit;
-			h->digits = 1;
-		} else if (!h->digits || (h->state == HTTP_CHUNK_SIZE && c != '\n' && c != '\r' &&
-					  c != ';' && c != ' ' && c != '\t')) {
-			chunk_broken(h, ps);
-			return;
-		} else if (c == '\n') {
-			chunk_line_done(h);
-		} else {
-			h->state = HTTP_CHUNK_EXT;
-		}
-		*in = span_from(*in, 1);
+	// What follows the head stays in the input. If more was gathered to know that it ends, that is left at the buffer's end.
+	if (len < had) {
+		h->n_left = (uint16_t)(had - len);
+		memmove(h->gather + HTTP_HEAD_MAX - h->n_left, h->gather + len, h->n_left);
+	} else {
+		*in = span_from(*in, len - had);
 	}
-}
-
-static void chunk_end(struct http_half *h, struct http_parser *ps, struct span *in)
-{
-	while (in->len > 0) {
-		uint8_t c = in->data[0];
-
-		if (c == '\n') {
-			h->state = HTTP_CHUNK_SIZE;
-			h->remain = 0;
-			h->line_bytes = 0;
-			h->digits = 0;
-			*in = span_from(*in, 1);
-			return;
-		}
-		if (c != '\r' || h->line_bytes > 0) {
-			chunk_broken(h, ps);
-			return;
-		}
-		h->line_bytes++;
-		*in = span_from(*in, 1);
-	}
-}
-
-// Trailer fields are passed over, never acted upon.
-static void trailer(struct http_half *h, struct http_parser *ps, struct span *in)
-{
-	while (in->len > 0) {
-		uint8_t c = in->data[0];
-
-		*in = span_from(*in, 1);
-		if (++h->line_bytes > HTTP_HEAD_MAX) {
-			chunk_broken(h, ps);
-			return;
-		}
-		if (c == '\n' && !h->line_nonempty) {
-			message_end(h, false);
-			return;
-		}
-		if (c == '\n')
-			h->line_nonempty = 0;
-		else if (c != '\r')
-			h->line_nonempty = 1;
-	}
+	h->gathered = (uint32_t)len;
+	return head_done(h, ps, dir, answers, span_first(all, len), in, ev);
 }
 
 // The last byte of a body or a chunk is behind us.
@@ -339,7 +371,7 @@ static void body_done(struct http_half *h)
 		return;
 	}
 	h->state = HTTP_CHUNK_END;
-	h->line_bytes = 0;
+	h->cr = 0;
 }
 
 static int body_next(struct http_half *h, struct span *in, struct http_event *ev)
@@ -352,7 +384,7 @@ static int body_next(struct http_half *h, struct span *in, struct http_event *ev
 		if (h->remain == 0)
 			body_done(h);
 	}
-	return event(ev, HTTP_EV_BODY);
+	return http_event(ev, HTTP_EV_BODY);
 }
 
 // The stream ends within a head: what is there is a head, if its start line is; otherwise it is raw.
@@ -361,28 +393,39 @@ static int head_unfinished(struct http_half *h, struct http_parser *ps, enum dir
 {
 	struct span raw = span_of(h->gather, h->gathered);
 
-	if (memchr(raw.data, '\n', raw.len) == NULL ||
-	    http_head_parse(raw, dir, answers, ps->counters, &ps->head) < 0)
-		return go_raw(h, ps, CNT_HTTP_TRUNCATED, ev);
 	ps->counters->v[CNT_HTTP_TRUNCATED]++;
+	if (!h->line_judged || http_head_parse(raw, dir, answers, ps->counters, &ps->head) < 0)
+		return go_raw(h, ps, HTTP_NOTE_BAD_START, true, ev);
+	h->notes |= ps->head.notes;
 	h->drop_gather = 1;
 	h->chunked = 0;
 	h->upgraded = 0;
 	message_end(h, true);
 	ev->head = &ps->head;
-	return event(ev, HTTP_EV_HEAD);
+	return http_event(ev, HTTP_EV_HEAD);
 }
 
 // The stream ends: say what that means for the message in progress.
 static int finish(struct http_half *h, struct http_parser *ps, enum dir dir,
 		  enum http_answers answers, struct http_event *ev)
 {
+	int said;
+
 	switch ((enum http_state)h->state) {
 	case HTTP_HEAD:
-		return head_unfinished(h, ps, dir, answers, ev);
+		said = head_unfinished(h, ps, dir, answers, ev);
+		return said == HTTP_AGAIN ? 0 : said;
+	case HTTP_RAW:
+		return http_lost_rest(h, ps, ev);
 	case HTTP_BODY_CLOSE:
+		if (h->resync != HTTP_RESYNC_NO || h->n_held > 0) {
+			if (http_lost_rest(h, ps, ev) == 1)
+				return 1;
+			ps->counters->v[CNT_HTTP_TRUNCATED]++;
+			ev->truncated = true;
+		}
 		h->state = HTTP_START;
-		return event(ev, HTTP_EV_END);
+		return http_event(ev, HTTP_EV_END);
 	case HTTP_BODY:
 	case HTTP_CHUNK_SIZE:
 	case HTTP_CHUNK_EXT:
@@ -391,84 +434,86 @@ static int finish(struct http_half *h, struct http_parser *ps, enum dir dir,
 		ps->counters->v[CNT_HTTP_TRUNCATED]++;
 		h->state = HTTP_START;
 		ev->truncated = true;
-		return event(ev, HTTP_EV_END);
+		return http_event(ev, HTTP_EV_END);
 	default:
 		return 0;
+	}
+}
+
+// http_next() on one piece of input.
+static int next(struct http_half *h, struct http_parser *ps, enum dir dir,
+		enum http_answers answers, struct span *io_in, bool fin, struct http_event *ev)
+{
+	for (;;) {
+		int said = HTTP_AGAIN;
+
+		if (h->state == HTTP_MESSAGE_END) {
+			ev->truncated = h->truncated;
+			h->truncated = 0;
+			h->state = h->upgraded ? HTTP_RAW : HTTP_START;
+			return http_event(ev, HTTP_EV_END);
+		}
+		if (h->upgraded) {
+			*io_in = SPAN_NONE;
+			return http_event(ev, HTTP_EV_UPGRADED);
+		}
+		if (io_in->len == 0)
+			return fin ? finish(h, ps, dir, answers, ev) : 0;
+		switch ((enum http_state)h->state) {
+		case HTTP_START:
+			said = head_first(h, ps, dir, answers, io_in, ev);
+			break;
+		case HTTP_HEAD:
+			said = head_next(h, ps, dir, answers, io_in, ev);
+			break;
+		case HTTP_BODY_CLOSE:
+		case HTTP_BODY:
+			if (h->state == HTTP_BODY || h->resync == HTTP_RESYNC_NO)
+				return body_next(h, io_in, ev);
+			said = http_lost_next(h, ps, dir, io_in, ev);
+			break;
+		case HTTP_CHUNK_SIZE:
+		case HTTP_CHUNK_EXT:
+		case HTTP_CHUNK_END:
+		case HTTP_TRAILER:
+			http_chunk_next(h, ps, io_in);
+			break;
+		case HTTP_RAW:
+			said = http_lost_next(h, ps, dir, io_in, ev);
+			break;
+		case HTTP_MESSAGE_END:
+			break;
+		}
+		if (said == 1)
+			return 1;
 	}
 }
 
 int http_next(struct http_half *h, struct http_parser *ps, enum dir dir, enum http_answers answers,
 	      struct span *io_in, bool fin, struct http_event *ev)
 {
-	int said;
-
 	*ev = (struct http_event){0};
-	if (h->drop_gather)
-		gather_drop(h, ps);
-	for (;;) {
-		if (h->state == HTTP_MESSAGE_END) {
-			bool broken = h->truncated && h->chunked;
+	while (h->n_left > 0) {
+		struct span left = span_of(h->gather + HTTP_HEAD_MAX - h->n_left, h->n_left);
+		int said = next(h, ps, dir, answers, &left, false, ev);
 
-			ev->truncated = h->truncated;
-			h->truncated = 0;
-			h->state = broken ? HTTP_RAW : HTTP_START;
-			if (h->upgraded)
-				h->state = HTTP_RAW;
-			return event(ev, HTTP_EV_END);
-		}
-		if (h->upgraded) {
+		h->n_left = (uint16_t)left.len;
+		if (said == 1 && ev->kind == HTTP_EV_UPGRADED)
 			*io_in = SPAN_NONE;
-			return event(ev, HTTP_EV_UPGRADED);
-		}
-		if (io_in->len == 0)
-			return fin ? finish(h, ps, dir, answers, ev) : 0;
-		switch ((enum http_state)h->state) {
-		case HTTP_START:
-		case HTTP_HEAD:
-			said = head_next(h, ps, dir, answers, io_in, ev);
-			if (said != 0)
-				return said;
-			break;
-		case HTTP_BODY:
-		case HTTP_BODY_CLOSE:
-			return body_next(h, io_in, ev);
-		case HTTP_CHUNK_SIZE:
-		case HTTP_CHUNK_EXT:
-			chunk_size(h, ps, io_in);
-			break;
-		case HTTP_CHUNK_END:
-			chunk_end(h, ps, io_in);
-			break;
-		case HTTP_TRAILER:
-			trailer(h, ps, io_in);
-			break;
-		case HTTP_RAW:
-			if (h->resync) {
-				enum app_side side;
-				enum app_side want =
-					dir == DIR_TO_SERVER ? APP_SIDE_CLIENT : APP_SIDE_SERVER;
-
-				if (app_detect(*io_in, &side) == APP_HTTP && side == want) {
-					h->resync = 0;
-					h->state = HTTP_START;
-					break;
-				}
-			}
-			ev->data = *io_in;
-			*io_in = SPAN_NONE;
-			ps->counters->v[CNT_HTTP_RAW_BYTES] += ev->data.len;
-			return event(ev, HTTP_EV_RAW);
-		case HTTP_MESSAGE_END:
-			break;
-		}
+		if (said == 1)
+			return 1;
 	}
+	if (h->drop_gather)
+		http_gather_drop(h, ps);
+	return next(h, ps, dir, answers, io_in, fin, ev);
 }
 
 bool http_gap(struct http_half *h, struct http_parser *ps, uint64_t gap_bytes, bool *ret_end)
 {
 	*ret_end = false;
 	if (h->drop_gather)
-		gather_drop(h, ps);
+		http_gather_drop(h, ps);
+	h->n_held = 0;
 	switch ((enum http_state)h->state) {
 	case HTTP_BODY_CLOSE:
 		ps->counters->v[CNT_HTTP_GAP_IN_BODY]++;
@@ -482,16 +527,14 @@ bool http_gap(struct http_half *h, struct http_parser *ps, uint64_t gap_bytes, b
 			return true;
 		}
 		break;
-	case HTTP_RAW:
-		return false;
 	default:
 		break;
 	}
-	ps->counters->v[CNT_HTTP_GAP_IN_HEAD]++;
-	*ret_end = h->state != HTTP_START && h->state != HTTP_HEAD;
+	if (h->state != HTTP_RAW)
+		ps->counters->v[CNT_HTTP_GAP_IN_HEAD]++;
+	*ret_end = h->state != HTTP_START && h->state != HTTP_HEAD && h->state != HTTP_RAW;
 	// The gathered part of a head is lost to the message; its bytes went through the raw scan already.
-	gather_drop(h, ps);
-	h->state = HTTP_RAW;
-	h->resync = 1;
+	http_gather_drop(h, ps);
+	http_lost(h, HTTP_RAW, HTTP_RESYNC_PIECES, true);
 	return false;
 }

@@ -22,13 +22,15 @@ enum {
 	HTTP_GATHER_BYTES = HTTP_HEAD_MAX + 64, // readable padding for libhs
 	HTTP_CHUNK_LINE_MAX = 4096,
 	HTTP_CODINGS_MAX = 3,
+	HTTP_LOST_BYTES_MAX = 64 << 10, // of lost framing in which the next message is looked for
+	HTTP_HELD_MAX = 24,             // "PROPPATCH  http" and 17 digits are shorter
 };
 
 enum http_state {
 	HTTP_START,      // between messages
 	HTTP_HEAD,       // gathering a head
 	HTTP_BODY,       // remain bytes of a body, or of a chunk
-	HTTP_BODY_CLOSE, // body until the end of the stream
+	HTTP_BODY_CLOSE, // body until the stream ends; lost: or a message begins
 	HTTP_CHUNK_SIZE,
 	HTTP_CHUNK_EXT,
 	HTTP_CHUNK_END, // line end after chunk data
@@ -43,7 +45,40 @@ enum http_framing {
 	HTTP_FRAMING_CHUNKED,
 	HTTP_FRAMING_CLOSE,
 	HTTP_FRAMING_UPGRADE, // 101, or 2xx to CONNECT: the connection leaves HTTP after the head
-	HTTP_FRAMING_BROKEN,  // no server would agree on its length: raw from here on
+	HTTP_FRAMING_BROKEN,  // of unknown length: until a line begins like a message
+	HTTP_FRAMING_N,
+};
+
+// What servers read differently, or refuse: X(id, counter).
+#define HTTP_NOTE_TABLE(X)                                                                         \
+	X(CL_TE, CNT_HTTP_CL_TE)                                                                   \
+	X(LENGTH, CNT_HTTP_BAD_LENGTH)                                                             \
+	X(LENGTHS, CNT_HTTP_LENGTHS)                                                               \
+	X(TE, CNT_HTTP_ODD_TE)                                                                     \
+	X(CODING, CNT_HTTP_ODD_CODING)                                                             \
+	X(HEADER, CNT_HTTP_BAD_HEADER)                                                             \
+	X(FOLDED, CNT_HTTP_FOLDED)                                                                 \
+	X(HOSTS, CNT_HTTP_HOSTS)                                                                   \
+	X(LINE_END, CNT_HTTP_LINE_END)                                                             \
+	X(START, CNT_HTTP_ODD_START)                                                               \
+	X(BAD_START, CNT_HTTP_BAD_START)                                                           \
+	X(CHUNK, CNT_HTTP_ODD_CHUNK)                                                               \
+	X(BAD_CHUNK, CNT_HTTP_BAD_CHUNK)                                                           \
+	X(HEAD_TOO_LONG, CNT_HTTP_HEAD_TOO_LONG)                                                   \
+	X(HEAD_NO_BUFFER, CNT_HTTP_HEAD_NO_BUFFER)
+
+enum http_note {
+#define X(id, counter) HTTP_NOTE_##id,
+	HTTP_NOTE_TABLE(X)
+#undef X
+		HTTP_NOTE_N
+};
+
+// How far the search for the next message goes when framing is lost.
+enum http_resync {
+	HTTP_RESYNC_NO,
+	HTTP_RESYNC_LINES,  // after an error: at the start of each line of HTTP_LOST_BYTES_MAX
+	HTTP_RESYNC_PIECES, // after a gap: of each line and each piece, without end
 };
 
 enum http_coding {
@@ -68,10 +103,13 @@ struct http_head {
 	struct span host, user_agent, referer, content_type,
 		content_disposition; // first occurrences
 	uint64_t content_length;
+	uint64_t other_length;
 	uint32_t n_fields;
-	uint16_t status; // 0 for requests and unreadable codes
-	uint8_t version; // 9, 10, 11; 20 and others as written, major * 10 + minor
-	uint8_t framing; // enum http_framing
+	uint32_t notes;        // bit per enum http_note
+	uint16_t status;       // 0 for requests and unreadable codes
+	uint8_t version;       // 9, 10, 11; 20 and others as written, major * 10 + minor
+	uint8_t framing;       // enum http_framing
+	uint8_t other_framing; // as other hosts may read it; HTTP_FRAMING_N: none would
 	uint8_t dir;
 	uint8_t n_codings;
 	uint8_t codings[HTTP_CODINGS_MAX]; // in the order in which they must be undone
@@ -84,15 +122,22 @@ struct http_half {
 	uint32_t gathered;
 	uint32_t scanned;      // bytes of the gathered head already searched for its end
 	uint32_t line_bytes;   // chunk lines and trailers: so far
+	uint32_t notes;        // bit per enum http_note: for the caller to tell and to clear
+	uint32_t lost_left;    // bytes in which a message is still looked for
 	uint8_t state;         // enum http_state
 	uint8_t chunked;       // body is chunked
 	uint8_t digits;        // chunk size: a digit was seen
+	uint8_t cr;            // chunk lines: the last byte was a CR
 	uint8_t line_nonempty; // trailer: the line has content
 	uint8_t line_judged;   // gathering: the first line is complete and was looked at
-	uint8_t resync;        // raw because of a gap: a run that starts like a message ends it
+	uint8_t resync;        // enum http_resync: framing is lost
+	uint8_t at_line;       // lost: a line begins here
 	uint8_t drop_gather;   // free gather at the next call
 	uint8_t truncated;     // message end: early
 	uint8_t upgraded;
+	uint16_t n_left; // bytes behind the head at the end of gather, still to be read
+	uint8_t n_held;
+	uint8_t held[HTTP_HELD_MAX]; // a chunk size so far, or lost: what may become a start line
 };
 
 enum http_event_kind {
@@ -133,6 +178,12 @@ void http_half_done(struct http_half *h, struct http_parser *ps);
 // 1: *ret_ev; 0: *io_in is used up (and, with fin, everything has been said).
 int http_next(struct http_half *h, struct http_parser *ps, enum dir dir, enum http_answers answers,
 	      struct span *io_in, bool fin, struct http_event *ret_ev);
+
+// Begin with the body of a message whose head was read elsewhere, under its other framing.
+void http_half_other(struct http_half *h, const struct http_head *head);
+
+// The counter of a note.
+enum counter http_note_counter(enum http_note note);
 
 // gap bytes are missing at the current position. True: the message goes on behind them (they lie in its body);
 // false: framing is lost, the direction goes on raw until a piece starts like a message. If *ret_end is set the message

@@ -1,29 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A complete message head: start line, fields, and how long the body is. Pure: span in, struct out.
+// A complete message head: start line and fields. Pure: span in, struct out.
+//
+// Whatever some host takes for a field is one here. What only some take for a length or a coding (names with junk in them, lines
+// behind a bare CR, in folded lines) is handed to http_framing.c as such.
 #include <errno.h>
 
-#include "dataplane/engine/http.h"
+#include "dataplane/engine/http_impl.h"
 
-static bool is_blank(uint8_t c)
+enum counter http_note_counter(enum http_note note)
 {
-	return c == ' ' || c == '\t';
+	static const enum counter counter[HTTP_NOTE_N] = {
+#define X(id, c) [HTTP_NOTE_##id] = c,
+		HTTP_NOTE_TABLE(X)
+#undef X
+	};
+
+	return counter[note];
 }
 
-// What is left of nothing but white space still points to its end: memchr() takes no NULL.
-static struct span trim(struct span s)
+struct span http_trim(struct span s)
 {
-	while (s.len > 0 && (is_blank(s.data[0]) || s.data[0] == '\r' || s.data[0] == '\n')) {
+	while (s.len > 0 && (http_is_blank(s.data[0]) || s.data[0] == '\r' || s.data[0] == '\n')) {
 		s.data++;
 		s.len--;
 	}
-	while (s.len > 0 && (is_blank(s.data[s.len - 1]) || s.data[s.len - 1] == '\r' ||
+	while (s.len > 0 && (http_is_blank(s.data[s.len - 1]) || s.data[s.len - 1] == '\r' ||
 			     s.data[s.len - 1] == '\n'))
 		s.len--;
 	return s;
 }
 
 // Take a line off the front of *io_rest, without its line end (LF, CR LF).
-static struct span line_take(struct span *io_rest)
+static struct span line_take(struct span *io_rest, uint32_t *io_notes)
 {
 	const uint8_t *lf = memchr(io_rest->data, '\n', io_rest->len);
 	struct span line = *io_rest;
@@ -36,6 +44,10 @@ static struct span line_take(struct span *io_rest)
 	*io_rest = span_from(*io_rest, line.len + 1);
 	if (line.len > 0 && line.data[line.len - 1] == '\r')
 		line.len--;
+	else
+		*io_notes |= 1u << HTTP_NOTE_LINE_END;
+	if (memchr(line.data, '\r', line.len) != NULL)
+		*io_notes |= 1u << HTTP_NOTE_LINE_END;
 	return line;
 }
 
@@ -50,29 +62,46 @@ static uint8_t version_parse(struct span s)
 	return (uint8_t)((s.data[5] - '0') * 10 + (s.data[7] - '0'));
 }
 
+static bool has_blank(struct span s)
+{
+	return memchr(s.data, ' ', s.len) != NULL || memchr(s.data, '\t', s.len) != NULL;
+}
+
+// Is it what nearly all say?
+static bool is_plain_version(struct span s)
+{
+	return s.len == 8 && memcmp(s.data, "HTTP/1.", 7) == 0 &&
+	       (s.data[7] == '0' || s.data[7] == '1');
+}
+
 // method SP target SP version; servers take runs of blanks, and a target with blanks in it.
 static int request_line(struct span line, struct http_head *h)
 {
 	struct span rest = line;
 	size_t n = 0;
 
-	while (n < rest.len && !is_blank(rest.data[n]))
+	while (n < rest.len && !http_is_blank(rest.data[n]))
 		n++;
 	if (n == 0 || n == rest.len)
 		return -EBADMSG;
 	h->method = span_first(rest, n);
-	rest = trim(span_from(rest, n));
+	rest = http_trim(span_from(rest, n));
 	if (rest.len == 0)
 		return -EBADMSG;
-	for (n = rest.len; n > 0 && !is_blank(rest.data[n - 1]); n--)
+	for (n = rest.len; n > 0 && !http_is_blank(rest.data[n - 1]); n--)
 		;
 	h->version = version_parse(span_from(rest, n));
 	if (h->version == 0) {
 		h->target = rest;
 		h->version = 9;
+		h->notes |= 1u << HTTP_NOTE_START;
 		return 0;
 	}
-	h->target = trim(span_first(rest, n));
+	h->target = http_trim(span_first(rest, n));
+	// One blank on either side of the target, and nothing behind the version?
+	if (h->method.len + h->target.len + 10 != line.len ||
+	    !is_plain_version(span_from(rest, n)) || has_blank(h->target))
+		h->notes |= 1u << HTTP_NOTE_START;
 	return h->target.len > 0 ? 0 : -EBADMSG;
 }
 
@@ -87,10 +116,12 @@ static int status_line(struct span line, struct http_head *h)
 		h->version = version_parse(rest);
 	if (h->version == 0)
 		return -EBADMSG;
-	while (n < rest.len && !is_blank(rest.data[n]))
+	while (n < rest.len && !http_is_blank(rest.data[n]))
 		n++;
-	rest = trim(span_from(rest, n));
-	for (n = 0; n < rest.len && !is_blank(rest.data[n]); n++)
+	if (!is_plain_version(span_first(rest, n)))
+		h->notes |= 1u << HTTP_NOTE_START;
+	rest = http_trim(span_from(rest, n));
+	for (n = 0; n < rest.len && !http_is_blank(rest.data[n]); n++)
 		;
 	h->status_text = span_first(rest, n);
 	h->status = 0;
@@ -98,76 +129,19 @@ static int status_line(struct span line, struct http_head *h)
 	    rest.data[1] <= '9' && rest.data[2] >= '0' && rest.data[2] <= '9')
 		h->status = (uint16_t)((rest.data[0] - '0') * 100 + (rest.data[1] - '0') * 10 +
 				       (rest.data[2] - '0'));
+	else
+		h->notes |= 1u << HTTP_NOTE_START;
 	return 0;
 }
 
-// What the framing fields said so far.
-struct framing {
-	bool has_length, bad_length, has_te, chunked;
-	uint64_t length;
-};
-
-// One Content-Length field: digits, or a list of equal ones.
-static void length_parse(struct span v, struct framing *fr)
+static int start_line(struct span line, enum dir dir, struct http_head *h)
 {
-	do {
-		const uint8_t *comma = memchr(v.data, ',', v.len);
-		struct span item =
-			trim(comma != NULL ? span_first(v, (size_t)(comma - v.data)) : v);
-		uint64_t n = 0;
-
-		v = comma != NULL ? span_from(v, (size_t)(comma - v.data) + 1) : SPAN_NONE;
-		if (item.len == 0)
-			fr->bad_length = true;
-		for (size_t i = 0; i < item.len; i++) {
-			if (item.data[i] < '0' || item.data[i] > '9' || n > UINT64_MAX / 20) {
-				fr->bad_length = true;
-				return;
-			}
-			n = n * 10 + (item.data[i] - '0');
-		}
-		if (fr->has_length && n != fr->length)
-			fr->bad_length = true;
-		fr->has_length = true;
-		fr->length = n;
-	} while (v.len > 0);
+	return dir == DIR_TO_SERVER ? request_line(line, h) : status_line(line, h);
 }
 
-// The last coding decides; a parameter after it is no chunked coding for any server.
-static void te_parse(struct span v, struct framing *fr)
+bool http_start_line(struct span line, enum dir dir, struct http_parser *ps)
 {
-	const uint8_t *comma = memrchr(v.data, ',', v.len);
-	struct span last = trim(comma != NULL ? span_from(v, (size_t)(comma - v.data) + 1) : v);
-
-	if (span_eq_nocase(last, SPAN_LIT("identity")))
-		return;
-	fr->has_te = true;
-	fr->chunked = span_eq_nocase(last, SPAN_LIT("chunked"));
-}
-
-static void codings_parse(struct span v, struct http_head *h)
-{
-	while (v.len > 0) {
-		const uint8_t *comma = memrchr(v.data, ',', v.len);
-		struct span c =
-			trim(comma != NULL ? span_from(v, (size_t)(comma - v.data) + 1) : v);
-		uint8_t coding = HTTP_CODING_OTHER;
-
-		v = comma != NULL ? span_first(v, (size_t)(comma - v.data)) : SPAN_NONE;
-		if (c.len == 0 || span_eq_nocase(c, SPAN_LIT("identity")))
-			continue;
-		if (span_eq_nocase(c, SPAN_LIT("gzip")) || span_eq_nocase(c, SPAN_LIT("x-gzip")))
-			coding = HTTP_CODING_GZIP;
-		else if (span_eq_nocase(c, SPAN_LIT("deflate")) ||
-			 span_eq_nocase(c, SPAN_LIT("x-deflate")))
-			coding = HTTP_CODING_DEFLATE;
-		else if (span_eq_nocase(c, SPAN_LIT("br")))
-			coding = HTTP_CODING_BR;
-		else if (span_eq_nocase(c, SPAN_LIT("zstd")))
-			coding = HTTP_CODING_ZSTD;
-		if (h->n_codings < HTTP_CODINGS_MAX)
-			h->codings[h->n_codings++] = coding;
-	}
+	return start_line(line, dir, &ps->head) == 0;
 }
 
 static void first(struct span *slot, struct span value)
@@ -176,14 +150,17 @@ static void first(struct span *slot, struct span value)
 		*slot = value;
 }
 
-static void field_note(const struct http_field *f, struct http_head *h, struct framing *fr)
+static void field_note(const struct http_field *f, struct http_head *h)
 {
 	const struct span n = f->name;
 
 	switch (n.len) {
 	case 4:
-		if (span_eq_nocase(n, SPAN_LIT("host")))
-			first(&h->host, f->value);
+		if (!span_eq_nocase(n, SPAN_LIT("host")))
+			break;
+		if (h->host.data != NULL)
+			h->notes |= 1u << HTTP_NOTE_HOSTS;
+		first(&h->host, f->value);
 		break;
 	case 7:
 		if (span_eq_nocase(n, SPAN_LIT("referer")))
@@ -197,18 +174,6 @@ static void field_note(const struct http_field *f, struct http_head *h, struct f
 		if (span_eq_nocase(n, SPAN_LIT("content-type")))
 			first(&h->content_type, f->value);
 		break;
-	case 14:
-		if (span_eq_nocase(n, SPAN_LIT("content-length")))
-			length_parse(f->value, fr);
-		break;
-	case 16:
-		if (span_eq_nocase(n, SPAN_LIT("content-encoding")))
-			codings_parse(f->value, h);
-		break;
-	case 17:
-		if (span_eq_nocase(n, SPAN_LIT("transfer-encoding")))
-			te_parse(f->value, fr);
-		break;
 	case 19:
 		if (span_eq_nocase(n, SPAN_LIT("content-disposition")))
 			first(&h->content_disposition, f->value);
@@ -216,94 +181,141 @@ static void field_note(const struct http_field *f, struct http_head *h, struct f
 	}
 }
 
+// Does a byte stand in s that stands in no name?
+static bool has_junk(struct span s)
+{
+	bool junk = s.len == 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		junk |= s.data[i] <= ' ' || s.data[i] >= 0x7f;
+	return junk;
+}
+
+static bool has_control(struct span s)
+{
+	bool control = false;
+
+	for (size_t i = 0; i < s.len; i++)
+		control |= (s.data[i] < ' ' && s.data[i] != '\t') || s.data[i] == 0x7f;
+	return control;
+}
+
+// Some hosts end a line at a bare CR, and some take a folded line for one of its own.
+static void hidden_fields(struct http_framing_fields *fr, struct span s)
+{
+	while (s.len > 0) {
+		size_t n = 0;
+		const uint8_t *colon;
+		struct span line;
+
+		while (n < s.len && s.data[n] != '\r' && s.data[n] != '\n')
+			n++;
+		s = span_from(s, n + 1);
+		line = s;
+		for (n = 0; n < line.len && line.data[n] != '\r' && line.data[n] != '\n';)
+			n++;
+		line.len = n;
+		colon = line.len > 0 ? memchr(line.data, ':', line.len) : NULL;
+		if (colon == NULL)
+			continue;
+		n = (size_t)(colon - line.data);
+		http_framing_field(fr, span_first(line, n),
+				   http_trim(span_of(colon + 1, line.len - n - 1)), true);
+	}
+}
+
+// Name and value of a line. Without a colon all of it is value.
+static void field_split(struct http_field *f, struct span line)
+{
+	const uint8_t *colon = memchr(line.data, ':', line.len);
+
+	if (colon == NULL) {
+		*f = (struct http_field){span_of(line.data, 0), line};
+		return;
+	}
+	f->name = span_first(line, (size_t)(colon - line.data));
+	f->value = span_of(colon + 1, line.len - f->name.len - 1);
+}
+
+// Does this line go on with the field before it? So does junk behind a field without a value.
+static bool is_folded(struct span line, const struct http_field *before)
+{
+	if (http_is_blank(line.data[0]))
+		return true;
+	return line.data[0] < ' ' && http_trim(before->value).len == 0 &&
+	       memchr(line.data, ':', line.len) == NULL;
+}
+
 // Split fields; a folded line belongs to the value before it. -E2BIG: more than HTTP_FIELDS_MAX.
-static int fields_parse(struct span rest, struct http_head *h, struct counters *c)
+static int fields_split(struct span rest, struct http_head *h)
 {
 	while (rest.len > 0) {
-		struct span line = line_take(&rest);
-		struct http_field *f;
-		const uint8_t *colon;
+		struct span line = line_take(&rest, &h->notes);
+		struct http_field *f = &h->fields[h->n_fields - (h->n_fields > 0)];
 
 		if (line.len == 0)
 			break;
-		if (is_blank(line.data[0]) && h->n_fields > 0) {
-			f = &h->fields[h->n_fields - 1];
-			f->value.len = (size_t)(line.data + line.len - f->value.data);
-			c->v[CNT_HTTP_BAD_HEADER]++;
+		if (h->n_fields > 0 && is_folded(line, f)) {
+			const uint8_t *from = f->name.len > 0 ? f->value.data : f->name.data;
+			struct span all = span_of(from, (size_t)(line.data + line.len - from));
+
+			h->notes |= 1u << HTTP_NOTE_FOLDED;
+			if (f->name.len > 0)
+				f->value = all;
+			else
+				field_split(f, all); // the colon may come late
 			continue;
 		}
 		if (h->n_fields == HTTP_FIELDS_MAX)
 			return -E2BIG;
-		f = &h->fields[h->n_fields++];
-		colon = memchr(line.data, ':', line.len);
-		if (colon == NULL) {
-			*f = (struct http_field){span_of(line.data, 0), line};
-			c->v[CNT_HTTP_BAD_HEADER]++;
-			continue;
-		}
-		f->name = span_first(line, (size_t)(colon - line.data));
-		f->value = span_from(line, f->name.len + 1);
-		if (f->value.data == NULL)
-			f->value = span_of(colon + 1, 0);
-		if (f->name.len == 0 || is_blank(f->name.data[f->name.len - 1]) ||
-		    is_blank(f->name.data[0]))
-			c->v[CNT_HTTP_BAD_HEADER]++;
-		f->name = trim(f->name);
+		field_split(&h->fields[h->n_fields++], line);
 	}
 	return 0;
 }
 
-// RFC 9112 6.3, and where servers differ the reading that keeps more bytes in view.
-static void framing_decide(struct http_head *h, const struct framing *fr, enum http_answers answers,
-			   struct counters *c)
+// Values are trimmed only when all lines are known: folding has made some of them longer.
+static void fields_note(struct http_head *h, struct http_framing_fields *fr)
 {
-	bool response = h->dir == DIR_TO_CLIENT;
+	for (uint32_t i = 0; i < h->n_fields; i++) {
+		struct http_field *f = &h->fields[i];
+		const bool junk = has_junk(f->name);
+		const bool control = has_control(f->value);
 
-	h->content_length = 0;
-	if (fr->bad_length)
-		c->v[CNT_HTTP_BAD_LENGTH]++;
-	if (fr->has_te && fr->has_length)
-		c->v[CNT_HTTP_CL_TE]++;
-	if (response && (h->status == 101 ||
-			 (answers == HTTP_ANSWERS_CONNECT && h->status >= 200 && h->status < 300)))
-		h->framing = HTTP_FRAMING_UPGRADE;
-	else if (response && (answers == HTTP_ANSWERS_HEAD || h->status / 100 == 1 ||
-			      h->status == 204 || h->status == 304))
-		h->framing = HTTP_FRAMING_NONE;
-	else if (fr->chunked)
-		h->framing = HTTP_FRAMING_CHUNKED;
-	else if (fr->has_te || fr->bad_length)
-		h->framing = response ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_BROKEN;
-	else if (fr->has_length) {
-		h->framing = fr->length > 0 ? HTTP_FRAMING_LENGTH : HTTP_FRAMING_NONE;
-		h->content_length = fr->length;
-	} else
-		h->framing = response ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_NONE;
+		if (control)
+			hidden_fields(fr, f->value);
+		if (junk || control)
+			h->notes |= 1u << HTTP_NOTE_HEADER;
+		f->name = http_trim(f->name);
+		f->value = http_trim(f->value);
+		field_note(f, h);
+		if (junk || f->name.len == 14 || f->name.len == 16 || f->name.len == 17)
+			http_framing_field(fr, f->name, f->value, junk);
+	}
 }
 
 int http_head_parse(struct span raw, enum dir dir, enum http_answers answers,
 		    struct counters *counters, struct http_head *ret_head)
 {
 	struct http_head *h = ret_head;
-	struct framing fr = {0};
+	struct http_framing_fields fr = {0};
 	struct span rest = raw, line;
 	int err;
 
 	memset(h, 0, offsetof(struct http_head, fields));
 	h->raw = raw;
-	h->dir = dir;
-	line = line_take(&rest);
-	err = dir == DIR_TO_SERVER ? request_line(line, h) : status_line(line, h);
+	h->dir = (uint8_t)dir;
+	line = line_take(&rest, &h->notes);
+	err = start_line(line, dir, h);
 	if (err < 0)
 		return err;
-	err = fields_parse(rest, h, counters);
+	if (memchr(line.data, '\r', line.len) != NULL)
+		hidden_fields(&fr, line);
+	err = fields_split(rest, h);
 	if (err < 0)
 		return err;
-	// Values are trimmed only now: folding has made some of them longer.
-	for (uint32_t i = 0; i < h->n_fields; i++) {
-		h->fields[i].value = trim(h->fields[i].value);
-		field_note(&h->fields[i], h, &fr);
-	}
-	framing_decide(h, &fr, answers, counters);
+	fields_note(h, &fr);
+	http_framing_decide(h, &fr, answers);
+	for (uint32_t left = h->notes; left != 0; left &= left - 1)
+		counters->v[http_note_counter((enum http_note)__builtin_ctz(left))]++;
 	return 0;
 }
