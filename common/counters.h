@@ -165,7 +165,7 @@
 	X(HTTP_ODD_CODING, "http.odd_content_encoding",                                            \
 	  "Content-Encoding that hosts read differently")                                          \
 	X(HTTP_HEAD_TOO_LONG, "http.head_too_long",                                                \
-	  "message heads over 64 KiB or 1024 lines: read raw until a line begins a message")                    \
+	  "message heads over 64 KiB or 1024 lines: read raw until a line begins a message")       \
 	X(HTTP_HEAD_NO_BUFFER, "http.head_no_buffer",                                              \
 	  "heads not gathered: buffer pool empty, the direction goes on raw")                      \
 	X(HTTP_NO_CONN, "http.no_connection", "HTTP flows not inspected: connection pool empty")   \

@@ -89,9 +89,8 @@ static enum app_proto judge(struct span s, enum app_side *ret_side)
 	ssh = starts(s, SPAN_LIT("SSH-"));
 	if (ssh > 0)
 		return APP_SSH;
-	// Hosts pass over empty lines, some of them over other junk of this kind.
-	while (s.len > 0 &&
-	       (s.data[0] == '\0' || (s.data[0] >= '\t' && s.data[0] <= '\r') || s.data[0] == ' '))
+	// Hosts pass over empty lines, and some over other white space.
+	while (s.len > 0 && ((s.data[0] >= '\t' && s.data[0] <= '\r') || s.data[0] == ' '))
 		s = span_from(s, 1);
 	if (s.len == 0)
 		return APP_UNKNOWN;

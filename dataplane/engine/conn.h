@@ -42,6 +42,7 @@ struct http_msg {
 struct reading {
 	struct http_half half;
 	struct inspect *inspect; // of its message in progress, NULL: none
+	uint32_t tx_id;          // of the request or response it would be
 	bool on;
 };
 

@@ -96,6 +96,7 @@ void reading_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struc
 		return;
 	}
 	http_half_other(&r->half, h);
+	r->tx_id = m.tx_id;
 	r->on = true;
 }
 
@@ -104,9 +105,18 @@ void reading_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide)
 	struct reading *r = &f->http->other[dir];
 	struct detect_msg m = alt_msg(x, f, dir);
 
+	m.tx_id = r->tx_id;
 	inspect_end(x, &r->inspect, &m, decide);
 	http_half_done(&r->half, x->parser);
 	r->on = false;
+}
+
+// The bytes as sent of a reading's message. Those of the connection's own are cut elsewhere.
+static void raw_scan(struct conn_ctx *x, const struct reading *r, const struct detect_msg *m,
+		     const uint8_t *from, const uint8_t *to)
+{
+	if (r->inspect != NULL && to != from)
+		scan(x, r->inspect, m, DETECT_RAW, span_of(from, (size_t)(to - from)));
 }
 
 // What a reading says of data. Returns false when it has come to one of the ends, or to a tunnel.
@@ -114,9 +124,11 @@ static bool reading_next(struct conn_ctx *x, struct flow *f, enum dir dir, struc
 			 struct span *io_in, bool fin, const struct alt_ends *ends)
 {
 	struct detect_msg m = alt_msg(x, f, dir);
-	const uint8_t *end = io_in->data != NULL ? io_in->data + io_in->len : NULL;
+	const uint8_t *raw_from = io_in->data;
+	const uint8_t *end = raw_from != NULL ? raw_from + io_in->len : NULL;
 	struct http_event ev;
 
+	m.tx_id = r->tx_id;
 	x->alt_parser.gathers = x->parser->gathers;
 	x->alt_parser.counters = &x->alt_counters;
 	while (http_next(&r->half, &x->alt_parser, dir, HTTP_ANSWERS_OTHER, io_in, fin, &ev) == 1) {
@@ -134,7 +146,10 @@ static bool reading_next(struct conn_ctx *x, struct flow *f, enum dir dir, struc
 				scan(x, r->inspect, &m, DETECT_BODY, ev.data);
 			break;
 		case HTTP_EV_END:
+			raw_scan(x, r, &m, raw_from, at);
+			raw_from = at;
 			inspect_end(x, &r->inspect, &m, true);
+			m.tx_id = ++r->tx_id;
 			for (unsigned int i = 0; ends != NULL && i < ends->n; i++)
 				if (ends->at[i] == at)
 					return false;
@@ -145,6 +160,7 @@ static bool reading_next(struct conn_ctx *x, struct flow *f, enum dir dir, struc
 			return false;
 		}
 	}
+	raw_scan(x, r, &m, raw_from, end);
 	return true;
 }
 

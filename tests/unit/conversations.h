@@ -95,7 +95,13 @@ struct conv {
 	bool far; // bodies larger than the window that is promised: whether the start is still there depends on the cut
 };
 
-#define UA            "User-Agent: Mozilla/5.0\r\nHost: a.example\r\n"
+#define UA "User-Agent: Mozilla/5.0\r\nHost: a.example\r\n"
+#define CONV_100                                                                                   \
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567" \
+	"890123456789"
+#define CONV_LONG_GET                                                                              \
+	"GET /needle-uri HTTP/1.1\r\n" UA "X: " CONV_100 CONV_100 CONV_100 CONV_100 CONV_100       \
+	"\r\nY: " CONV_100 CONV_100 CONV_100 CONV_100 CONV_100 "\r\n\r\n"
 #define CONV_GET(uri) "GET " uri " HTTP/1.1\r\n" UA "\r\n"
 #define CONV_OK       "HTTP/1.1 200 OK\r\n"
 #define CONV_NO_BODY  "HTTP/1.1 304 Not Modified\r\n\r\n"
@@ -195,15 +201,19 @@ static const struct conv convs[] = {
 	  {1, AS_IS, 0,
 	   CONV_OK "Transfer-Encoding: chunked\r\n\r\n17\r\nexact-body-marker 12345\r\nXX "
 		   "RAW-NEEDLE behind"}},
-	 "4:1:0 11:1:1 25:1:0"},
+	 "4:1:0 11:1:0 25:1:0"},
 	{"lengths that differ",
 	 {{0, AS_IS, 0,
 	   "POST /needle-uri HTTP/1.1\r\n" UA
-	   "Content-Length: 5\r\nContent-Length: 7\r\n\r\nRAW-NEEDLE"}},
+	   "Content-Length: 5\r\nContent-Length: 10\r\n\r\nRAW-NEEDLE"}},
 	 "1:0:0 11:0:0"},
 	{"not a start line",
 	 {{0, AS_IS, 0, CONV_GET("/needle-uri") "@@@@\r\n\r\n RAW-NEEDLE"}},
 	 "1:0:0 11:0:1"},
+	{"long head", {{0, AS_IS, 0, CONV_LONG_GET}}, "1:0:0"},
+	{"long head again", {{0, AS_IS, 0, CONV_LONG_GET}}, "1:0:0"},
+	{"long head, third", {{0, AS_IS, 0, CONV_LONG_GET}}, "1:0:0"},
+	{"long head, fourth", {{0, AS_IS, 0, CONV_LONG_GET}}, "1:0:0"},
 	{"request without a response", {{0, AS_IS, 0, CONV_GET("/needle-uri")}}, "1:0:0"},
 	{"body cut short",
 	 {{0, AS_IS, 0,
