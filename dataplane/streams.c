@@ -187,7 +187,7 @@ static void drain(struct streams *s, struct tcp_reader *rd, struct flow *f, enum
 	while (tcp_reader_next(rd, &run)) {
 		stream_write(s, f, dir, span_from(run.data, run.context), run.reading != TCP_MAIN);
 		if (run.reading != TCP_ALT)
-			tcp_history_add(&s->tcp, &f->half[dir], run.data);
+			tcp_history_add(&s->tcp, &f->half[dir], &f->half[!dir], run.data);
 	}
 }
 
@@ -254,7 +254,7 @@ int streams_frame(struct streams *s, const struct frame *frame, struct diag *ret
 		if (f == NULL)
 			return 0;
 		dir = flow_dir(f, pkt.from_lo);
-		verdict = tcp_track(f, &pkt, dir, &s->counters);
+		verdict = tcp_track(&s->tcp, f, &pkt, dir);
 	}
 	f->last_seen_ns = frame->ts_ns;
 	if (verdict != TCP_IGNORE) {

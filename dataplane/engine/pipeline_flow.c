@@ -196,8 +196,8 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 		first = span_of(cell->data, cell->len + n);
 	}
 	app = app_detect(first, &side);
-	if (app == APP_UNKNOWN && run->fin)
-		app = APP_OPAQUE;
+	if (app == APP_UNKNOWN && run->fin && (f->half[!*io_dir].flags & TCP_HALF_FIN_DONE) != 0)
+		app = APP_OPAQUE; // nobody says any more
 	if (app == APP_HTTP) {
 		flow_becomes_http(p, f, io_dir, side);
 		return f->http != NULL;
@@ -242,7 +242,7 @@ static void flow_remember(struct pipeline *p, struct flow *f, enum dir dir,
 			  const struct tcp_run *run)
 {
 	if (tcp_history_wanted(&f->half[dir], dir))
-		tcp_history_add(&p->tcp, &f->half[dir], run->data);
+		tcp_history_add(&p->tcp, &f->half[dir], &f->half[!dir], run->data);
 }
 
 static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run)
@@ -362,6 +362,7 @@ static void packet_read(struct pipeline *p, struct flow *f, const struct frame *
 			struct pkt *pkt, enum dir dir, enum tcp_verdict verdict)
 {
 	struct tcp_reader rd;
+	struct tcp_run run;
 
 	if (verdict != TCP_IGNORE) {
 		if (frame->tail_bytes < PIPELINE_TAIL_BYTES && pkt->payload.len > 0) {
@@ -369,8 +370,12 @@ static void packet_read(struct pipeline *p, struct flow *f, const struct frame *
 			pkt->payload.data = p->bounce;
 			p->counters.v[CNT_PKT_COPIED]++;
 		}
-		tcp_reader_init(&rd, &p->tcp, f, dir, pkt, verdict);
-		flow_read(p, f, &rd, pkt->from_lo);
+		if (tcp_read_plain(f, dir, pkt, verdict, &p->counters, &run)) {
+			flow_run(p, f, dir, &run);
+		} else {
+			tcp_reader_init(&rd, &p->tcp, f, dir, pkt, verdict);
+			flow_read(p, f, &rd, pkt->from_lo);
+		}
 	}
 	// The first message may have turned the flow round.
 	dir = flow_dir(f, !pkt->from_lo);
@@ -407,7 +412,7 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 		verdict =
 			is_released(f) && (f->state != FLOW_CLOSING || (pkt->flags & TCP_SYN) == 0)
 				? TCP_ACCEPT
-				: tcp_track(f, pkt, dir, &p->counters);
+				: tcp_track(&p->tcp, f, pkt, dir);
 		if (verdict != TCP_NEW_FLOW || attempt > 0)
 			break;
 		p->counters.v[CNT_FLOW_REUSED]++;

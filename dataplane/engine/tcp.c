@@ -29,16 +29,21 @@ static bool is_scale_known(const struct tcp_half *h, const struct tcp_half *peer
 }
 
 // A receiver's window as last seen; without both SYNs the scale is unknown and taken as the largest.
+static uint32_t window_of(const struct tcp_half *h, const struct tcp_half *peer,
+			  const struct pkt *pkt)
+{
+	if (!is_scale_known(h, peer))
+		return (uint32_t)pkt->window << WSCALE_MAX;
+	return (h->flags & peer->flags & TCP_HALF_WSCALE) != 0 ? (uint32_t)pkt->window << h->wscale
+							       : pkt->window;
+}
+
 static void ack_update(struct tcp_half *h, const struct tcp_half *peer, const struct pkt *pkt)
 {
-	uint32_t scale = WSCALE_MAX, edge;
+	bool syn = (pkt->flags & TCP_SYN) != 0; // its window is not scaled
+	uint32_t edge = pkt->ack + (syn ? pkt->window : window_of(h, peer, pkt));
 
-	if ((pkt->flags & TCP_SYN) != 0)
-		scale = 0;
-	else if (is_scale_known(h, peer))
-		scale = (h->flags & peer->flags & TCP_HALF_WSCALE) != 0 ? h->wscale : 0;
-	edge = pkt->ack + ((uint32_t)pkt->window << scale);
-	if (pkt->window > h->window_max && (pkt->flags & TCP_SYN) == 0)
+	if (pkt->window > h->window_max && !syn)
 		h->window_max = pkt->window;
 	if ((h->flags & TCP_HALF_ACK_SEEN) == 0) {
 		h->flags |= TCP_HALF_ACK_SEEN;
@@ -159,7 +164,7 @@ static enum tcp_verdict track_syn(struct flow *f, const struct pkt *pkt, enum di
 
 // ---- resets ----
 
-static bool rst_obeyed(const struct flow *f, const struct pkt *pkt, enum dir dir, bool is_sack_edge)
+static bool rst_obeyed(const struct flow *f, const struct pkt *pkt, enum dir dir, bool at_sack_edge)
 {
 	const struct tcp_half *h = &f->half[dir], *peer = &f->half[!dir];
 	uint32_t fin = (h->flags & TCP_HALF_FIN_DONE) != 0;
@@ -173,17 +178,36 @@ static bool rst_obeyed(const struct flow *f, const struct pkt *pkt, enum dir dir
 		       pkt->ack == peer->sent_seq;
 	if ((h->flags & TCP_HALF_SYNCED) == 0)
 		return false;
-	return pkt->seq == h->next_seq || pkt->seq == h->next_seq + fin || is_sack_edge;
+	return pkt->seq == h->next_seq || pkt->seq == h->next_seq + fin || at_sack_edge;
 }
 
-static enum tcp_verdict track_rst(struct flow *f, const struct pkt *pkt, enum dir dir,
-				  struct counters *c)
+// The end of the last block that the receiver has reported as received out of order: Linux obeys a reset there, too.
+static bool is_sack_edge(const struct tcp_ctx *x, const struct tcp_half *h, uint32_t seq)
+{
+	bool found = false;
+	uint32_t edge = 0;
+
+	for (uint32_t i = h->ooo_head; i != POOL_NONE;) {
+		const struct tcp_seg *s = tcp_seg_at(x, i);
+
+		if (s->kind < TCP_SEG_DOUBT && (!found || tcp_seq_diff(tcp_seg_end(s), edge) > 0)) {
+			edge = tcp_seg_end(s);
+			found = true;
+		}
+		i = s->next;
+	}
+	return found && seq == edge;
+}
+
+static enum tcp_verdict track_rst(const struct tcp_ctx *x, struct flow *f, const struct pkt *pkt,
+				  enum dir dir)
 {
 	const struct tcp_half *h = &f->half[dir];
-	bool is_sack_edge = (h->flags & f->half[!dir].flags & TCP_HALF_SACK) != 0 &&
-			    h->ooo_head != POOL_NONE && pkt->seq == h->sent_seq;
+	bool sack = (h->flags & f->half[!dir].flags & TCP_HALF_SACK) != 0 &&
+		    is_sack_edge(x, h, pkt->seq);
+	struct counters *c = x->counters;
 
-	if (!rst_obeyed(f, pkt, dir, is_sack_edge)) {
+	if (!rst_obeyed(f, pkt, dir, sack)) {
 		c->v[CNT_TCP_RST_IGNORED]++;
 		return beside(c, CNT_TCP_IGNORED, pkt);
 	}
@@ -268,14 +292,22 @@ static enum tcp_verdict track_data(struct flow *f, const struct pkt *pkt, enum d
 				   struct counters *c)
 {
 	struct tcp_half *h = &f->half[dir], *peer = &f->half[!dir];
-	uint32_t end = pkt->seq + (uint32_t)pkt->payload.len;
+	uint32_t end = pkt->seq + (uint32_t)pkt->payload.len + ((pkt->flags & TCP_FIN) != 0);
 	enum tcp_verdict verdict = TCP_ACCEPT;
 	enum place place;
 
+	// A FIN alone does not say where a stream is.
+	if ((h->flags & TCP_HALF_SYNCED) == 0 && pkt->payload.len == 0)
+		return TCP_IGNORE;
 	if (is_old(h, peer, pkt))
 		return beside(c, CNT_TCP_OLD_TS, pkt);
 	if ((h->flags & TCP_HALF_OTHER_ISN) != 0)
 		isn_choose(f, h, pkt);
+	// Linux does not look further at what ends before what it has acknowledged.
+	if ((peer->flags & TCP_HALF_ACK_SEEN) != 0 && tcp_seq_diff(end, peer->last_ack) < 0)
+		return tcp_seq_diff(pkt->seq, h->next_seq) < 0
+			       ? TCP_ACCEPT
+			       : beside(c, CNT_TCP_OUT_OF_WINDOW, pkt); // half the space away
 	place = place_of(h, peer, pkt->seq);
 	if (place == PLACE_OUTSIDE)
 		return beside(c, CNT_TCP_OUT_OF_WINDOW, pkt);
@@ -288,21 +320,56 @@ static enum tcp_verdict track_data(struct flow *f, const struct pkt *pkt, enum d
 		ack_update(h, peer, pkt);
 	if (place == PLACE_UNCLEAR && (h->flags & TCP_HALF_TRUST) == 0)
 		verdict = TCP_DOUBT;
-	sent_update(h, end + ((pkt->flags & TCP_FIN) != 0));
+	sent_update(h, end);
 	if (verdict == TCP_ACCEPT && (h->flags & TCP_HALF_TS) != 0)
 		ts_update(h, peer, pkt);
 	return verdict;
 }
 
-enum tcp_verdict tcp_track(struct flow *f, const struct pkt *pkt, enum dir dir, struct counters *c)
+// The short way of most segments: an open connection, in order, inside the window, a new acknowledgement of something that was sent.
+// It does what track_data() would do. False, and nothing is changed: go the long way.
+static inline bool track_plain(const struct flow *f, const struct pkt *pkt, struct tcp_half *h,
+			       struct tcp_half *peer)
 {
+	enum {
+		SEEN = TCP_HALF_SYNCED | TCP_HALF_ACK_SEEN | TCP_HALF_SENT,
+	};
+	uint32_t edge, end = pkt->seq + (uint32_t)pkt->payload.len;
+	bool ts = (h->flags & peer->flags & TCP_HALF_TS) != 0 && (pkt->options & PKT_HAS_TS) != 0;
+
+	if (f->state != FLOW_ESTABLISHED || (h->flags & peer->flags & SEEN) != SEEN ||
+	    (pkt->flags & (TCP_SYN | TCP_RST | TCP_ACK | TCP_FIN)) != TCP_ACK ||
+	    (pkt->options & PKT_HAS_MD5) != 0 || pkt->seq != h->next_seq ||
+	    tcp_seq_diff(peer->window_edge, pkt->seq) <= 0 ||
+	    tcp_seq_diff(peer->sent_seq, pkt->ack) < 0 || tcp_seq_diff(pkt->ack, h->last_ack) < 0 ||
+	    (ts && tcp_seq_diff(pkt->tsval, h->ts_recent) < 0))
+		return false;
+	if (ts && tcp_seq_diff(pkt->seq, peer->last_ack) <= 0)
+		h->ts_recent = pkt->tsval;
+	h->last_ack = pkt->ack;
+	if (pkt->window > h->window_max)
+		h->window_max = pkt->window;
+	edge = pkt->ack + window_of(h, peer, pkt);
+	if (tcp_seq_diff(edge, h->window_edge) > 0)
+		h->window_edge = edge;
+	if (tcp_seq_diff(end, h->sent_seq) > 0)
+		h->sent_seq = end;
+	return true;
+}
+
+enum tcp_verdict tcp_track(const struct tcp_ctx *x, struct flow *f, const struct pkt *pkt,
+			   enum dir dir)
+{
+	struct counters *c = x->counters;
 	enum tcp_verdict verdict;
 
 	f->flags |= dir == DIR_TO_SERVER ? FLOW_SEEN_0 : FLOW_SEEN_1;
+	if (track_plain(f, pkt, &f->half[dir], &f->half[!dir]))
+		return pkt->payload.len > 0 ? TCP_ACCEPT : TCP_IGNORE;
 	if ((pkt->flags & TCP_SYN) != 0)
 		return track_syn(f, pkt, dir, c);
 	if ((pkt->flags & TCP_RST) != 0)
-		return track_rst(f, pkt, dir, c);
+		return track_rst(x, f, pkt, dir);
 	if ((pkt->flags & TCP_ACK) == 0 || (pkt->options & PKT_HAS_MD5) != 0)
 		return beside(c, CNT_TCP_IGNORED, pkt);
 	verdict = track_data(f, pkt, dir, c);

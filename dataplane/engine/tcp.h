@@ -68,8 +68,8 @@ enum tcp_verdict {
 };
 
 // Update state, windows and acks of f from pkt, sent in direction dir.
-enum tcp_verdict tcp_track(struct flow *f, const struct pkt *pkt, enum dir dir,
-			   struct counters *counters);
+enum tcp_verdict tcp_track(const struct tcp_ctx *x, struct flow *f, const struct pkt *pkt,
+			   enum dir dir);
 
 enum tcp_reading {
 	TCP_MAIN,     // what Linux reads
@@ -107,6 +107,28 @@ struct tcp_reader {
 void tcp_reader_init(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow *f, enum dir dir,
 		     const struct pkt *pkt, enum tcp_verdict verdict);
 
+// The short way of most segments: in order, nothing waits, nothing odd has happened. True and the run, or false: use a reader.
+static inline bool tcp_read_plain(struct flow *f, enum dir dir, const struct pkt *pkt,
+				  enum tcp_verdict verdict, struct counters *counters,
+				  struct tcp_run *ret_run)
+{
+	enum {
+		ODD = TCP_HALF_FIN_DONE | TCP_HALF_ODD | TCP_HALF_UNSURE | TCP_HALF_URG |
+		      TCP_HALF_URG_HELD,
+	};
+	struct tcp_half *h = &f->half[dir];
+
+	if (verdict != TCP_ACCEPT || pkt->seq != h->next_seq ||
+	    (h->flags & (TCP_HALF_SYNCED | ODD)) != TCP_HALF_SYNCED || h->ooo_head != POOL_NONE ||
+	    (pkt->flags & (TCP_FIN | TCP_URG)) != 0 || (f->flags & FLOW_RST) != 0)
+		return false;
+	*ret_run = (struct tcp_run){.data = pkt->payload};
+	h->next_seq += (uint32_t)pkt->payload.len;
+	h->delivered += pkt->payload.len;
+	counters->v[CNT_TCP_DELIVERED] += pkt->payload.len;
+	return true;
+}
+
 // Something was learned from the other side: what waited for it becomes readable. Cheap to skip: only useful with
 // half[dir].doubts > 0.
 void tcp_reader_poll(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow *f, enum dir dir);
@@ -123,7 +145,8 @@ static inline bool tcp_history_wanted(const struct tcp_half *h, enum dir dir)
 {
 	return dir == DIR_TO_SERVER || (h->flags & TCP_HALF_ODD) != 0;
 }
-void tcp_history_add(const struct tcp_ctx *x, struct tcp_half *h, struct span data);
+void tcp_history_add(const struct tcp_ctx *x, struct tcp_half *h, const struct tcp_half *peer,
+		     struct span data);
 
 // The other side has sent something: forget what it has acknowledged, if that is all.
 void tcp_history_acked(const struct tcp_ctx *x, struct tcp_half *h, const struct tcp_half *peer);

@@ -2,7 +2,8 @@
 // The last bytes read in a direction that its receiver has not acknowledged yet, and marks of the segments before them: whether another
 // copy of a range differs, and what stands around it. What is acknowledged is final: no host takes another copy of it.
 //
-//   ring: the last 4 KiB as they were, at their sequence number      marks: 16 x (place, length, hash) of what was read
+//   ring: the last 4 KiB as they were, at their sequence number
+//   marks: 16 x (place, length, hash) of the segments read last; hashed when they leave the ring unacknowledged
 //   other: the end of the last other reading, so that what follows it in the stream is read behind it, too
 #include "dataplane/engine/tcp_impl.h"
 
@@ -14,12 +15,16 @@
 enum {
 	MARKS = 16,
 	RING = 4096,
-	OTHER_MAX = 256,
+	OTHER_MAX = 252,
+	CLEAN_BYTES =
+		64 << 10, // after so many without irregularity a server's stream is clean again
 };
 
 struct tcp_history {
 	uint16_t mark_len[MARKS]; // 0: none
+	uint32_t hashed;          // bit per mark
 	uint32_t end_seq;         // behind what is in the ring
+	uint32_t odd_seq;         // where the last irregularity was
 	uint32_t other_seq;
 	uint16_t kept;      // bytes in the ring
 	uint16_t other_len; // 0: none
@@ -38,9 +43,19 @@ static struct tcp_history *history_of(const struct tcp_ctx *x, const struct tcp_
 	return h->history == POOL_NONE ? NULL : pool_at(x->histories, h->history);
 }
 
-static uint32_t hash_of(const struct tcp_ctx *x, struct span data)
+// Of bytes at seq: piece by piece as they lie in the ring.
+static uint32_t hash_of(const struct tcp_ctx *x, uint32_t seq, struct span data)
 {
-	return (uint32_t)XXH3_64bits_withSeed(data.data, data.len, x->hash_key);
+	uint64_t hash = x->hash_key;
+
+	while (data.len > 0) {
+		struct span piece = span_first(data, RING - seq % RING);
+
+		hash = XXH3_64bits_withSeed(piece.data, piece.len, hash);
+		data = span_from(data, piece.len);
+		seq += (uint32_t)piece.len;
+	}
+	return (uint32_t)hash;
 }
 
 static struct tcp_history *history_new(const struct tcp_ctx *x, struct tcp_half *h)
@@ -52,6 +67,7 @@ static struct tcp_history *history_new(const struct tcp_ctx *x, struct tcp_half 
 		return NULL;
 	}
 	memset(y, 0, offsetof(struct tcp_history, marks));
+	y->odd_seq = h->next_seq;
 	h->history = pool_index(x->histories, y);
 	return y;
 }
@@ -92,7 +108,51 @@ static bool ring_has(const struct tcp_history *y, uint32_t seq, struct span data
 	return true;
 }
 
-void tcp_history_add(const struct tcp_ctx *x, struct tcp_half *h, struct span data)
+// Hash what len more bytes push out of the ring, if it may still be sent again.
+static void marks_hash(const struct tcp_ctx *x, struct tcp_history *y, const struct tcp_half *peer,
+		       size_t len)
+{
+	for (uint32_t i = 0; i < MARKS; i++) {
+		struct mark *m = &y->marks[i];
+		size_t n = y->mark_len[i];
+		uint64_t hash = x->hash_key;
+
+		if (n == 0 || (y->hashed >> i & 1) != 0 || y->end_seq - m->seq + len <= RING)
+			continue;
+		if (y->end_seq - m->seq > y->kept ||
+		    ((peer->flags & TCP_HALF_ACK_SEEN) != 0 &&
+		     tcp_seq_diff(peer->last_ack, m->seq + (uint32_t)n) >= 0)) {
+			y->mark_len[i] = 0;
+			continue;
+		}
+		for (uint32_t seq = m->seq; n > 0;) {
+			struct span piece = ring_at(y, seq, n);
+
+			hash = XXH3_64bits_withSeed(piece.data, piece.len, hash);
+			seq += (uint32_t)piece.len;
+			n -= piece.len;
+		}
+		m->hash = (uint32_t)hash;
+		y->hashed |= 1u << i;
+	}
+}
+
+static void mark_add(const struct tcp_ctx *x, struct tcp_history *y, uint32_t seq, struct span data)
+{
+	uint32_t i = y->next_mark;
+
+	y->marks[i].seq = seq;
+	y->mark_len[i] = (uint16_t)data.len;
+	y->hashed &= ~(1u << i);
+	if (data.len > RING) {
+		y->marks[i].hash = hash_of(x, seq, data);
+		y->hashed |= 1u << i;
+	}
+	y->next_mark = (uint8_t)((i + 1) % MARKS);
+}
+
+void tcp_history_add(const struct tcp_ctx *x, struct tcp_half *h, const struct tcp_half *peer,
+		     struct span data)
 {
 	struct tcp_history *y = history_of(x, h);
 	uint32_t seq = h->next_seq - (uint32_t)data.len;
@@ -103,13 +163,18 @@ void tcp_history_add(const struct tcp_ctx *x, struct tcp_half *h, struct span da
 		y = history_new(x, h);
 	if (y == NULL)
 		return;
+	if (y->kept + data.len > RING)
+		marks_hash(x, y, peer, data.len);
 	if (y->end_seq != seq)
 		y->kept = 0; // behind a hole
 	ring_add(y, seq, data);
 	y->end_seq = h->next_seq;
-	y->marks[y->next_mark] = (struct mark){.seq = seq, .hash = hash_of(x, data)};
-	y->mark_len[y->next_mark] = (uint16_t)data.len;
-	y->next_mark = (y->next_mark + 1) % MARKS;
+	mark_add(x, y, seq, data);
+	if (y->end_seq - y->odd_seq > CLEAN_BYTES) {
+		y->odd_seq = y->end_seq;
+		if (h->ooo_head == POOL_NONE)
+			h->flags &= (uint16_t)~TCP_HALF_ODD;
+	}
 }
 
 void tcp_history_drop(const struct tcp_ctx *x, struct tcp_half *h)
@@ -131,10 +196,11 @@ void tcp_history_acked(const struct tcp_ctx *x, struct tcp_half *h, const struct
 static bool is_marked(const struct tcp_ctx *x, const struct tcp_history *y, uint32_t seq,
 		      struct span data, bool *ret_same)
 {
-	for (int i = 0; i < MARKS; i++) {
-		if (y->marks[i].seq != seq || y->mark_len[i] != data.len)
+	for (uint32_t i = 0; i < MARKS; i++) {
+		if (y->marks[i].seq != seq || y->mark_len[i] != data.len ||
+		    (y->hashed >> i & 1) == 0)
 			continue;
-		*ret_same = y->marks[i].hash == hash_of(x, data);
+		*ret_same = y->marks[i].hash == hash_of(x, seq, data);
 		return true;
 	}
 	return false;
@@ -198,6 +264,7 @@ void tcp_alt_begin(struct tcp_reader *rd, uint32_t seq)
 	rd->context = 0;
 	if (y == NULL)
 		return;
+	y->odd_seq = y->end_seq;
 	if (y->other_len > 0 && y->other_seq == seq) {
 		scratch_add(rd, y->other, y->other_len);
 	} else {

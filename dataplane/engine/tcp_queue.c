@@ -128,10 +128,12 @@ static void cover(struct tcp_reader *rd, struct tcp_seg *s, struct span data)
 		if (old->kind == TCP_SEG_LIVE) {
 			if (tcp_seq_diff(tcp_seg_end(old), end) > 0)
 				return;
+			struct span same =
+				span_first(span_from(data, old->seq - s->seq), old->total);
+
 			old->fin = 0;
-			if (old->total == 0 ||
-			    seg_has(rd->x, old, 0,
-				    span_first(span_from(data, old->seq - s->seq), old->total))) {
+			// Where the new one's FIN stands there is nothing to be the same.
+			if (same.len == old->total && seg_has(rd->x, old, 0, same)) {
 				rd->x->counters->v[CNT_TCP_DUPLICATE] += old->total;
 				tcp_seg_free(rd->x, tcp_queue_take(rd, link));
 				continue;

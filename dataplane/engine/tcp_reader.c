@@ -61,6 +61,11 @@ static void old_bytes(struct tcp_reader *rd, uint32_t seq, struct span data, siz
 	bool is_keepalive = data.len == 1 && seq + 1 == rd->half->next_seq;
 
 	rd->x->counters->v[CNT_TCP_DUPLICATE] += copy.len;
+	// Before the first byte of the stream: nobody has read that from any other copy.
+	if (!is_keepalive && rd->half->next_seq - seq > rd->half->delivered) {
+		alt_whole(rd, seq, data, CNT_TCP_BESIDE);
+		return;
+	}
 	switch (tcp_history_compare(rd->x, rd->half, seq, copy)) {
 	case TCP_SAME:
 		return;
@@ -314,8 +319,8 @@ static bool seg_due(struct tcp_reader *rd, uint32_t *link)
 		return false;
 	} else {
 		rd->doubtful = s->kind >= TCP_SEG_DOUBT && !is_proven(rd, s);
-		if (rd->doubtful)
-			h->flags |= TCP_HALF_TRUST;
+		if (rd->doubtful) // what is behind it is no better
+			h->flags |= TCP_HALF_TRUST | TCP_HALF_UNSURE;
 		seg_open(rd, tcp_queue_take(rd, link));
 		return true;
 	}

@@ -147,13 +147,13 @@ static void rig_read(struct rig *r, struct tcp_reader *rd, enum dir dir)
 		r->n[dir] += (uint32_t)run.data.len;
 		r->fin[dir] = run.fin;
 		if (tcp_history_wanted(&r->f.half[dir], dir))
-			tcp_history_add(&r->x, &r->f.half[dir], run.data);
+			tcp_history_add(&r->x, &r->f.half[dir], &r->f.half[!dir], run.data);
 	}
 }
 
 static enum tcp_verdict rig_pkt(struct rig *r, enum dir dir, const struct pkt *p)
 {
-	enum tcp_verdict verdict = tcp_track(&r->f, p, dir, &r->c);
+	enum tcp_verdict verdict = tcp_track(&r->x, &r->f, p, dir);
 	struct tcp_reader rd;
 
 	if (verdict == TCP_NEW_FLOW)
@@ -277,7 +277,7 @@ static const struct {
 	 "|()YYYYYYBB"},
 	{"starts before the next byte", {{0, "AAAA"}, {2, "AABB"}}, "AAAABB"},
 	{"keep-alive byte before the first", {{(uint32_t)-1, "Z"}, {0, "AAAA"}}, "AAAA"},
-	{"underflow", {{(uint32_t)-4, "YYYYAAAA"}}, "AAAA"},
+	{"underflow", {{(uint32_t)-4, "YYYYAAAA"}}, "AAAA", 0, "|()YYYYAAAA"},
 	{"reversed", {{3, "D"}, {2, "C"}, {1, "B"}, {0, "A"}}, "ABCD"},
 	{"two holes", {{2, "C"}, {6, "G"}, {0, "AB"}, {3, "DEF"}}, "ABCDEFG"},
 	// What Linux reads: the eleven shapes of overlap behind a hole, measured.
