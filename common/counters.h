@@ -221,6 +221,9 @@
 	X(H2_NO_STATE, "http2.no_state",                                                           \
 	  "HTTP/2 directions without memory for header decompression: they go on raw")             \
 	X(H2_GAP, "http2.gap", "directions that lost bytes outside a body: they go on raw")        \
+	X(FILES, "files.ended", "bodies and parts of bodies looked at as files")                   \
+	X(FILE_NO_STATE, "files.no_state", "bodies not looked at as files: pool empty")            \
+	X(FILE_NO_HASH, "files.no_hash", "files without a digest: pool empty")                     \
 	/* content decoding */                                                                     \
 	X(DECODE_STARTED, "decompress.bodies", "bodies decompressed")                              \
 	X(DECODE_NO_STATE, "decompress.no_state",                                                  \

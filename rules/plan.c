@@ -175,10 +175,10 @@ uint32_t plan_pcre_options(const struct rule_match *m)
 	return o;
 }
 
-// file.data, request and response bodies are the same bytes: one scan serves all three.
+// A response body is one file: one scan serves both. That of a request may hold several.
 enum buffer plan_slot(enum buffer buffer)
 {
-	return buffer == BUF_REQUEST_BODY || buffer == BUF_RESPONSE_BODY ? BUF_FILE_DATA : buffer;
+	return buffer == BUF_RESPONSE_BODY ? BUF_FILE_DATA : buffer;
 }
 
 static int pcre_check(const struct rule *r, const struct rule_match *m, struct diag *d)

@@ -62,7 +62,7 @@ static void on_head(struct conn_ctx *x, struct flow *f, enum dir dir, const stru
 	msg->tx = dir == DIR_TO_SERVER ? tx_of_request(x, c, h) : tx_of_response(x, c, h);
 	msg->status = h->status;
 	msg->in_body = has_body;
-	msg->body_bytes = msg->file_bytes = 0;
+	msg->body_bytes = 0;
 	if (msg->inspect == NULL)
 		msg->inspect = detect_begin(x->detect, dir);
 	if (msg->inspect != NULL) {
@@ -72,7 +72,7 @@ static void on_head(struct conn_ctx *x, struct flow *f, enum dir dir, const stru
 		detect_head(x->detect, msg->inspect, &m, h, answers, has_body);
 	}
 	if (has_body)
-		body_begin(x, c, dir, h);
+		body_begin(x, f, dir, h);
 	f->app = APP_HTTP; // again, maybe
 	reading_begin(x, f, dir, h);
 }
@@ -91,8 +91,6 @@ static void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool trunc
 		detect_end(x->detect, msg->inspect, &m);
 		msg->inspect = NULL;
 	}
-	if (msg->in_body && msg->body_bytes > 0 && (x->event_mask & (1u << EVENT_FILEINFO)) != 0)
-		tx_fileinfo(x, f, dir);
 	body_drop(x, msg);
 	alt_end(x, f, dir, true);
 	tx_message_end(x, f, dir);
@@ -155,10 +153,10 @@ static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t ga
 	msg->gap = true;
 	m = conn_msg(x, f, dir);
 	if (msg->inspect != NULL) {
-		if (detect_needs(msg->inspect, DETECT_RAW))
-			detect_gap(x->detect, msg->inspect, &m, DETECT_RAW, gap_bytes);
-		if (in_body && !decode_active(&msg->decode))
-			detect_gap(x->detect, msg->inspect, &m, DETECT_BODY, gap_bytes);
+		for (int s = 0; s < DETECT_STREAM_N; s++)
+			if ((s == DETECT_RAW || (in_body && !decode_active(&msg->decode))) &&
+			    detect_needs(msg->inspect, s))
+				detect_gap(x->detect, msg->inspect, &m, s, gap_bytes);
 		msg->inspect->flags |= INSPECT_GAP;
 	}
 	if (in_body)

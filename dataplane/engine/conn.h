@@ -5,6 +5,7 @@
 
 #include "dataplane/engine/decode.h"
 #include "dataplane/engine/detect.h"
+#include "dataplane/engine/mime.h"
 
 typedef struct evp_md_ctx_st EVP_MD_CTX;
 
@@ -23,15 +24,26 @@ struct http_tx {
 	struct event event; // type EVENT_HTTP, filled as things become known
 };
 
+// A file in progress: the decoded body, or a part of it.
+struct http_file {
+	EVP_MD_CTX *hash[LIST_SHA256 + 1]; // by enum list_kind; NULL: not asked for
+	uint64_t bytes;
+	uint16_t name_len;
+	uint8_t digests; // asked for
+	bool open, named, whole;
+	uint8_t name[256];
+};
+
 // The message of one direction that is in progress.
 struct http_msg {
 	struct inspect *inspect; // NULL: not inspected
 	struct http_tx *tx;      // NULL between messages, or without room
 	struct decode_body decode;
-	EVP_MD_CTX *hash;
-	struct inspect *alt; // of bytes that conn_alt() was given, NULL: none
-	uint64_t body_bytes; // dechunked
-	uint64_t file_bytes; // decoded
+	struct http_file *file; // pooled; NULL: nobody asks for files
+	struct mime *mime;      // pooled; the body is multipart
+	struct inspect *alt;    // of bytes that conn_alt() was given, NULL: none
+	uint64_t body_bytes;    // dechunked
+	bool in_file;           // the part in hand is a file
 	uint16_t status;
 	bool in_body;
 	bool gap, truncated;
@@ -70,9 +82,11 @@ struct conn_ctx {
 	struct ring *events;
 	uint32_t event_mask;
 	uint8_t worker;
-	uint64_t ts_ns;      // of the packet in hand
-	EVP_MD_CTX **hashes; // free hash contexts, NULL when bodies are not hashed
-	uint32_t n_hashes;
+	uint64_t ts_ns;   // of the packet in hand
+	bool hash_bodies; // for events
+	struct pool files, mimes;
+	EVP_MD_CTX **hashes[LIST_SHA256 + 1]; // free contexts, by enum list_kind
+	uint32_t n_hashes[LIST_SHA256 + 1];
 };
 
 // A connection for f, or NULL (counted).

@@ -70,6 +70,14 @@ static void scan(struct conn_ctx *x, struct inspect *in, const struct detect_msg
 		detect_data(x->detect, in, m, s, data);
 }
 
+// As a body, and as the file that it may be.
+static void scan_body(struct conn_ctx *x, struct inspect *in, const struct detect_msg *m,
+		      struct span data)
+{
+	scan(x, in, m, DETECT_BODY, data);
+	scan(x, in, m, DETECT_FILE, data);
+}
+
 static void inspect_end(struct conn_ctx *x, struct inspect **io_in, const struct detect_msg *m,
 			bool decide)
 {
@@ -143,7 +151,7 @@ static bool reading_next(struct conn_ctx *x, struct flow *f, enum dir dir, struc
 			break;
 		case HTTP_EV_BODY:
 			if (r->inspect != NULL)
-				scan(x, r->inspect, &m, DETECT_BODY, ev.data);
+				scan_body(x, r->inspect, &m, ev.data);
 			break;
 		case HTTP_EV_END:
 			raw_scan(x, r, &m, raw_from, at);
@@ -224,13 +232,14 @@ void alt_body(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data
 {
 	struct detect_msg m;
 
-	if (!detect_wants(x->detect, dir, DETECT_BODY))
+	if (!detect_wants(x->detect, dir, DETECT_BODY) &&
+	    !detect_wants(x->detect, dir, DETECT_FILE))
 		return;
 	data = alt_take(x, f, data);
 	if (data.len == 0 || alt_inspect(x, f, dir) == NULL)
 		return;
 	m = alt_msg(x, f, dir);
-	scan(x, f->http->msg[dir].alt, &m, DETECT_BODY, data);
+	scan_body(x, f->http->msg[dir].alt, &m, data);
 }
 
 void conn_alt(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
@@ -249,7 +258,7 @@ void conn_alt(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data
 		return;
 	m = alt_msg(x, f, dir);
 	scan(x, alt, &m, DETECT_RAW, data);
-	scan(x, alt, &m, DETECT_BODY, data);
+	scan_body(x, alt, &m, data);
 	if (begins_message(data, dir))
 		messages_scan(x, f, dir, data);
 }

@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Bodies: content codings are undone one inside the other, and what comes out goes to rules and to the hash.
+// Bodies: content codings are undone one inside the other, and what comes out goes to rules and files.
 #include "dataplane/engine/conn_impl.h"
 
-#include <openssl/evp.h>
-
-// Decoded bytes of a body, for rules and hashes.
+// Decoded bytes of a body, for rules and files.
 static void body_out(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
 {
 	struct http_msg *msg = &f->http->msg[dir];
 
 	x->counters->v[CNT_HTTP_DECODED_BYTES] += data.len;
-	msg->file_bytes += data.len;
-	if (msg->hash != NULL)
-		EVP_DigestUpdate(msg->hash, data.data, data.len);
-	if (msg->inspect != NULL) {
+	if (msg->inspect != NULL && detect_needs(msg->inspect, DETECT_BODY)) {
 		struct detect_msg m = conn_msg(x, f, dir);
 
 		detect_data(x->detect, msg->inspect, &m, DETECT_BODY, data);
 	}
+	files_data(x, f, dir, data);
+}
+
+// Does anybody look at decoded bytes?
+static bool is_wanted(const struct http_msg *msg)
+{
+	return msg->file != NULL ||
+	       (msg->inspect != NULL && (detect_needs(msg->inspect, DETECT_BODY) ||
+					 detect_needs(msg->inspect, DETECT_FILE)));
 }
 
 // What the decoders have to say. From where they fail on, hits say so.
@@ -44,6 +48,7 @@ void body_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 	decode_end(&f->http->msg[dir].decode);
 	if (decode_active(&f->http->msg[dir].decode))
 		body_decode(x, f, dir);
+	files_end(x, f, dir);
 }
 
 void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
@@ -52,39 +57,30 @@ void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span dat
 
 	x->counters->v[CNT_HTTP_BODY_BYTES] += data.len;
 	msg->body_bytes += data.len;
-	if (msg->hash == NULL && (msg->inspect == NULL || !detect_needs(msg->inspect, DETECT_BODY)))
+	if (!is_wanted(msg))
 		return; // no loaded rule can look at it
 	decode_feed(&msg->decode, data);
 	body_decode(x, f, dir);
 }
 
-static void hash_start(struct conn_ctx *x, struct http_msg *msg)
+void body_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h)
 {
-	if (x->n_hashes == 0)
-		return;
-	msg->hash = x->hashes[--x->n_hashes];
-	EVP_DigestInit_ex2(msg->hash, NULL, NULL); // SHA-256, set when the context was made
-}
+	struct http_msg *msg = &f->http->msg[dir];
 
-void body_begin(struct conn_ctx *x, struct http_conn *c, enum dir dir, const struct http_head *h)
-{
-	struct http_msg *msg = &c->msg[dir];
-
-	if ((x->event_mask & (1u << EVENT_FILEINFO)) != 0)
-		hash_start(x, msg);
-	if (msg->hash != NULL || (msg->inspect != NULL && detect_needs(msg->inspect, DETECT_BODY)))
-		decode_begin(&x->decode, &msg->decode, h->codings, h->n_codings, &c->decode_free);
+	files_begin(x, f, dir, h);
+	if (is_wanted(msg))
+		decode_begin(&x->decode, &msg->decode, h->codings, h->n_codings,
+			     &f->http->decode_free);
 }
 
 void body_gap(struct http_msg *msg)
 {
 	decode_gap(&msg->decode);
+	files_gap(msg);
 }
 
 void body_drop(struct conn_ctx *x, struct http_msg *msg)
 {
 	decode_done(&x->decode, &msg->decode);
-	if (msg->hash != NULL)
-		x->hashes[x->n_hashes++] = msg->hash;
-	msg->hash = NULL;
+	files_drop(x, msg);
 }

@@ -2,7 +2,7 @@
 // What the files of a connection share; private to them. Calls go one way:
 //
 //   conn.c (runs, messages)  ->  conn_tx.c (transactions, events)
-//                            ->  conn_body.c (decoding, hashing)
+//                            ->  conn_body.c (decoding)  ->  conn_file.c (files, hashing)
 //                            ->  conn_alt.c (anomalies, alternative readings)
 #ifndef ENGINE_CONN_IMPL_H
 #define ENGINE_CONN_IMPL_H
@@ -30,13 +30,13 @@ void tx_finish(struct conn_ctx *x, const struct flow *f, struct http_tx *tx);
 // The oldest one, taken out of the list.
 struct http_tx *tx_pop(struct http_conn *c);
 
-// The event of a body that has ended.
-void tx_fileinfo(struct conn_ctx *x, struct flow *f, enum dir dir);
+// The event of a file that has ended.
+void tx_fileinfo(struct conn_ctx *x, struct flow *f, enum dir dir, const struct file_facts *facts);
 
 // --- conn_body.c ---
 
-// A message with a body begins: what it takes to decode and hash it.
-void body_begin(struct conn_ctx *x, struct http_conn *c, enum dir dir, const struct http_head *h);
+// A message with a body begins: what it takes to decode it, and its files.
+void body_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h);
 
 // Its next bytes, dechunked, as encoded.
 void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
@@ -47,8 +47,17 @@ void body_gap(struct http_msg *msg);
 // It has ended: what decoders still hold.
 void body_end(struct conn_ctx *x, struct flow *f, enum dir dir);
 
-// Give decoders and the hash back.
+// Give decoders and files back.
 void body_drop(struct conn_ctx *x, struct http_msg *msg);
+
+// --- conn_file.c ---
+
+// As body_begin() and so on, with decoded bytes.
+void files_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h);
+void files_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
+void files_gap(struct http_msg *msg);
+void files_end(struct conn_ctx *x, struct flow *f, enum dir dir);
+void files_drop(struct conn_ctx *x, struct http_msg *msg);
 
 // --- conn_alt.c ---
 

@@ -2,7 +2,6 @@
 // Transactions: a request waits in the connection's list for its response; when both have ended the event goes out.
 #include "dataplane/engine/conn_impl.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "dataplane/engine/uri.h"
@@ -168,30 +167,22 @@ void tx_message_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 		tx_finish(x, f, tx);
 }
 
-void tx_fileinfo(struct conn_ctx *x, struct flow *f, enum dir dir)
+void tx_fileinfo(struct conn_ctx *x, struct flow *f, enum dir dir, const struct file_facts *facts)
 {
-	struct http_msg *msg = &f->http->msg[dir];
+	const struct http_msg *msg = &f->http->msg[dir];
 	struct event e = {.type = EVENT_FILEINFO};
-	struct span name = SPAN_NONE;
 
 	if (msg->tx != NULL) {
-		const struct event_http *h = &msg->tx->event.http;
-		const void *query;
-
-		name = span_of(h->url, h->url_len);
-		query = memchr(h->url, '?', h->url_len);
-		if (query != NULL)
-			name.len = (size_t)((const char *)query - h->url);
 		e.tx_id = msg->tx->event.tx_id;
 		if (msg->tx->has_hit)
 			e.flags |= EVENT_HAS_HIT;
 	}
-	e.flags |= (msg->gap ? EVENT_GAP : 0) | (msg->truncated ? EVENT_TRUNCATED : 0);
-	e.fileinfo.size_bytes = msg->file_bytes;
-	e.fileinfo.filename_len = (uint16_t)text_set(e.fileinfo.filename,
-						     sizeof(e.fileinfo.filename), name, &e.flags);
-	if (msg->hash != NULL) {
-		EVP_DigestFinal_ex(msg->hash, e.fileinfo.sha256, NULL);
+	e.flags |= (msg->gap ? EVENT_GAP : 0) | (!facts->whole ? EVENT_TRUNCATED : 0);
+	e.fileinfo.size_bytes = facts->bytes;
+	e.fileinfo.filename_len = (uint16_t)text_set(
+		e.fileinfo.filename, sizeof(e.fileinfo.filename), facts->name, &e.flags);
+	if ((facts->digests & 1u << LIST_SHA256) != 0) {
+		memcpy(e.fileinfo.sha256, facts->digest[LIST_SHA256], sizeof(e.fileinfo.sha256));
 		e.flags |= EVENT_HAS_HASH;
 	}
 	conn_emit(x, f, dir, &e);

@@ -229,13 +229,29 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 	hit_decide_waiting(d, in, m);
 }
 
+// What fired in the last scan of a stream.
+static void signatures_wake(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			    enum detect_stream s, const struct image_db *db)
+{
+	const struct ruleset *rs = in->rs;
+	const struct ruleset_worker *w = worker_of(d, rs);
+
+	for (uint32_t i = 0; i < w->n_fired; i++) {
+		const struct image_sig *sig = &rs->sigs[db->sig + w->fired[i].sig];
+
+		for (uint32_t k = 0; k < sig->n_owners; k++)
+			wake_signature(d, in, m, s, &rs->owners[sig->owner + k], w->fired[i].end,
+				       sig->lookback);
+	}
+}
+
 static void stream_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,
 			enum detect_stream s, struct span data)
 {
 	const struct ruleset *rs = in->rs;
 	struct ruleset_worker *w = worker_of(d, rs);
 	struct scan_ctx ctx = {.w = w};
-	const uint16_t none = s == DETECT_BODY ? INSPECT_NO_STREAM_0 : INSPECT_NO_STREAM_1;
+	const uint32_t none = (uint32_t)INSPECT_NO_STREAM << s;
 	uint32_t index = always_on(in, s);
 	const struct image_db *db;
 
@@ -258,13 +274,7 @@ static void stream_scan(struct detect *d, struct inspect *in, const struct detec
 			   w->scratch, on_signature, &ctx) != HS_SUCCESS)
 		d->counters->v[CNT_SCAN_FAILED]++;
 	d->counters->v[CNT_SIG_FIRED] += w->n_fired;
-	for (uint32_t i = 0; i < w->n_fired; i++) {
-		const struct image_sig *sig = &rs->sigs[db->sig + w->fired[i].sig];
-
-		for (uint32_t k = 0; k < sig->n_owners; k++)
-			wake_signature(d, in, m, s, &rs->owners[sig->owner + k], w->fired[i].end,
-				       sig->lookback);
-	}
+	signatures_wake(d, in, m, s, db);
 }
 
 void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *m,
@@ -272,8 +282,6 @@ void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *
 {
 	if (data.len == 0)
 		return;
-	if (s == DETECT_BODY)
-		in->flags |= INSPECT_BODY_SEEN;
 	while (data.len > 0) {
 		struct span piece = span_first(data, window_room(in, s));
 
@@ -385,40 +393,56 @@ void detect_settle(struct detect *d, struct inspect *in, const struct detect_msg
 		hit_decide(d, in, m);
 }
 
-void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m)
+// Signatures that only the end of the buffer makes true.
+static void signatures_end(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			   enum detect_stream s)
 {
-	// Signatures that only the end of the buffer makes true.
-	for (int s = 0; s < DETECT_STREAM_N; s++) {
-		struct ruleset_worker *w = worker_of(d, in->rs);
-		struct scan_ctx ctx = {.w = w};
-		uint32_t index = always_on(in, s);
-		hs_stream_t *stream = in->stream[s];
+	struct ruleset_worker *w = worker_of(d, in->rs);
+	const uint32_t index = always_on(in, s);
+	hs_stream_t *stream = in->stream[s];
+	const struct image_db *db;
+	struct scan_ctx ctx = {.w = w};
 
-		if (stream == NULL)
-			continue;
-		in->stream[s] = NULL;
-		w->n_fired = 0;
-		ctx.n_sigs = in->rs->dbs[index].n_sigs;
-		ruleset_stream_put(in->rs, w, index, stream, on_signature, &ctx);
-		for (uint32_t i = 0; i < w->n_fired; i++) {
-			const struct image_db *db = &in->rs->dbs[index];
-			const struct image_sig *sig = &in->rs->sigs[db->sig + w->fired[i].sig];
+	if (stream == NULL)
+		return;
+	in->stream[s] = NULL;
+	w->n_fired = 0;
+	db = &in->rs->dbs[index];
+	ctx.n_sigs = db->n_sigs;
+	ruleset_stream_put(in->rs, w, index, stream, on_signature, &ctx);
+	signatures_wake(d, in, m, s, db);
+}
 
-			for (uint32_t k = 0; k < sig->n_owners; k++)
-				wake_signature(d, in, m, s, &in->rs->owners[sig->owner + k],
-					       w->fired[i].end, sig->lookback);
-		}
-	}
+static void watches_end(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			enum detect_stream s)
+{
 	for (uint32_t i = in->active; i != POOL_NONE;) {
 		struct active *a = pool_at(d->actives, i);
 
 		i = a->next;
-		for (int s = 0; s < DETECT_STREAM_N; s++)
-			watch_end(d, in, m, a, s);
+		watch_end(d, in, m, a, s);
 	}
+	if (in->window_len[s] > 0)
+		window_evaluate(d, in, m, s, true);
+}
+
+void detect_file_end(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		     const struct file_facts *facts, bool more)
+{
+	signatures_end(d, in, m, DETECT_FILE);
+	watches_end(d, in, m, DETECT_FILE);
+	file_decide(d, in, m, facts);
+	hit_decide_waiting(d, in, m);
+	if (more)
+		file_next(d, in, m);
+}
+
+void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m)
+{
 	for (int s = 0; s < DETECT_STREAM_N; s++)
-		if (in->window_len[s] > 0)
-			window_evaluate(d, in, m, s, true);
+		signatures_end(d, in, m, s);
+	for (int s = 0; s < DETECT_STREAM_N; s++)
+		watches_end(d, in, m, s);
 	hit_decide(d, in, m);
 	inspect_free(d, in);
 }

@@ -14,31 +14,31 @@
 #include "dataplane/engine/pipeline.h"
 #include "dataplane/engine/view.h"
 #include "dataplane/engine/xbits.h"
+#include "rules/list.h"
 
 enum {
 	DETECT_WINDOW_BYTES = 2 * IMAGE_TAIL_MAX,
 };
 
-// The two stream buffers of a message.
-enum detect_stream { DETECT_BODY, DETECT_RAW, DETECT_STREAM_N };
+// The stream buffers of a message: the body of a request as a whole; the file in hand, which is the body, or a part of it;
+// the message as sent.
+enum detect_stream { DETECT_BODY, DETECT_FILE, DETECT_RAW, DETECT_STREAM_N };
 
 enum inspect_flag {
 	INSPECT_HEAD_SEEN = 1 << 0,
 	INSPECT_GAP = 1 << 1,
 	INSPECT_TRUNCATED = 1 << 2,
 	INSPECT_HEAD_BIG = 1 << 3, // kept in a gather buffer, else in a segment cell
-	INSPECT_BODY_SEEN = 1 << 4,
-	INSPECT_NO_STREAM_0 = 1 << 5, // no stream could be had for DETECT_BODY
-	INSPECT_NO_STREAM_1 = 1 << 6,
-	INSPECT_WINDOW_BIG_0 = 1 << 7, // window kept in a window buffer, else in a segment cell
-	INSPECT_WINDOW_BIG_1 = 1 << 8,
-	INSPECT_WINDOW_NONE_0 = 1 << 9, // no window could be had
-	INSPECT_WINDOW_NONE_1 = 1 << 10,
+	INSPECT_HAS_HIT = 1 << 4,  // a rule has hit, maybe before the message had a transaction
 	INSPECT_WAITING =
-		1 << 12, // a rule matched that asks for state: decided when the stage is over
-	INSPECT_BUDGET_SPENT = 1 << 13, // no rule may wake up any more
-	INSPECT_HAS_HIT = 1 << 11, // a rule has hit, maybe before the message had a transaction
+		1 << 5, // a rule matched that asks for state: decided when the stage is over
+	INSPECT_BUDGET_SPENT = 1 << 6, // no rule may wake up any more
+	// of DETECT_BODY, of the other streams in the bits behind
+	INSPECT_NO_STREAM = 1 << 8,    // none could be had
+	INSPECT_WINDOW_BIG = 1 << 11,  // window kept in a window buffer, else in a segment cell
+	INSPECT_WINDOW_NONE = 1 << 14, // no window could be had
 };
+_Static_assert(DETECT_STREAM_N == 3, "bits of enum inspect_flag");
 
 // What detection holds for one message in one direction, from its first byte to its last.
 struct inspect {
@@ -53,7 +53,7 @@ struct inspect {
 	int64_t budget;  // bytes of work that may still be spent on verification
 	uint32_t active; // rules that wait for something, pool index
 	uint32_t events; // of the head, bit per enum state_event, if a rule asks for some
-	uint16_t flags;  // enum inspect_flag
+	uint32_t flags;  // enum inspect_flag
 	uint8_t dir;
 	uint8_t answers; // enum http_answers, to parse the kept head again
 };
@@ -184,6 +184,23 @@ void detect_gap(struct detect *d, struct inspect *in, const struct detect_msg *m
 
 // The bytes in hand are used up: if the rule set has pass rules, what matched in them is decided now.
 void detect_settle(struct detect *d, struct inspect *in, const struct detect_msg *m);
+
+// What is known of a file when it ends.
+struct file_facts {
+	struct span name; // as sent; data NULL: it has none
+	uint64_t bytes;
+	uint8_t digest[LIST_SHA256 + 1][32]; // by enum list_kind
+	uint8_t digests;                     // bit per kind that is set
+	bool whole;                          // nothing of it is missing
+};
+
+// Digests that rules want of the files of this message: bit per enum list_kind. *ret_any: some rule looks at files.
+uint8_t detect_file_digests(const struct inspect *in, bool *ret_any);
+
+// A file has ended: what its end decides, and the rules on files. more: another one may follow in the message, DETECT_FILE
+// begins anew.
+void detect_file_end(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		     const struct file_facts *facts, bool more);
 
 // The message ends: matches at its end and negated matches are decided. Frees in.
 void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m);

@@ -127,7 +127,7 @@ static void report(struct detect *d, struct inspect *in, const struct detect_msg
 	ring_push(d->hits);
 }
 
-static struct active *active_find(const struct detect *d, const struct inspect *in, uint32_t rule)
+struct active *active_find(const struct detect *d, const struct inspect *in, uint32_t rule)
 {
 	for (uint32_t i = in->active; i != POOL_NONE;) {
 		struct active *a = pool_at(d->actives, i);
@@ -152,8 +152,10 @@ struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule)
 	}
 	memset(a, 0, sizeof(*a));
 	a->rule = rule;
-	a->cond[0] = a->cond[1] = ACTIVE_NO_COND;
-	a->watch[0] = a->watch[1] = POOL_NONE;
+	for (int s = 0; s < DETECT_STREAM_N; s++) {
+		a->cond[s] = ACTIVE_NO_COND;
+		a->watch[s] = POOL_NONE;
+	}
 	a->next = in->active;
 	in->active = pool_index(d->actives, a);
 	return a;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the files of detection share; private to them. Calls go one way:
 //
-//   detect.c (the message)  ->  detect_window.c  ->  detect_wake.c  ->  detect_watch.c
+//   detect.c (the message)  ->  detect_file.c  ->  detect_window.c  ->  detect_wake.c  ->  detect_watch.c
 //                           ->  detect_active.c  ->  detect_hit.c   ->  detect_state.c
 #ifndef ENGINE_DETECT_IMPL_H
 #define ENGINE_DETECT_IMPL_H
@@ -10,7 +10,7 @@
 
 static inline enum buffer slot_of(enum detect_stream s)
 {
-	return s == DETECT_RAW ? BUF_RAW : BUF_FILE_DATA;
+	return s == DETECT_RAW ? BUF_RAW : s == DETECT_BODY ? BUF_REQUEST_BODY : BUF_FILE_DATA;
 }
 
 static inline struct ruleset_worker *worker_of(const struct detect *d, const struct ruleset *rs)
@@ -20,7 +20,9 @@ static inline struct ruleset_worker *worker_of(const struct detect *d, const str
 
 static inline enum detect_stream stream_of(const struct image_cond *c)
 {
-	return c->buffer == BUF_RAW ? DETECT_RAW : DETECT_BODY;
+	return c->buffer == BUF_RAW            ? DETECT_RAW
+	       : c->buffer == BUF_REQUEST_BODY ? DETECT_BODY
+					       : DETECT_FILE;
 }
 
 static inline uint32_t always_on(const struct inspect *in, enum detect_stream s)
@@ -40,6 +42,9 @@ bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const str
 
 // The record of a rule that has begun to hold, made if there is none; NULL: pool empty, counted.
 struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule);
+
+// The record, or NULL.
+struct active *active_find(const struct detect *d, const struct inspect *in, uint32_t rule);
 
 // Everything of a rule holds but, maybe, what it asks of its flow. Rules that ask wait until all rules of this stage that
 // may change the answer have had their turn, whatever the order in which they stand.
@@ -115,6 +120,15 @@ void wake_gated(struct detect *d, struct inspect *in, const struct detect_msg *m
 void wake_signature(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		    enum detect_stream s, const struct image_owner *o, uint64_t end,
 		    uint32_t lookback);
+
+// --- detect_file.c ---
+
+// The rules on files, for one that has ended.
+void file_decide(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		 const struct file_facts *facts);
+
+// What rules hold of this file is forgotten, they look for it again in the next one.
+void file_next(struct detect *d, struct inspect *in, const struct detect_msg *m);
 
 // --- detect_window.c ---
 

@@ -526,8 +526,9 @@ static void give_up(struct detect *d, struct inspect *in)
 		struct active *a = pool_at(d->actives, i);
 
 		i = a->next;
-		if (a->watch[0] != POOL_NONE || a->watch[1] != POOL_NONE)
-			active_fail(d, in, a);
+		for (int s = 0; s < DETECT_STREAM_N; s++)
+			if (a->watch[s] != POOL_NONE)
+				active_fail(d, in, a);
 	}
 }
 

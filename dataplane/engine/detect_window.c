@@ -77,7 +77,7 @@ void window_evaluate(struct detect *d, struct inspect *in, const struct detect_m
 // that it slides once in a while, not once per packet.
 static uint32_t window_cap(const struct inspect *in, enum detect_stream s)
 {
-	const uint16_t big = s == DETECT_BODY ? INSPECT_WINDOW_BIG_0 : INSPECT_WINDOW_BIG_1;
+	const uint32_t big = (uint32_t)INSPECT_WINDOW_BIG << s;
 
 	return (in->flags & big) != 0 ? DETECT_WINDOW_BYTES : TCP_SEG_BYTES - PIPELINE_TAIL_BYTES;
 }
@@ -95,8 +95,8 @@ size_t window_room(const struct inspect *in, enum detect_stream s)
 // A window with room for len more bytes, after sliding if need be. False: there is none.
 static bool window_make(struct detect *d, struct inspect *in, enum detect_stream s, size_t len)
 {
-	const uint16_t none = s == DETECT_BODY ? INSPECT_WINDOW_NONE_0 : INSPECT_WINDOW_NONE_1;
-	const uint16_t big = s == DETECT_BODY ? INSPECT_WINDOW_BIG_0 : INSPECT_WINDOW_BIG_1;
+	const uint32_t none = (uint32_t)INSPECT_WINDOW_NONE << s;
+	const uint32_t big = (uint32_t)INSPECT_WINDOW_BIG << s;
 	const bool grow = in->window_len[s] + len > window_cap(in, s) && (in->flags & big) == 0 &&
 			  2 * tail_of(in, s) > TCP_SEG_BYTES - PIPELINE_TAIL_BYTES;
 	uint8_t *window;
@@ -124,7 +124,7 @@ void window_append(struct detect *d, struct inspect *in, const struct detect_msg
 		   enum detect_stream s, struct span data)
 {
 	const uint32_t tail = tail_of(in, s);
-	const uint16_t none = s == DETECT_BODY ? INSPECT_WINDOW_NONE_0 : INSPECT_WINDOW_NONE_1;
+	const uint32_t none = (uint32_t)INSPECT_WINDOW_NONE << s;
 
 	if (tail == 0 || (in->flags & none) != 0 || !window_make(d, in, s, data.len))
 		return;
@@ -142,7 +142,7 @@ void window_append(struct detect *d, struct inspect *in, const struct detect_msg
 
 void window_drop(struct detect *d, struct inspect *in, enum detect_stream s)
 {
-	uint16_t big = s == DETECT_BODY ? INSPECT_WINDOW_BIG_0 : INSPECT_WINDOW_BIG_1;
+	const uint32_t big = (uint32_t)INSPECT_WINDOW_BIG << s;
 
 	if (in->window[s] != NULL)
 		pool_put((in->flags & big) != 0 ? d->windows : d->cells, in->window[s]);

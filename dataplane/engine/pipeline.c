@@ -86,6 +86,8 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->watchsets, conf->messages, sizeof(struct watchset));
 	pool_carve(c, &p->flowvars, conf->messages, sizeof(struct flowvars));
 	pool_carve(c, &p->conn.conns, conf->conns, sizeof(struct http_conn));
+	pool_carve(c, &p->conn.files, conf->messages / 4 + 1, sizeof(struct http_file));
+	pool_carve(c, &p->conn.mimes, conf->inflaters, (sizeof(struct mime) + 63) & ~(size_t)63);
 	pool_carve(c, &p->conn.txs, conf->messages, (sizeof(struct http_tx) + 63) & ~(size_t)63);
 	decode = carve(c, decode_memory(conf->inflaters) + PIPELINE_TAIL_BYTES);
 	xbits = conf->xbits == NULL ? carve(c, xbits_bytes(XBITS_ENTRIES_OWN)) : NULL;
@@ -122,18 +124,23 @@ size_t pipeline_memory(struct pipeline_conf *conf)
 
 static int hashes_init(struct pipeline *p)
 {
-	p->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	p->conn.hashes = calloc(HASHES, sizeof(EVP_MD_CTX *));
-	if (p->sha256 == NULL || p->conn.hashes == NULL)
-		return -ENOMEM;
-	for (int i = 0; i < HASHES; i++) {
-		EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	static const char *const names[LIST_SHA256 + 1] = {
+		[LIST_MD5] = "MD5", [LIST_SHA1] = "SHA1", [LIST_SHA256] = "SHA256"};
 
-		if (ctx == NULL)
+	for (int k = 0; k <= LIST_SHA256; k++) {
+		p->digests[k] = EVP_MD_fetch(NULL, names[k], NULL);
+		p->conn.hashes[k] = calloc(HASHES, sizeof(EVP_MD_CTX *));
+		if (p->digests[k] == NULL || p->conn.hashes[k] == NULL)
 			return -ENOMEM;
-		p->conn.hashes[p->conn.n_hashes++] = ctx;
-		if (EVP_DigestInit_ex2(ctx, p->sha256, NULL) != 1)
-			return -ENOMEM;
+		for (int i = 0; i < HASHES; i++) {
+			EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+			if (ctx == NULL)
+				return -ENOMEM;
+			p->conn.hashes[k][p->conn.n_hashes[k]++] = ctx;
+			if (EVP_DigestInit_ex2(ctx, p->digests[k], NULL) != 1)
+				return -ENOMEM;
+		}
 	}
 	return 0;
 }
@@ -180,12 +187,11 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->conn.events = &p->events;
 	p->conn.event_mask = checked.event_mask;
 	p->conn.worker = (uint8_t)checked.worker;
-	if (checked.hash_bodies) {
-		err = hashes_init(p);
-		if (err < 0) {
-			pipeline_done(p);
-			return err;
-		}
+	p->conn.hash_bodies = checked.hash_bodies;
+	err = hashes_init(p);
+	if (err < 0) {
+		pipeline_done(p);
+		return err;
 	}
 	*ret_pipeline = p;
 	return 0;
@@ -195,13 +201,15 @@ void pipeline_done(struct pipeline *p)
 {
 	if (p == NULL)
 		return;
-	for (uint32_t i = 0; i < p->conn.n_hashes; i++)
-		EVP_MD_CTX_free(p->conn.hashes[i]);
-	free(p->conn.hashes);
-	p->conn.hashes = NULL;
-	p->conn.n_hashes = 0;
-	EVP_MD_free(p->sha256);
-	p->sha256 = NULL;
+	for (int k = 0; k <= LIST_SHA256; k++) {
+		for (uint32_t i = 0; i < p->conn.n_hashes[k]; i++)
+			EVP_MD_CTX_free(p->conn.hashes[k][i]);
+		free(p->conn.hashes[k]);
+		p->conn.hashes[k] = NULL;
+		p->conn.n_hashes[k] = 0;
+		EVP_MD_free(p->digests[k]);
+		p->digests[k] = NULL;
+	}
 }
 
 // ---- bursts ----
@@ -335,13 +343,22 @@ struct counters *pipeline_counters_mut(struct pipeline *p)
 	return &p->counters;
 }
 
+static uint64_t hashes_used(const struct pipeline *p)
+{
+	uint64_t n = 0;
+
+	for (int k = 0; k <= LIST_SHA256; k++)
+		n += HASHES - p->conn.n_hashes[k];
+	return n;
+}
+
 uint64_t pipeline_objects_in_use(const struct pipeline *p)
 {
 	return (uint64_t)p->flows.pool.used + p->frags.datagrams.used + p->frags.blocks.used +
 	       p->cells.used + p->gathers.used + p->windows.used + p->inspects.used +
 	       p->actives.used + p->watches.used + p->watchsets.used + p->flowvars.used +
 	       p->conn.conns.used + p->conn.txs.used + decode_in_use(&p->conn.decode) +
-	       p->histories.used + (p->conn.hashes != NULL ? HASHES - p->conn.n_hashes : 0);
+	       p->histories.used + p->conn.files.used + p->conn.mimes.used + hashes_used(p);
 }
 
 struct ring *pipeline_hits(struct pipeline *p)

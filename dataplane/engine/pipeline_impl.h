@@ -24,7 +24,7 @@ struct pipeline {
 	uint64_t alt_second; // of the clock of packets
 	uint32_t alt_bytes;  // scanned as other readings in it
 	uint8_t *bounce;
-	struct evp_md_st *sha256;
+	struct evp_md_st *digests[LIST_SHA256 + 1];
 };
 
 // One packet that parsed, through its flow. hash: flow_hash() of its key.

@@ -101,7 +101,7 @@ static const struct {
 	// one plain content in a stream is its own signature
 	{"file.data; content:\"abc\";", "*file.data exact abc"},
 	{"file.data; content:\"abc\"; nocase;", "*file.data exact ~abc"},
-	{"http.request_body; content:\"abc\";", "*file.data exact abc, to server"},
+	{"http.request_body; content:\"abc\";", "*http.request_body exact abc, to server"},
 	{"http.response_body; content:\"abc\";", "*file.data exact abc, to client"},
 	{"file.data; content:\"abc\"; offset:4;", "*file.data exact abc 7-"},
 	{"file.data; content:\"abc\"; offset:4; depth:10;", "*file.data exact abc 7-14"},
@@ -157,9 +157,9 @@ static const struct {
 	// head and body: who is more selective
 	{"http.user_agent; content:\"Very-Selective-Agent\"; http.request_body; "
 	 "content:\"zqxjkvbw\";",
-	 "*http.user_agent head Very-Selective-Agent; file.data gated, to server"},
+	 "*http.user_agent head Very-Selective-Agent; http.request_body gated, to server"},
 	{"http.method; content:\"POST\"; http.request_body; content:\"zqxjkvbw\";",
-	 "http.method head POST; *file.data exact zqxjkvbw, keep, to server"},
+	 "http.method head POST; *http.request_body exact zqxjkvbw, keep, to server"},
 	{"http.stat_code; content:\"200\"; file.data; content:\"ab\"; content:\"cd\"; distance:0; "
 	 "within:9;",
 	 "http.stat_code head 200; *file.data anchor ab/2, keep, to client"},
