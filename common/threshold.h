@@ -40,6 +40,15 @@ enum threshold_track {
 	THRESHOLD_TRACK_N
 };
 
+// Of a suppression: whose address decides.
+enum suppress_track {
+	SUPPRESS_ALWAYS,
+	SUPPRESS_BY_SRC,
+	SUPPRESS_BY_DST,
+	SUPPRESS_BY_EITHER,
+	SUPPRESS_TRACK_N
+};
+
 // Part of a rule, in the image too. All zero: no threshold.
 struct threshold_params {
 	uint8_t type;  // enum threshold_type

@@ -5,31 +5,18 @@
 // ones are appended to the EVE file and synced, the transaction is committed, and only then the caller acknowledges.
 // A crash between the two may therefore repeat an EVE line, never a row, and never loses either.
 //
-// A hit that is new is asked for its rule's threshold before. The windows of the thresholds are in memory and change with
+// Of a hit that is new it is asked before whether it is to be reported (rules/verdict.h). The windows of the thresholds are in memory and change with
 // the transaction: a batch that is tried again is not counted twice. They begin anew when wireglassd starts.
 #include "control/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "control/loop.h"
+#include "rules/verdict.h"
 
 static_assert((int)IPC_HITS_MAX <= (int)THRESHOLD_UNDO_MAX, "a batch can be undone");
-
-static int threshold_new(struct threshold **ret_table)
-{
-	const size_t bytes = threshold_bytes(THRESHOLD_ENTRIES);
-	uint8_t seed[THRESHOLD_SEED_BYTES];
-	void *mem;
-
-	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
-		return -EIO;
-	mem = malloc(bytes);
-	return mem == NULL ? -ENOMEM
-			   : threshold_init(mem, bytes, THRESHOLD_ENTRIES, seed, ret_table);
-}
 
 int report_init(struct report *r, const struct settings *settings, struct store *store,
 		const struct rulebook *rules, struct diag *ret_diag)
@@ -41,7 +28,7 @@ int report_init(struct report *r, const struct settings *settings, struct store 
 		.host = settings->host,
 	};
 	r->eve.fd = -1;
-	int err = threshold_new(&r->threshold);
+	int err = verdict_table_new(&r->threshold);
 	if (err != 0) {
 		diag_set(ret_diag, NULL, 0, 0, "cannot make the table of thresholds: %s",
 			 strerror(-err));
@@ -122,7 +109,7 @@ static int insert(struct report *r, const struct ipc_hits *batch, const struct h
 		struct rulebook_entry e = rulebook_find(r->rules, &hits[i]);
 		struct store_rule rule = {e.texts.msg, e.texts.classtype, e.serial};
 
-		if (threshold_check(r->threshold, &e.threshold, batch->boot_id, &hits[i]) ==
+		if (verdict_of(e.image, &e.threshold, r->threshold, batch->boot_id, &hits[i]) ==
 		    THRESHOLD_SUPPRESS) {
 			err = store_suppress(r->store, batch->boot_id, batch->worker, &hits[i]);
 			o->suppressed += err == 1;

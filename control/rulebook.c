@@ -122,6 +122,7 @@ static struct rulebook_entry entry(const struct rule_image *ri, const struct ima
 		.bundle = ri->id,
 		.serial = ri->serial,
 		.threshold = rule->threshold,
+		.image = ri->image,
 	};
 }
 

@@ -47,6 +47,7 @@ struct rulebook_entry {
 	const char *bundle;    // id, "" if unknown
 	uint64_t serial;
 	struct threshold_params threshold; // none if unknown
+	const struct image_header *image;  // NULL if unknown
 };
 // Look up a hit's rule: by generation and index, else by gid and sid in the newest set that has it.
 // Returned texts live as long as the set is in the book.

@@ -8,15 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "common/eve.h"
-#include "common/threshold.h"
 #include "dataplane/capture.h"
 #include "dataplane/offline.h"
 #include "dataplane/ruleload.h"
 #include "dataplane/streams.h"
+#include "rules/verdict.h"
 #include "dataplane/tunnels.h"
 
 enum {
@@ -40,7 +39,7 @@ struct replay {
 	bool json, want_alerts, verify_checksums;
 	uint32_t event_mask, tunnels_off;
 	struct threshold *threshold;
-	uint64_t hits, frames, bytes, first_ns, last_ns;
+	uint64_t hits, suppressed, frames, bytes, first_ns, last_ns;
 	uint64_t now_ns; // capture time, never backwards
 	struct eve_context ctx;
 	char line[EVE_LINE_MAX];
@@ -104,19 +103,6 @@ static int events_parse(struct replay *r, char *list)
 	return 0;
 }
 
-static int threshold_start(struct replay *r)
-{
-	const size_t bytes = threshold_bytes(THRESHOLD_ENTRIES);
-	uint8_t seed[THRESHOLD_SEED_BYTES];
-	void *mem;
-
-	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
-		return -EIO;
-	mem = malloc(bytes);
-	return mem == NULL ? -ENOMEM
-			   : threshold_init(mem, bytes, THRESHOLD_ENTRIES, seed, &r->threshold);
-}
-
 static int engine_start(struct replay *r)
 {
 	struct pipeline_conf conf = {
@@ -156,8 +142,10 @@ static void drain(struct replay *r)
 		};
 
 		r->hits++;
-		if (threshold_check(r->threshold, &rule->threshold, NULL, h) == THRESHOLD_REPORT &&
-		    r->want_alerts && eve_alert(r->line, sizeof(r->line), h, &text, &r->ctx) > 0)
+		if (verdict_of(img, &rule->threshold, r->threshold, NULL, h) == THRESHOLD_SUPPRESS)
+			r->suppressed++;
+		else if (r->want_alerts &&
+			 eve_alert(r->line, sizeof(r->line), h, &text, &r->ctx) > 0)
 			puts(r->line);
 		ring_pop(hits, 1);
 	}
@@ -243,9 +231,10 @@ static void summary(struct replay *r, const struct timespec *t0)
 		(unsigned long long)c->v[CNT_APP_SSH_FLOWS],
 		(unsigned long long)c->v[CNT_APP_OPAQUE_FLOWS],
 		(unsigned long long)c->v[CNT_HTTP_TRANSACTIONS], (unsigned long long)r->hits);
-	if (thresholds.suppressed > 0)
-		fprintf(stderr, "%llu of the hits suppressed by thresholds of their rules\n",
-			(unsigned long long)thresholds.suppressed);
+	if (r->suppressed > 0)
+		fprintf(stderr,
+			"%llu of the hits not reported: thresholds of their rules, suppressions\n",
+			(unsigned long long)r->suppressed);
 	if (thresholds.evicted > 0)
 		fprintf(stderr,
 			"%llu counts of thresholds began anew: more addresses than can be counted "
@@ -276,7 +265,7 @@ static int run(struct replay *r, char **files, int n)
 		return offline_error("replay", r->json, EXIT_REPLAY_FAILED, "failed", "%s",
 				     diag_format(&d, text, sizeof(text)));
 	}
-	if (threshold_start(r) < 0 || engine_start(r) < 0) {
+	if (verdict_table_new(&r->threshold) < 0 || engine_start(r) < 0) {
 		return offline_error("replay", r->json, EXIT_REPLAY_FAILED, "failed",
 				     "out of memory (%zu MiB of address space)",
 				     r->mem_bytes >> 20);

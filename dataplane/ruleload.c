@@ -15,6 +15,9 @@ const char ruleload_help[] =
 	"  --key FILE        public key, or folder of *.pub files, whose signature counts "
 	"(repeatable)\n"
 	"  --var NAME=VALUE  set a rule variable, e.g. HOME_NET=192.0.2.0/24 (repeatable)\n"
+	"  --classification FILE  priorities of classtypes, as in Suricata's "
+	"classification.config\n"
+	"  --threshold-file FILE  thresholds and suppressions, as in Suricata's threshold.config\n"
 	"  --cache DIR       keep compiled rule sets in DIR and use them again\n";
 
 __attribute__((format(printf, 3, 4))) static int say(struct ruleload *rl, int err, const char *fmt,
@@ -56,6 +59,12 @@ int ruleload_option(struct ruleload *rl, int opt, char *arg)
 		*eq = '\0';
 		rl->vars[rl->n_vars++] = (struct rule_var){.name = arg, .value = eq + 1};
 		return 0;
+	case RULELOAD_CLASSIFICATION:
+		rl->classification = arg;
+		return 0;
+	case RULELOAD_THRESHOLDS:
+		rl->thresholds = arg;
+		return 0;
 	case RULELOAD_CACHE:
 		rl->cache = arg;
 		return 0;
@@ -93,19 +102,57 @@ static int load_bundle(struct ruleload *rl, struct load_request *q, struct load_
 	q->lists_digest = b->digest;
 	for (uint32_t i = 0; i < b->n_files; i++)
 		texts[q->n_texts++] = (struct load_text){
-			b->files[i].name, span_of(b->files[i].text, b->files[i].len), lists};
+			.name = b->files[i].name,
+			.text = span_of(b->files[i].text, b->files[i].len),
+			.files = lists,
+		};
+	for (uint32_t i = 0; i < b->n_data; i++)
+		if (b->data[i].kind != BUNDLE_LIST)
+			texts[q->n_texts++] = (struct load_text){
+				.name = b->data[i].name,
+				.kind = b->data[i].kind == BUNDLE_THRESHOLD
+						? RULES_KIND_THRESHOLDS
+						: RULES_KIND_CLASSIFICATION,
+				.text = span_of(b->data[i].text, b->data[i].len),
+			};
 	return 0;
+}
+
+// Rule files and what is said about rules in other files. *ret_n: how many texts are to be freed, also after a failure.
+static int load_disk(struct ruleload *rl, struct load_text *texts, uint32_t *ret_n, struct diag *d)
+{
+	const struct {
+		const char *path;
+		enum rules_kind kind;
+	} more[] = {
+		{rl->classification, RULES_KIND_CLASSIFICATION},
+		{rl->thresholds, RULES_KIND_THRESHOLDS},
+	};
+	int err = load_files(rl->files, rl->n_files, texts, d);
+	uint32_t n = err == 0 ? rl->n_files : 0;
+
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]) && err == 0; i++) {
+		if (more[i].path == NULL)
+			continue;
+		err = load_files(&more[i].path, 1, &texts[n], d);
+		if (err == 0)
+			texts[n++].kind = more[i].kind;
+	}
+	*ret_n = n;
+	return err;
 }
 
 int ruleload_run(struct ruleload *rl, unsigned int workers, struct ruleset **ret_rs)
 {
-	struct load_text *texts = calloc(RULELOAD_FILES_MAX + BUNDLE_RULES_MAX, sizeof(*texts));
+	struct load_text *texts =
+		calloc(RULELOAD_FILES_MAX + 2 + BUNDLE_RULES_MAX + BUNDLE_DATA_MAX, sizeof(*texts));
 	struct load_request q = {.texts = texts, .vars = rl->vars};
 	struct load_result res = {0};
 	struct rule_files lists;
 	struct bundle *b = NULL;
 	struct diag d = {0};
 	struct cache cache;
+	uint32_t n_disk = 0;
 	char text[1024];
 	int err = texts == NULL ? -ENOMEM : 0;
 
@@ -114,9 +161,8 @@ int ruleload_run(struct ruleload *rl, unsigned int workers, struct ruleset **ret
 		q.cache = &cache;
 	}
 	if (err == 0)
-		err = load_files(rl->files, rl->n_files, texts, &d);
-	if (err == 0)
-		q.n_texts = rl->n_files;
+		err = load_disk(rl, texts, &n_disk, &d);
+	q.n_texts = n_disk;
 	if (err == 0 && rl->bundle != NULL)
 		err = load_bundle(rl, &q, texts, &lists, &b, &d);
 	if (err == 0)
@@ -131,8 +177,7 @@ int ruleload_run(struct ruleload *rl, unsigned int workers, struct ruleset **ret
 	rl->stats = res.stats;
 	rl->cached = res.cached;
 	free(res.image);
-	if (q.n_texts > 0)
-		load_files_free(texts, rl->n_files);
+	load_files_free(texts, n_disk);
 	free(texts);
 	bundle_free(b);
 	return err < 0 ? err : 0;

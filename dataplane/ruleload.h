@@ -18,7 +18,8 @@ enum {
 struct ruleload {
 	const char *files[RULELOAD_FILES_MAX];
 	unsigned int n_files;
-	const char *bundle; // NULL: none
+	const char *bundle;                      // NULL: none
+	const char *classification, *thresholds; // files, NULL: none
 	struct sig_trust trust;
 	struct rule_var vars[RULELOAD_VARS_MAX + 1]; // ends with name NULL
 	unsigned int n_vars;
@@ -32,11 +33,13 @@ struct ruleload {
 };
 
 enum ruleload_opt {
-	RULELOAD_RULES = 0x100, // --rules FILE
-	RULELOAD_BUNDLE,        // --bundle FILE
-	RULELOAD_KEY,           // --key FILE
-	RULELOAD_VAR,           // --var NAME=VALUE
-	RULELOAD_CACHE,         // --cache DIR
+	RULELOAD_RULES = 0x100,  // --rules FILE
+	RULELOAD_BUNDLE,         // --bundle FILE
+	RULELOAD_KEY,            // --key FILE
+	RULELOAD_VAR,            // --var NAME=VALUE
+	RULELOAD_CACHE,          // --cache DIR
+	RULELOAD_CLASSIFICATION, // --classification FILE
+	RULELOAD_THRESHOLDS,     // --threshold-file FILE
 };
 
 // The getopt_long() rows of these options.
@@ -45,8 +48,10 @@ enum ruleload_opt {
 		{"bundle", required_argument, NULL, RULELOAD_BUNDLE},                              \
 		{"key", required_argument, NULL, RULELOAD_KEY},                                    \
 		{"var", required_argument, NULL, RULELOAD_VAR},                                    \
+		{"cache", required_argument, NULL, RULELOAD_CACHE},                                \
+		{"classification", required_argument, NULL, RULELOAD_CLASSIFICATION},              \
 	{                                                                                          \
-		"cache", required_argument, NULL, RULELOAD_CACHE                                   \
+		"threshold-file", required_argument, NULL, RULELOAD_THRESHOLDS                     \
 	}
 
 // Their part of a help text.

@@ -284,6 +284,7 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 	if (err == 0)
 		err = selftest_dbs(&m);
 	pass_finish(&m);
+	maker_add_suppress(&m, rs);
 	if (err == 0)
 		maker_add_lists(&m);
 	if (err == 0)

@@ -82,6 +82,9 @@ void maker_write_lists(const struct maker *m, void *image);
 
 // --- compile_rule.c ---
 
+// What a threshold file said that is of no single rule.
+void maker_add_suppress(struct maker *m, const struct rules *rs);
+
 // Everything of one rule but its signature, which goes to m->wants. -EINVAL: it is left out, ret_diag says why.
 int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d);
 

@@ -500,3 +500,14 @@ int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d)
 	maker_add(&m->sec[IMAGE_RULES], &ir, sizeof(ir));
 	return 0;
 }
+
+void maker_add_suppress(struct maker *m, const struct rules *rs)
+{
+	for (uint32_t i = 0; i < rs->n_suppress; i++) {
+		const struct rule_suppress *s = &rs->suppress[i];
+		struct image_suppress is = {.gid = s->gid, .sid = s->sid, .track = s->track};
+
+		add_addrs(m, &s->addrs, &is.addr, &is.n_addrs);
+		maker_add(&m->sec[IMAGE_SUPPRESS], &is, sizeof(is));
+	}
+}

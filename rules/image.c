@@ -68,6 +68,7 @@ static const uint32_t record_bytes[IMAGE_SECTION_N] = {
 	[IMAGE_TRANSFORMS] = sizeof(struct image_transform),
 	[IMAGE_ADDRS] = sizeof(struct image_addr),
 	[IMAGE_PORTS] = sizeof(struct image_port),
+	[IMAGE_SUPPRESS] = sizeof(struct image_suppress),
 	[IMAGE_DBS] = sizeof(struct image_db),
 	[IMAGE_STRINGS] = 1,
 	[IMAGE_BLOBS] = 1,
@@ -371,6 +372,22 @@ static int transforms_check(const struct image_header *h, struct diag *d)
 	return 0;
 }
 
+static int suppress_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_suppress *s = IMAGE_AT(h, struct image_suppress, IMAGE_SUPPRESS);
+	uint32_t n = IMAGE_COUNT(h, struct image_suppress, IMAGE_SUPPRESS);
+	uint32_t addrs = IMAGE_COUNT(h, struct image_addr, IMAGE_ADDRS);
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (s[i].track >= SUPPRESS_TRACK_N || !range_ok(s[i].addr, s[i].n_addrs, addrs))
+			return bad(d, "a suppression");
+		if (i > 0 && (s[i].gid < s[i - 1].gid ||
+			      (s[i].gid == s[i - 1].gid && s[i].sid < s[i - 1].sid)))
+			return bad(d, "order of suppressions");
+	}
+	return 0;
+}
+
 static int state_check(const struct image_header *h, struct diag *d)
 {
 	const struct state_op_record *s = IMAGE_AT(h, struct state_op_record, IMAGE_STATE);
@@ -538,8 +555,29 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 	if (err == 0)
 		err = state_check(h, d);
 	if (err == 0)
+		err = suppress_check(h, d);
+	if (err == 0)
 		err = sigs_check(h, d);
 	if (err == 0)
 		err = dbs_check(h, d);
 	return err;
+}
+
+bool image_addrs_hold(const struct image_addr *v, uint32_t n, const uint8_t addr[16])
+{
+	bool positive = false, in_positive = false;
+
+	for (uint32_t i = 0; i < n; i++, v++) {
+		uint32_t bytes = v->len / 8, bits = v->len % 8;
+		bool in;
+
+		in = bytes <= 16 && memcmp(v->prefix, addr, bytes) == 0 &&
+		     (bits == 0 || bytes >= 16 ||
+		      ((v->prefix[bytes] ^ addr[bytes]) & (0xff00 >> bits) & 0xff) == 0);
+		if (v->negated && in)
+			return false;
+		positive |= !v->negated;
+		in_positive |= in && !v->negated;
+	}
+	return !positive || in_positive;
 }

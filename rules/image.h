@@ -16,6 +16,7 @@
 #define RULES_IMAGE_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buffer.h"
@@ -55,6 +56,7 @@ enum image_section_id {
 	IMAGE_TRANSFORMS,
 	IMAGE_ADDRS,
 	IMAGE_PORTS,
+	IMAGE_SUPPRESS, // struct image_suppress, sorted by gid and sid: for who consumes the hits
 	IMAGE_DBS,
 	IMAGE_STRINGS,    // NUL-terminated texts
 	IMAGE_BLOBS,      // contents, pcre patterns, databases
@@ -213,6 +215,13 @@ struct image_addr {
 	uint8_t pad[2];
 };
 
+// Hits that are not reported. sid 0: of all rules of gid; both 0: of all.
+struct image_suppress {
+	uint32_t gid, sid;
+	uint32_t track; // enum suppress_track
+	uint32_t addr, n_addrs;
+};
+
 struct image_port {
 	uint16_t first, last;
 	uint32_t negated;
@@ -312,6 +321,9 @@ static inline const struct list *image_list_at(const struct image_header *img, u
 						   IMAGE_AT(img, struct image_list, IMAGE_LISTS)[i]
 							   .off);
 }
+
+// Does a set of addresses hold this one?
+bool image_addrs_hold(const struct image_addr *v, uint32_t n, const uint8_t addr[16]);
 
 // Most bytes that the contents of a link can take, from the start of the first to the end of the last.
 static inline uint64_t image_link_span(const struct image_match *m, uint32_t n)

@@ -201,6 +201,7 @@ static bool key_of(const struct load_request *q, struct cache_key *ret_key)
 		cache_hash_add(&h, span_of(v->value, strlen(v->value)));
 	}
 	for (uint32_t i = 0; i < q->n_texts; i++) {
+		cache_hash_add(&h, span_of(&q->texts[i].kind, sizeof(q->texts[i].kind)));
 		cache_hash_add(&h, span_of(q->texts[i].name, strlen(q->texts[i].name)));
 		cache_hash_add(&h, q->texts[i].text);
 	}
@@ -211,15 +212,23 @@ static bool key_of(const struct load_request *q, struct cache_key *ret_key)
 
 static int parse(const struct load_request *q, struct rules *rs, struct recorder *r)
 {
+	static const enum rules_kind order[] = {RULES_KIND_CLASSIFICATION, RULES_KIND_RULES,
+						RULES_KIND_THRESHOLDS};
 	const struct rule_files noting = {.open = open_list, .ctx = r};
 	int ret = 0;
 
 	rs->progress = q->progress;
-	for (uint32_t i = 0; i < q->n_texts && ret >= 0; i++) {
-		r->files = q->texts[i].files;
-		rs->files = r->files != NULL ? &noting : NULL;
-		ret = rules_parse(rs, q->texts[i].name, (const char *)q->texts[i].text.data,
-				  q->texts[i].text.len, q->vars, on_report, r);
+	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+		for (uint32_t i = 0; i < q->n_texts && ret >= 0; i++) {
+			const struct load_text *t = &q->texts[i];
+
+			if (t->kind != order[k])
+				continue;
+			r->files = t->files;
+			rs->files = r->files != NULL ? &noting : NULL;
+			ret = rules_parse_kind(rs, t->kind, t->name, (const char *)t->text.data,
+					       t->text.len, q->vars, on_report, r);
+		}
 	}
 	rs->files = NULL;
 	return ret < 0 ? ret : 0;
@@ -318,7 +327,8 @@ int load_files(const char *const *paths, uint32_t n, struct load_text *ret_texts
 			load_files_free(ret_texts, i);
 			return err;
 		}
-		ret_texts[i] = (struct load_text){paths[i], span_of(data, len), &load_beside};
+		ret_texts[i] = (struct load_text){
+			.name = paths[i], .text = span_of(data, len), .files = &load_beside};
 	}
 	return 0;
 }

@@ -8,6 +8,8 @@
 
 struct load_text {
 	const char *name; // for messages
+	enum rules_kind
+		kind; // whatever the order: classifications are parsed before rules, thresholds after them
 	struct span text;
 	// where its lists are; NULL: rules that name files are refused
 	const struct rule_files *files;

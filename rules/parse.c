@@ -29,6 +29,7 @@ struct file_parser {
 	struct parser rule;
 	struct sid_table sids;
 	char *joined;
+	int (*line)(struct parser *p); // what a line is given to; NULL: it is a rule
 	rules_report_fn *report;
 	void *ctx;
 	size_t n_refused;
@@ -223,7 +224,7 @@ static void rule_report(struct file_parser *f, enum rules_verdict verdict)
 
 	if (verdict == RULES_SKIPPED)
 		skipped_count(p->rs, p->skipped);
-	else
+	else if (f->line == NULL)
 		p->rs->refused++;
 	f->n_refused += verdict == RULES_REFUSED;
 	if (f->report != NULL)
@@ -295,7 +296,7 @@ static int file_parse(struct file_parser *f, const char *text, size_t len)
 		}
 		off = rule_find(f, text, len, off, &line, &too_long);
 		rule_reset(p);
-		p->rs->seen++;
+		p->rs->seen += f->line == NULL;
 		if (p->rs->n >= PARSE_RULES_MAX || f->n_refused >= PARSE_RULES_MAX) {
 			parse_fail(p, NULL,
 				   "more than %d rules%s: this one and all after it are left out",
@@ -303,9 +304,11 @@ static int file_parse(struct file_parser *f, const char *text, size_t len)
 			rule_report(f, RULES_REFUSED);
 			return 0;
 		}
-		ret = too_long ? parse_fail(p, NULL, "a rule of more than %d bytes",
-					    PARSE_RULE_BYTES_MAX)
-			       : rule_parse(f);
+		if (too_long)
+			ret = parse_fail(p, NULL, "a line of more than %d bytes",
+					 PARSE_RULE_BYTES_MAX);
+		else
+			ret = f->line != NULL ? f->line(p) : rule_parse(f);
 		if (ret == -ENOMEM)
 			return ret;
 		if (ret != 0)
@@ -356,20 +359,46 @@ static struct file_parser *file_parser_new(struct rules *rs, const char *file,
 	return f;
 }
 
-int rules_parse(struct rules *rs, const char *file, const char *text, size_t len,
-		const struct rule_var *vars, rules_report_fn *report, void *ctx)
+int parse_lines(struct rules *rs, const char *file, const char *text, size_t len,
+		const struct rule_var *vars, int (*line)(struct parser *p), rules_report_fn *report,
+		void *ctx)
 {
 	struct file_parser *f = file_parser_new(rs, file, vars);
-	size_t before = rs->n;
 	int ret;
 
 	if (f == NULL)
 		return -ENOMEM;
+	f->line = line;
 	f->report = report;
 	f->ctx = ctx;
 	ret = file_parse(f, text, len);
 	file_parser_free(f);
+	return ret;
+}
+
+int rules_parse(struct rules *rs, const char *file, const char *text, size_t len,
+		const struct rule_var *vars, rules_report_fn *report, void *ctx)
+{
+	size_t before = rs->n;
+	int ret = parse_lines(rs, file, text, len, vars, NULL, report, ctx);
+
 	return ret != 0 ? ret : (int)(rs->n - before);
+}
+
+int rules_parse_kind(struct rules *rs, enum rules_kind kind, const char *file, const char *text,
+		     size_t len, const struct rule_var *vars, rules_report_fn *report, void *ctx)
+{
+	int ret;
+
+	switch (kind) {
+	case RULES_KIND_CLASSIFICATION:
+		return rules_classification(rs, file, text, len, report, ctx);
+	case RULES_KIND_THRESHOLDS:
+		return rules_thresholds(rs, file, text, len, vars, report, ctx);
+	default:
+		ret = rules_parse(rs, file, text, len, vars, report, ctx);
+		return ret < 0 ? ret : 0;
+	}
 }
 
 // Read exactly size bytes. 0 or negative errno; a file that got shorter is -EIO.

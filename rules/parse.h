@@ -31,7 +31,27 @@ typedef void rules_report_fn(void *ctx, enum rules_verdict verdict, uint32_t sid
 int rules_parse(struct rules *rs, const char *file, const char *text, size_t len,
 		const struct rule_var *vars, rules_report_fn *report, void *ctx);
 
-// The same for a file on disk (at most 256 MiB). Negative errno if it cannot be read, with ret_diag filled.
+// A classification.config (Suricata's format) for the rules that are parsed after it. Lines that are broken are reported as refused,
+// with sid 0, and left out. 0 or -ENOMEM.
+int rules_classification(struct rules *rs, const char *file, const char *text, size_t len,
+			 rules_report_fn *report, void *ctx);
+
+// A threshold.config (Suricata's format) for the rules that were parsed before it. Else the same.
+int rules_thresholds(struct rules *rs, const char *file, const char *text, size_t len,
+		     const struct rule_var *vars, rules_report_fn *report, void *ctx);
+
+enum rules_kind {
+	RULES_KIND_RULES,
+	RULES_KIND_CLASSIFICATION,
+	RULES_KIND_THRESHOLDS,
+	RULES_KIND_N,
+};
+
+// The one of the three that is for this kind. Classifications must come before rules, thresholds after them. 0 or -ENOMEM.
+int rules_parse_kind(struct rules *rs, enum rules_kind kind, const char *file, const char *text,
+		     size_t len, const struct rule_var *vars, rules_report_fn *report, void *ctx);
+
+// The same as rules_parse() for a file on disk (at most 256 MiB). Negative errno if it cannot be read, with ret_diag filled.
 int rules_parse_file(struct rules *rs, const char *path, const struct rule_var *vars,
 		     rules_report_fn *report, void *ctx, struct diag *ret_diag);
 

@@ -130,7 +130,7 @@ static int option_priority(struct parser *p, const struct option *o, int arg)
 
 static int option_classtype(struct parser *p, const struct option *o, int arg)
 {
-	uint8_t priority = words_classtype_priority(o->value);
+	uint8_t priority = parse_class_priority(p, o->value);
 	bool first = (p->seen & SEEN_CLASSTYPE) == 0;
 	char word[PARSE_QUOTE_BYTES];
 
@@ -144,8 +144,8 @@ static int option_classtype(struct parser *p, const struct option *o, int arg)
 				"\"%s\" is not a classtype: a word like web-application-attack",
 				parse_quote(word, o->value));
 	}
-	if (!first && priority >= words_classtype_priority(
-					  (struct text){p->r.classtype, strlen(p->r.classtype)}))
+	if (!first && priority >= parse_class_priority(
+					  p, (struct text){p->r.classtype, strlen(p->r.classtype)}))
 		return 0;
 	p->seen |= SEEN_CLASSTYPE;
 	p->r.classtype = option_string(p, o->value);

@@ -15,6 +15,7 @@
 //   parse_state.c   what a rule asks of its flow and leaves behind: flowbits, xbits, flowint...
 //   parse_threshold.c  threshold, detection_filter
 //   parse_check.c   what can only be said of the whole rule
+//   parse_class.c, parse_threshold_file.c   classification.config, threshold.config
 //   parse_words.c   the words of the language, supported or not
 //   parse_text.c    spans of text, numbers, diagnostics
 #ifndef RULES_PARSE_RULE_H
@@ -144,6 +145,16 @@ bool words_is_keyword(struct text name, const char **ret_closest);
 const char *words_refusal(struct text name);
 // Default priority of a classtype, 3 for unknown ones.
 uint8_t words_classtype_priority(struct text name);
+
+// Priority of a classtype: by the classification file, else by Suricata's own.
+uint8_t parse_class_priority(const struct parser *p, struct text name);
+
+// --- lines ---
+
+// Lines that are no rules: comments, continuations and reports as for rules, p->rule is the line. 0 or -ENOMEM.
+int parse_lines(struct rules *rs, const char *file, const char *text, size_t len,
+		const struct rule_var *vars, int (*line)(struct parser *p), rules_report_fn *report,
+		void *ctx);
 
 // --- header ---
 

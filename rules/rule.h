@@ -204,6 +204,23 @@ struct rules_skipped {
 	size_t n;
 };
 
+struct rule_class {
+	const char *name;
+	uint8_t priority;
+};
+
+// Lines of a threshold file. sid 0: all of gid; both 0: all.
+struct rule_suppress {
+	uint32_t gid, sid;
+	uint8_t track; // enum suppress_track
+	struct rule_addrs addrs;
+};
+struct rule_limit {
+	uint32_t gid, sid;
+	uint32_t order; // of the lines
+	struct threshold_params params;
+};
+
 // A growing set of rules. Init to zero, release with rules_done().
 struct rules {
 	struct rule *v;
@@ -211,6 +228,13 @@ struct rules {
 	struct arena *arena;
 	struct rule_list *lists;
 	uint32_t n_lists;
+	// By rules_classification(), before the rules are parsed.
+	struct rule_class *classes;
+	uint32_t n_classes;
+	// By rules_thresholds(), after it; sorted by gid and sid.
+	struct rule_suppress *suppress;
+	struct rule_limit *limits;
+	uint32_t n_suppress, n_limits;
 	// Set before rules_parse(); NULL: rules that name files are refused. rules_parse_file() takes the folder of the
 	// rule file then.
 	const struct rule_files *files;

@@ -8,25 +8,6 @@
 
 #include <string.h>
 
-static bool addrs_hold(const struct image_addr *v, uint32_t n, const uint8_t addr[16])
-{
-	bool positive = false, in_positive = false;
-
-	for (uint32_t i = 0; i < n; i++, v++) {
-		uint32_t bytes = v->len / 8, bits = v->len % 8;
-		bool in;
-
-		in = bytes <= 16 && memcmp(v->prefix, addr, bytes) == 0 &&
-		     (bits == 0 || bytes >= 16 ||
-		      ((v->prefix[bytes] ^ addr[bytes]) & (0xff00 >> bits) & 0xff) == 0);
-		if (v->negated && in)
-			return false;
-		positive |= !v->negated;
-		in_positive |= in && !v->negated;
-	}
-	return !positive || in_positive;
-}
-
 static bool ports_hold(const struct image_port *v, uint32_t n, uint16_t port)
 {
 	bool positive = false, in_positive = false;
@@ -61,8 +42,8 @@ bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const str
 		return true;
 	flow_addr(m->flow, m->dir, &a);
 	for (int swap = 0; swap < 2; swap++) {
-		if (addrs_hold(rs->addrs + r->src, r->n_src, a.src) &&
-		    addrs_hold(rs->addrs + r->dst, r->n_dst, a.dst) &&
+		if (image_addrs_hold(rs->addrs + r->src, r->n_src, a.src) &&
+		    image_addrs_hold(rs->addrs + r->dst, r->n_dst, a.dst) &&
 		    ports_hold(rs->ports + r->sport, r->n_sport, a.src_port) &&
 		    ports_hold(rs->ports + r->dport, r->n_dport, a.dst_port))
 			return true;
