@@ -102,20 +102,21 @@ static json_t *success(const struct bundle *b, const struct compile_stats *cs,
 	char digest[65];
 
 	return json_pack(
-		"{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "id",
-		b->manifest.id, "serial", (json_int_t)b->manifest.serial, "expires",
+		"{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"id", b->manifest.id, "serial", (json_int_t)b->manifest.serial, "expires",
 		b->manifest.expires, "digest", text_hex(digest, b->digest, sizeof(b->digest)),
 		"rules", (json_int_t)cs->rules, "refused", (json_int_t)t->refused, "skipped",
 		(json_int_t)t->skipped, "refused_rules", t->list, "databases",
 		(json_int_t)(cs->databases + cs->own_databases), "signatures",
-		(json_int_t)cs->signatures, "always", (json_int_t)cs->always, "image_bytes",
-		(json_int_t)cs->image_bytes, "parse_ms", (json_int_t)parse_ms, "plan_ms",
-		(json_int_t)(cs->plan_ns / 1000000), "compile_ms",
+		(json_int_t)cs->signatures, "always", (json_int_t)cs->always, "alert_only",
+		(json_int_t)cs->alert_only, "image_bytes", (json_int_t)cs->image_bytes, "parse_ms",
+		(json_int_t)parse_ms, "plan_ms", (json_int_t)(cs->plan_ns / 1000000), "compile_ms",
 		(json_int_t)(cs->compile_ns / 1000000));
 }
 
 // Parse and compile an admitted bundle. Returns the report.
-static json_t *compile(struct bundle *b, int image_fd, struct build_shared *shared, struct tally *t)
+static json_t *compile(struct bundle *b, const struct rule_var *vars, int image_fd,
+		       struct build_shared *shared, struct tally *t)
 {
 	const struct rule_files files = {.open = bundle_open_list, .ctx = b};
 	struct rules rs = {.files = &files, .progress = &shared->progress};
@@ -126,9 +127,7 @@ static json_t *compile(struct bundle *b, int image_fd, struct build_shared *shar
 	json_t *report;
 	int err = 0;
 
-	for (uint32_t i = 0; i < b->n_files && err >= 0; i++)
-		err = rules_parse(&rs, b->files[i].name, b->files[i].text, b->files[i].len, NULL,
-				  on_rule, t);
+	err = bundle_parse(b, &rs, vars, on_rule, t);
 	uint64_t parse_ms = ms_since(start);
 	if (err < 0)
 		diag_set(&diag, NULL, 0, 0, "out of memory while parsing (compile.memory_mb)");
@@ -190,7 +189,7 @@ void build_child(const struct build_request *r, const struct build_cached *cache
 	else if (cached->image.len > 0)
 		report = reuse(cached, image_fd);
 	else
-		report = compile(b, image_fd, shared, &t);
+		report = compile(b, r->vars, image_fd, shared, &t);
 	char *text = report != NULL ? json_dumps(report, JSON_COMPACT) : NULL;
 	if (text == NULL || !write_all(report_fd, text, strlen(text)))
 		_exit(125);

@@ -345,6 +345,7 @@ static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
 		loop_timer_set(d->loop, &d->fail_timer, 0, fail_verify, d);
 		return;
 	}
+	struct rule_var vars[SETTINGS_VARS_MAX + 1];
 	struct build_request request = {
 		.name = name,
 		.data = span_of(d->data, d->len),
@@ -354,7 +355,9 @@ static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
 		.check_expiry = origin != DEPLOY_START,
 		.limits = d->settings->compile,
 		.cache = d->cache.dir[0] != '\0' ? &d->cache : NULL,
+		.vars = vars,
 	};
+	settings_vars(d->settings, vars);
 	int err = build_start(&d->build, d->loop, &request, on_built, d);
 	if (err != 0) {
 		snprintf(d->error, sizeof(d->error), "cannot start the compile process: %s",

@@ -65,6 +65,24 @@ static const struct cfg_key retention_keys[] = {
 	{.name = NULL},
 };
 
+static const struct cfg_key var_keys[] = {
+	{.name = "name",
+	 .type = CFG_STRING,
+	 .offset = offsetof(struct settings_var, name),
+	 .min = 1,
+	 .max = SETTINGS_VAR_NAME_BYTES - 1,
+	 .size = SETTINGS_VAR_NAME_BYTES,
+	 .required = true},
+	{.name = "value",
+	 .type = CFG_STRING,
+	 .offset = offsetof(struct settings_var, value),
+	 .min = 1,
+	 .max = SETTINGS_VAR_BYTES - 1,
+	 .size = SETTINGS_VAR_BYTES,
+	 .required = true},
+	{.name = NULL},
+};
+
 // Groups nest by name only: every offset is from the start of struct settings.
 static const struct cfg_key keys[] = {
 	TEXT("socket", socket, 1),
@@ -83,6 +101,13 @@ static const struct cfg_key keys[] = {
 	{.name = "eve", .type = CFG_GROUP, .keys = eve_keys},
 	{.name = "compile", .type = CFG_GROUP, .keys = compile_keys},
 	{.name = "cache", .type = CFG_GROUP, .keys = cache_keys},
+	{.name = "vars",
+	 .type = CFG_LIST,
+	 .offset = offsetof(struct settings, vars),
+	 .max = SETTINGS_VARS_MAX,
+	 .size = sizeof(struct settings_var),
+	 .count_offset = offsetof(struct settings, n_vars),
+	 .keys = var_keys},
 	{.name = "retention", .type = CFG_GROUP, .keys = retention_keys},
 	{.name = NULL},
 };
@@ -140,6 +165,59 @@ static int check_events(struct settings *s, const char *where, struct diag *ret_
 	return 0;
 }
 
+static void on_rule(void *ctx, enum rules_verdict verdict, uint32_t sid, const struct diag *diag)
+{
+	*(struct diag *)ctx = *diag;
+}
+
+// Can it stand where rules have addresses, or where they have ports? The diag says why not.
+static bool var_is_usable(const struct settings *s, const char *name, struct diag *ret_why)
+{
+	static const char *const form[] = {"alert ip any $%s -> any any (sid:1;)",
+					   "alert ip $%s any -> any any (sid:1;)"};
+	struct rule_var vars[SETTINGS_VARS_MAX + 1];
+	bool usable = false;
+
+	settings_vars(s, vars);
+	for (int i = 0; i < 2 && !usable; i++) {
+		struct rules rs = {0};
+		char rule[SETTINGS_VAR_NAME_BYTES + 64];
+
+		snprintf(rule, sizeof(rule), form[i], name);
+		usable = rules_parse(&rs, "vars", rule, strlen(rule), vars, on_rule, ret_why) == 1;
+		rules_done(&rs);
+	}
+	return usable;
+}
+
+static int check_vars(const struct settings *s, const char *where, struct diag *ret_diag)
+{
+	for (uint32_t i = 0; i < s->n_vars; i++) {
+		const char *name = s->vars[i].name;
+		struct diag why = {0};
+
+		for (uint32_t k = 0; k < i; k++) {
+			if (strcmp(name, s->vars[k].name) != 0)
+				continue;
+			diag_set(ret_diag, where, 0, 0, "vars: %s is given twice", name);
+			return -EINVAL;
+		}
+		if (var_is_usable(s, name, &why))
+			continue;
+		diag_set(ret_diag, where, 0, 0, "vars: %s can be neither addresses nor ports: %s",
+			 name, why.text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+void settings_vars(const struct settings *s, struct rule_var ret_vars[SETTINGS_VARS_MAX + 1])
+{
+	for (uint32_t i = 0; i < s->n_vars; i++)
+		ret_vars[i] = (struct rule_var){s->vars[i].name, s->vars[i].value};
+	ret_vars[s->n_vars] = (struct rule_var){NULL, NULL};
+}
+
 static int check(struct settings *s, const char *where, struct diag *ret_diag)
 {
 	if (strcmp(s->socket, s->dataplane_socket) == 0) {
@@ -148,7 +226,9 @@ static int check(struct settings *s, const char *where, struct diag *ret_diag)
 			 s->socket);
 		return -EINVAL;
 	}
-	return check_events(s, where, ret_diag);
+	if (check_events(s, where, ret_diag) != 0)
+		return -EINVAL;
+	return check_vars(s, where, ret_diag);
 }
 
 int settings_read_text(struct settings *s, const char *name, const char *text,

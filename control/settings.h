@@ -8,6 +8,7 @@
 
 #include "common/diag.h"
 #include "common/hit.h"
+#include "rules/parse.h"
 
 #define SETTINGS_CONFIG           "/etc/wireglass/control.cfg"
 #define SETTINGS_SOCKET           "/run/wireglass/control.sock"
@@ -17,6 +18,9 @@
 #define SETTINGS_CACHE_DIR        "/var/cache/wireglass"
 
 enum {
+	SETTINGS_VARS_MAX = 64,
+	SETTINGS_VAR_NAME_BYTES = 64,
+	SETTINGS_VAR_BYTES = 2048, // a list of about 100 prefixes
 	SETTINGS_PATH_BYTES = 256,
 	SETTINGS_SOCKET_BYTES = 108, // sun_path
 	SETTINGS_KEYS_MAX = 16,
@@ -58,6 +62,12 @@ struct settings_retention {
 	int64_t bundles; // stored bundles, the live one not counted
 };
 
+// Value of $NAME in rules.
+struct settings_var {
+	char name[SETTINGS_VAR_NAME_BYTES];
+	char value[SETTINGS_VAR_BYTES];
+};
+
 struct settings {
 	char config[SETTINGS_PATH_BYTES]; // file that was read, "" if none
 	char socket[SETTINGS_SOCKET_BYTES];
@@ -73,10 +83,15 @@ struct settings {
 	struct settings_compile compile;
 	struct settings_cache cache;
 	struct settings_retention retention;
+	struct settings_var vars[SETTINGS_VARS_MAX];
+	uint32_t n_vars;
 	bool check; // --check: say whether the configuration is good and leave
 };
 
 void settings_defaults(struct settings *s);
+
+// The variables as rules_parse() takes them. They point into s.
+void settings_vars(const struct settings *s, struct rule_var ret_vars[SETTINGS_VARS_MAX + 1]);
 
 // Read a configuration text (name is for messages) over the values in s. 0 or -EINVAL with ret_diag.
 int settings_read_text(struct settings *s, const char *name, const char *text,

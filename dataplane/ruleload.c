@@ -169,6 +169,11 @@ int ruleload_run(struct ruleload *rl, unsigned int workers, struct ruleset **ret
 		err = load_image(&q, NULL, &res, on_report, rl, &d);
 	if (err == 0 && res.cache.text[0] != '\0')
 		fprintf(stderr, "wireglass: %s\n", diag_format(&res.cache, text, sizeof(text)));
+	if (err == 0 && res.stats.alert_only > 0 && !rl->quiet)
+		fprintf(stderr,
+			"wireglass: %u rules say drop or reject: nothing is stopped here, they "
+			"alert\n",
+			res.stats.alert_only);
 	if (err == 0)
 		err = ruleset_load(res.image, res.len, NULL, 1, workers, ret_rs, &d);
 	if (err < 0)

@@ -15,7 +15,7 @@
 
 #include "common/diag.h"
 #include "common/span.h"
-#include "rules/rule.h"
+#include "rules/parse.h"
 #include "rules/sig.h"
 
 enum {
@@ -100,6 +100,11 @@ int bundle_read_file(const char *path, const struct sig_trust *trust, struct bun
 		     struct diag *ret_diag);
 
 void bundle_free(struct bundle *b);
+
+// Parse what a bundle holds: classifications, rules, thresholds. The set's lists are opened from the bundle by
+// bundle_open_list(), which the caller has set. 0 or -ENOMEM.
+int bundle_parse(const struct bundle *b, struct rules *rs, const struct rule_var *vars,
+		 rules_report_fn *report, void *ctx);
 
 // Read a bundle file as its embedded form, taking the signature from path.minisig if it has none inside. Nothing is
 // verified. 0, -EKEYREJECTED if there is no signature, other negative errno. ret_data: malloc'ed.

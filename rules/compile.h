@@ -10,7 +10,8 @@ struct compile_stats {
 	uint32_t rules, refused;
 	uint32_t databases, own_databases;
 	uint32_t signatures;
-	uint32_t always; // rules evaluated on every head
+	uint32_t always;     // rules evaluated on every head
+	uint32_t alert_only; // drop and reject rules: where no traffic may be stopped, they alert
 	uint64_t image_bytes;
 	uint64_t plan_ns, compile_ns;
 };

@@ -497,6 +497,7 @@ int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d)
 	if (p.has_file)
 		add_files(m, &p, maker_count(m, IMAGE_RULES, sizeof(ir)), ir.cond);
 	m->stats->always += p.represented_by < 0 && !is_file_rule(&p);
+	m->stats->alert_only += r->action >= RULE_DROP;
 	maker_add(&m->sec[IMAGE_RULES], &ir, sizeof(ir));
 	return 0;
 }

@@ -276,3 +276,29 @@ int bundle_open_list(void *ctx, const char *rule_file, const char *name,
 	diag_set(ret_diag, NULL, 0, 0, "the bundle has no %s", want);
 	return -ENOENT;
 }
+
+int bundle_parse(const struct bundle *b, struct rules *rs, const struct rule_var *vars,
+		 rules_report_fn *report, void *ctx)
+{
+	static const struct {
+		enum bundle_kind from;
+		enum rules_kind to;
+	} order[] = {
+		{BUNDLE_CLASSIFICATION, RULES_KIND_CLASSIFICATION},
+		{BUNDLE_RULES, RULES_KIND_RULES},
+		{BUNDLE_THRESHOLD, RULES_KIND_THRESHOLDS},
+	};
+	int err = 0;
+
+	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+		const bool rules = order[k].from == BUNDLE_RULES;
+		const struct bundle_file *f = rules ? b->files : b->data;
+		uint32_t n = rules ? b->n_files : b->n_data;
+
+		for (uint32_t i = 0; i < n && err == 0; i++)
+			if (f[i].kind == order[k].from)
+				err = rules_parse_kind(rs, order[k].to, f[i].name, f[i].text,
+						       f[i].len, vars, report, ctx);
+	}
+	return err;
+}

@@ -53,9 +53,17 @@ static void test_every_key(void **state)
 		"stats_interval = 5; };\n"
 		"compile = { cpu_s = 10; memory_mb = 512; wall_s = 20; };\n"
 		"cache = { dir = \"/c\"; size_mb = 7; };\n"
+		"vars = ( { name = \"HOME_NET\"; value = \"[192.0.2.0/24,!192.0.2.9]\"; },\n"
+		"         { name = \"WEB\"; value = \"[$HTTP_PORTS,8080:8090]\"; } );\n"
 		"retention = { hits = 5000; bundles = 3; };\n";
+	struct rule_var vars[SETTINGS_VARS_MAX + 1];
 
 	assert_int_equal(read_text(text), 0);
+	settings_vars(&s, vars);
+	assert_string_equal(vars[0].name, "HOME_NET");
+	assert_string_equal(vars[0].value, "[192.0.2.0/24,!192.0.2.9]");
+	assert_string_equal(vars[1].name, "WEB");
+	assert_null(vars[2].name);
 	assert_string_equal(s.socket, "/a/c.sock");
 	assert_string_equal(s.dataplane_socket, "/a/d.sock");
 	assert_string_equal(s.state_dir, "/a/state");
@@ -104,6 +112,17 @@ static void test_bad_files(void **state)
 		{"eve = { events = [ \"nothing\" ]; };", 0, "known:"},
 		{"socket = \"/x\"; dataplane_socket = \"/x\";", 0, "two files"},
 		{"@include \"/etc/passwd\"", 1, ""},
+		{"vars = ( { name = \"A\"; } );", 1, "value"},
+		{"vars = ( { name = \"A\"; value = \"\"; } );", 1, "value"},
+		{"vars = ( { nmae = \"A\"; value = \"1\"; } );", 1, "name"},
+		{"vars = ( { name = \"A\"; value = \"10.0.0.300\"; } );", 0,
+		 "vars: A can be neither addresses nor ports"},
+		{"vars = ( { name = \"A\"; value = \"$B\"; } );", 0, "vars: A can be neither"},
+		{"vars = ( { name = \"A\"; value = \"[10.0.0.1,80]\"; } );", 0,
+		 "vars: A can be neither"},
+		{"vars = ( { name = \"A B\"; value = \"80\"; } );", 0, "vars: A B can be neither"},
+		{"vars = ( { name = \"A\"; value = \"80\"; }, { name = \"A\"; value = \"81\"; } );",
+		 0, "A is given twice"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -102,15 +102,15 @@ static void *worker(void *arg)
 	struct job *j = arg;
 
 	for (uint32_t i = 1; i <= ROUNDS; i++) {
-		xbits_set(j->x, j->own, i, 1);
-		// The others share the bucket and cannot fill it: what was set is there.
-		j->wrong += !xbits_isset(j->x, j->own, i);
-		xbits_set(j->x, (uint64_t)99 << 32, i, 1);
+		xbits_set(j->x, j->own, 100, 10);
+		// The others share the bucket and the time, and cannot fill it: what was set is there.
+		j->wrong += !xbits_isset(j->x, j->own, 100);
+		xbits_set(j->x, (uint64_t)99 << 32, 100, 10);
 		if (i % 7 == 0)
 			xbits_unset(j->x, (uint64_t)99 << 32);
 		if (i % 5 == 0) {
 			xbits_unset(j->x, j->own);
-			j->wrong += xbits_isset(j->x, j->own, i);
+			j->wrong += xbits_isset(j->x, j->own, 100);
 		}
 	}
 	return NULL;
