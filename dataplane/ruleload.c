@@ -118,35 +118,13 @@ static int load_bundle(struct ruleload *rl, struct load_request *q, struct load_
 	return 0;
 }
 
-// Rule files and what is said about rules in other files. *ret_n: how many texts are to be freed, also after a failure.
-static int load_disk(struct ruleload *rl, struct load_text *texts, uint32_t *ret_n, struct diag *d)
-{
-	const struct {
-		const char *path;
-		enum rules_kind kind;
-	} more[] = {
-		{rl->classification, RULES_KIND_CLASSIFICATION},
-		{rl->thresholds, RULES_KIND_THRESHOLDS},
-	};
-	int err = load_files(rl->files, rl->n_files, texts, d);
-	uint32_t n = err == 0 ? rl->n_files : 0;
-
-	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]) && err == 0; i++) {
-		if (more[i].path == NULL)
-			continue;
-		err = load_files(&more[i].path, 1, &texts[n], d);
-		if (err == 0)
-			texts[n++].kind = more[i].kind;
-	}
-	*ret_n = n;
-	return err;
-}
-
 int ruleload_run(struct ruleload *rl, unsigned int workers, struct ruleset **ret_rs)
 {
 	struct load_text *texts =
 		calloc(RULELOAD_FILES_MAX + 2 + BUNDLE_RULES_MAX + BUNDLE_DATA_MAX, sizeof(*texts));
 	struct load_request q = {.texts = texts, .vars = rl->vars};
+	const struct load_paths paths = {rl->files, rl->n_files, rl->classification,
+					 rl->thresholds};
 	struct load_result res = {0};
 	struct rule_files lists;
 	struct bundle *b = NULL;
@@ -161,7 +139,7 @@ int ruleload_run(struct ruleload *rl, unsigned int workers, struct ruleset **ret
 		q.cache = &cache;
 	}
 	if (err == 0)
-		err = load_disk(rl, texts, &n_disk, &d);
+		err = load_paths_read(&paths, texts, &n_disk, &d);
 	q.n_texts = n_disk;
 	if (err == 0 && rl->bundle != NULL)
 		err = load_bundle(rl, &q, texts, &lists, &b, &d);

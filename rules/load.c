@@ -333,6 +333,33 @@ int load_files(const char *const *paths, uint32_t n, struct load_text *ret_texts
 	return 0;
 }
 
+int load_paths_read(const struct load_paths *paths, struct load_text *ret_texts, uint32_t *ret_n,
+		    struct diag *ret_diag)
+{
+	const struct {
+		const char *path;
+		enum rules_kind kind;
+	} more[] = {
+		{paths->classification, RULES_KIND_CLASSIFICATION},
+		{paths->thresholds, RULES_KIND_THRESHOLDS},
+	};
+	int err = load_files(paths->rules, paths->n_rules, ret_texts, ret_diag);
+	uint32_t n = paths->n_rules;
+
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]) && err == 0; i++) {
+		if (more[i].path == NULL)
+			continue;
+		err = load_files(&more[i].path, 1, &ret_texts[n], ret_diag);
+		if (err == 0)
+			ret_texts[n++].kind = more[i].kind;
+		else
+			load_files_free(ret_texts, n);
+	}
+	if (err == 0)
+		*ret_n = n;
+	return err;
+}
+
 void load_files_free(struct load_text *texts, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)

@@ -8,11 +8,11 @@
 
 struct load_text {
 	const char *name; // for messages
-	enum rules_kind
-		kind; // whatever the order: classifications are parsed before rules, thresholds after them
 	struct span text;
 	// where its lists are; NULL: rules that name files are refused
 	const struct rule_files *files;
+	// whatever the order of the texts: classifications are parsed before rules, thresholds after them
+	enum rules_kind kind;
 };
 
 // Lists in the folder of the rule file.
@@ -49,6 +49,17 @@ int load_image(const struct load_request *q, struct rules *ret_rs, struct load_r
 // The texts of files on disk, lists beside them (at most 256 MiB each), malloc'ed one by one. 0 or negative errno with ret_diag.
 int load_files(const char *const *paths, uint32_t n, struct load_text *ret_texts,
 	       struct diag *ret_diag);
+
+// Rule files and, where not NULL, a classification.config and a threshold.config.
+struct load_paths {
+	const char *const *rules;
+	uint32_t n_rules;
+	const char *classification, *thresholds;
+};
+
+// The texts of them all: room for n_rules + 2. *ret_n: how many there are, to be freed by load_files_free().
+int load_paths_read(const struct load_paths *paths, struct load_text *ret_texts, uint32_t *ret_n,
+		    struct diag *ret_diag);
 void load_files_free(struct load_text *texts, uint32_t n);
 
 #endif

@@ -32,6 +32,9 @@ static const char check_help[] =
 	"                    --var HOME_NET=198.51.100.0/24; the others have Suricata's defaults\n"
 	"  --cache DIR       keep compiled sets in DIR and use them again; \"\" means\n"
 	"                    $XDG_CACHE_HOME/wireglass\n"
+	"  --classification FILE  priorities of classtypes, as in Suricata's "
+	"classification.config\n"
+	"  --threshold-file FILE  thresholds and suppressions, as in Suricata's threshold.config\n"
 	"  --skipped         list the skipped rules too\n"
 	"\n"
 	"With --json: {\"total\", \"loaded\", \"skipped\": {protocol: n}, \"refused\": [{\"file\", "
@@ -62,6 +65,7 @@ struct check {
 	const struct cli *cli;
 	bool list_skipped;
 	const char *cache;
+	const char *classification, *thresholds; // files, NULL: none
 	struct rule_var vars[VARS_MAX + 1];
 	int n_vars;
 	// reports
@@ -184,6 +188,10 @@ static void print_summary(const struct check *c, const struct load_result *res,
 	if (s->always > 0)
 		printf("%u of them have no text to search for and are looked at on every message\n",
 		       s->always);
+	if (s->alert_only > 0)
+		printf("%u of them say drop or reject: where no traffic may be stopped, they "
+		       "alert\n",
+		       s->alert_only);
 	if (s->rules > 0)
 		rules_cost_print(cost);
 }
@@ -191,10 +199,11 @@ static void print_summary(const struct check *c, const struct load_result *res,
 static int load(struct check *c, char *const *files, uint32_t n, struct rules *rs,
 		struct load_result *ret_result, struct cost *ret_cost, struct diag *d)
 {
-	struct load_text *texts = calloc(n, sizeof(*texts));
+	struct load_text *texts = calloc(n + 2, sizeof(*texts));
+	const struct load_paths paths = {(const char *const *)files, n, c->classification,
+					 c->thresholds};
 	struct cli_progress progress;
-	struct load_request q = {
-		.texts = texts, .n_texts = n, .vars = c->vars, .progress = &progress.progress};
+	struct load_request q = {.texts = texts, .vars = c->vars, .progress = &progress.progress};
 	struct sample sample = {0};
 	char dir[PATH_MAX];
 	struct cache cache;
@@ -209,14 +218,14 @@ static int load(struct check *c, char *const *files, uint32_t n, struct rules *r
 	if (err == 0)
 		err = sample_builtin(&sample);
 	if (err == 0)
-		err = load_files((const char *const *)files, n, texts, d);
+		err = load_paths_read(&paths, texts, &q.n_texts, d);
 	if (err == 0) {
 		cli_progress_begin(&progress, c->cli->quiet);
 		err = load_image(&q, rs, ret_result, on_rule, c, d);
 		if (err == 0)
 			err = cost_measure(ret_result->image, rs, &sample, ret_cost, d);
 		cli_progress_end(&progress);
-		load_files_free(texts, n);
+		load_files_free(texts, q.n_texts);
 	}
 	free(texts);
 	sample_done(&sample);
@@ -269,10 +278,14 @@ out:
 static int take_options(struct check *c, const char *command, const char *help, int argc,
 			char **argv)
 {
-	static const struct option options[] = {
-		{"var", required_argument, NULL, 'v'},   {"profile", required_argument, NULL, 'p'},
-		{"cache", required_argument, NULL, 'c'}, {"skipped", no_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"var", required_argument, NULL, 'v'},
+						{"profile", required_argument, NULL, 'p'},
+						{"cache", required_argument, NULL, 'c'},
+						{"skipped", no_argument, NULL, 's'},
+						{"classification", required_argument, NULL, 'k'},
+						{"threshold-file", required_argument, NULL, 't'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
 	int opt;
 
 	while ((opt = cli_option(c->cli, command, argc, argv, ":h", options)) != -1) {
@@ -285,6 +298,12 @@ static int take_options(struct check *c, const char *command, const char *help, 
 			break;
 		case 'c':
 			c->cache = optarg;
+			break;
+		case 'k':
+			c->classification = optarg;
+			break;
+		case 't':
+			c->thresholds = optarg;
 			break;
 		case 'v':
 			if (c->n_vars == VARS_MAX || !split_var(optarg, &c->vars[c->n_vars]))
