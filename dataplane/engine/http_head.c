@@ -121,7 +121,7 @@ static int status_line(struct span line, struct http_head *h)
 	if (!is_plain_version(span_first(rest, n)))
 		h->notes |= 1u << HTTP_NOTE_START;
 	rest = http_trim(span_from(rest, n));
-	for (n = 0; n < rest.len && !http_is_blank(rest.data[n]); n++)
+	for (n = 0; n < rest.len && rest.data[n] > ' '; n++)
 		;
 	h->status_text = span_first(rest, n);
 	h->status = 0;

@@ -19,8 +19,8 @@ sys.dont_write_bytecode = True
 
 import flow as flowtext  # noqa: E402 (the folder is not a package)
 
-EVENTS = "alert,http,fileinfo,flow"
-LISTS = {"alerts": "alert", "http": "http", "fileinfo": "fileinfo", "flows": "flow"}
+EVENTS = "alert,http,fileinfo,flow,anomaly"
+LISTS = {"alerts": "alert", "http": "http", "fileinfo": "fileinfo", "flows": "flow", "anomalies": "anomaly"}
 # Cut otherwise, the same bytes must give the same hits and transactions.
 OTHER_SEGMENTS = [1, 7]
 
