@@ -62,7 +62,8 @@ int rule_files_open_beside(void *ctx, const char *rule_file, const char *name,
 	if (fd < 0) {
 		int err = -errno;
 
-		diag_set(ret_diag, NULL, 0, 0, "%s: %s", ret_source->name, strerror(-err));
+		diag_set(ret_diag, NULL, 0, 0, "cannot open %s: %s", ret_source->name,
+			 strerror(-err));
 		return err;
 	}
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {

@@ -224,6 +224,8 @@ static int pack_list(void *ctx, const char *rule_file, const char *name,
 	char path[512], as[BUNDLE_NAME_MAX];
 	int ret = 0;
 
+	if (p->error != 0) // the first one is said
+		return p->error;
 	*ret_source = (struct rule_source){.fd = -1, .data = SPAN_NONE};
 	snprintf(ret_source->name, sizeof(ret_source->name), "%s", name);
 	if ((size_t)snprintf(path, sizeof(path), "%.*s%s", folder, rule_file, name) >=
@@ -355,7 +357,7 @@ static int pack_print(const struct cli *cli, const struct pack *p, size_t len)
 	printf("%s: bundle %s serial %lld, %u rule files, ", p->output, p->manifest.id,
 	       (long long)p->manifest.serial, p->n_rules);
 	if (p->n > p->n_rules)
-		printf("%u other files, ", p->n - p->n_rules);
+		printf("%u other file%s, ", p->n - p->n_rules, p->n - p->n_rules > 1 ? "s" : "");
 	printf("%zu bytes, %s\n", len,
 	       p->key != NULL ? "signed" : "not signed yet: wireglass rules sign");
 	return CLI_OK;
