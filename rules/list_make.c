@@ -280,7 +280,7 @@ static int line_take(struct lines_reader *r, const char *s, size_t n)
 	if (n > LINE_MAX_BYTES)
 		return line_bad(r, "is longer than 128 KiB");
 	for (size_t i = 0; i < n; i++)
-		if (s[i] == ',' || s[i] == ' ' || s[i] == '\t') {
+		if (s[i] == ',' || (r->m->kind != LIST_TEXT && (s[i] == ' ' || s[i] == '\t'))) {
 			n = i;
 			break;
 		}

@@ -33,8 +33,8 @@ void list_maker_write(const struct list_maker *m, void *ret_blob);
 typedef ssize_t list_read_fn(void *ctx, void *buf, size_t n);
 
 // Add the lines of a file, one entry each: digests in hexadecimal, texts in base64, addresses. Empty lines and those that
-// start with '#' are passed over, lines may end in CR LF, what follows a ',' or a blank (a file's name, a reputation) is
-// not looked at. name is for messages.
+// start with '#' are passed over, lines may end in CR LF, what follows a ',' (a reputation), or,
+// but for texts, a blank (a file's name) is not looked at. name is for messages.
 // 0, -ENOMEM, -EFBIG, -EBADMSG (ret_diag: name, line and what is wrong there), and what read returned.
 int list_maker_read(struct list_maker *m, const char *name, list_read_fn *read, void *ctx,
 		    struct diag *ret_diag);

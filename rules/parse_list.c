@@ -382,8 +382,18 @@ int parse_filesize(struct parser *p, const struct option *o, int arg)
 	return parse_size(p, o, o->value, FILESIZE_MAX, n);
 }
 
-// It says what Suricata does with a file after the match. No payload is ever stored, so it changes nothing.
+// It says what Suricata does with a file after the match. No payload is ever stored; what remains is that there is a file.
 int parse_filestore(struct parser *p, const struct option *o, int arg)
 {
+	struct number *n = rules_alloc(p->rs, sizeof(*n));
+	int i;
+
+	if (n == NULL)
+		return -ENOMEM;
+	*n = (struct number){.op = NUMBER_GE, .multiplier = 1};
+	i = file_match(p, o, RULE_FILE_SIZE, BUF_FILE);
+	if (i < 0)
+		return i;
+	p->match[i].number = n;
 	return 0;
 }

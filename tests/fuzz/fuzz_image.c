@@ -25,7 +25,9 @@ static const char rules[] =
 	"alert http any any -> any any (http.uri; content:\"/\"; pkt_data; content:\"raw\"; "
 	"sid:6;)\n"
 	"alert http any any -> any any (file.data; content:\"two\"; content:\"one\"; distance:-9; "
-	"sid:7;)\n";
+	"sid:7;)\n"
+	"alert http any any -> any any (filesize:>3; filemd5:l; file.name; content:\"a\"; sid:8;)\n"
+	"alert http any any -> any any (ip.src; dataset:isnotset,x,type ip,load l; sid:9;)\n";
 
 static const char message[] =
 	"POST /abb HTTP/1.1\r\nUser-Agent: Selective-Agent\r\nContent-Length: 22\r\n\r\n"
@@ -45,12 +47,20 @@ static void must(bool ok)
 		abort();
 }
 
+static int open_empty(void *ctx, const char *rule_file, const char *name,
+		      struct rule_source *ret_source, struct diag *ret_diag)
+{
+	*ret_source = (struct rule_source){.fd = -1, .name = "l"};
+	return 0;
+}
+
 static void base_make(struct base *b)
 {
-	struct rules rs = {0};
+	static const struct rule_files files = {.open = open_empty};
+	struct rules rs = {.files = &files};
 	void *image;
 
-	must(rules_parse(&rs, "fuzz", rules, sizeof(rules) - 1, NULL, NULL, NULL) == 7);
+	must(rules_parse(&rs, "fuzz", rules, sizeof(rules) - 1, NULL, NULL, NULL) == 9);
 	must(compile_image(&rs, 7, &image, &b->len, NULL, NULL, NULL, NULL) == 0);
 	rules_done(&rs);
 	b->image = image;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The rule parser on any bytes. What loads must keep the promises of rules/rule.h: planner and
 // compiler build on them.
+#include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/list_make.h"
 #include "rules/number.h"
 #include "rules/parse.h"
 #include "rules/transform.h"
@@ -26,7 +29,8 @@ static void check_number(const struct rule_match *m)
 {
 	const struct number *n = m->number;
 
-	require(m->type > RULE_PCRE && m->type <= RULE_BASE64 && m->len == 0);
+	require(m->type > RULE_PCRE && m->type != RULE_DATASET && m->type != RULE_FILE_DIGEST &&
+		m->len == 0);
 	require((m->flags & ~(RULE_NEGATED | RULE_PCRE_RELATIVE | RULE_DECODED)) == 0);
 	require(n->op < NUMBER_OP_N && (n->flags & ~NUMBER_FLAGS) == 0);
 	require((m->type == RULE_BYTE_MATH) == (n->op >= NUMBER_TEST_N));
@@ -47,13 +51,52 @@ static void check_transforms(const struct rule_match *m)
 	}
 }
 
-static void check_match(const struct rule_match *m)
+// Lists that rules can name, of all formats.
+static int open_list(void *ctx, const char *rule_file, const char *name,
+		     struct rule_source *ret_source, struct diag *ret_diag)
+{
+	static const char *const texts[] = {
+		"0123456789abcdef0123456789abcdef\n",
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+		"YQ==\nYWI=,5\n",
+		"192.0.2.1\n2001:db8::1\n",
+	};
+
+	require(name[0] != '\0' && name[0] != '/' && strstr(name, "/../") == NULL);
+	if (name[1] != '\0' || name[0] < 'a' || name[0] > 'd') {
+		diag_set(ret_diag, NULL, 0, 0, "there is no such file");
+		return -ENOENT;
+	}
+	*ret_source = (struct rule_source){.fd = -1};
+	snprintf(ret_source->name, sizeof(ret_source->name), "%s", name);
+	ret_source->data = span_of(texts[name[0] - 'a'], strlen(texts[name[0] - 'a']));
+	return 0;
+}
+
+static void check_list(const struct rules *rs, const struct rule_match *m)
+{
+	const struct list_maker *entries;
+
+	require(m->list < rs->n_lists);
+	entries = rs->lists[m->list].entries;
+	require(entries != NULL && entries->n_lines > 0);
+	require(entries->kind == rs->lists[m->list].kind);
+	require(m->type == RULE_DATASET || entries->kind <= LIST_SHA256);
+}
+
+static void check_match(const struct rules *rs, const struct rule_match *m)
 {
 	const unsigned int absolute = RULE_OFFSET | RULE_DEPTH,
 			   relative = RULE_DISTANCE | RULE_WITHIN;
 
 	require(m->buffer < BUF_N && m->column > 0);
 	check_transforms(m);
+	require((m->buffer == BUF_FILE) ==
+		(m->type == RULE_FILE_DIGEST || m->type == RULE_FILE_SIZE));
+	if (m->type == RULE_DATASET || m->type == RULE_FILE_DIGEST) {
+		check_list(rs, m);
+		return;
+	}
 	if (m->number != NULL) {
 		check_number(m);
 		return;
@@ -77,7 +120,7 @@ static void check_match(const struct rule_match *m)
 		require((sum += m->data[i]) != UINT32_MAX);
 }
 
-static void check_rule(const struct rule *r)
+static void check_rule(const struct rules *rs, const struct rule *r)
 {
 	unsigned int dirs = 3, fast = 0;
 
@@ -85,7 +128,7 @@ static void check_rule(const struct rule *r)
 	require(strlen(r->msg) + strlen(r->classtype) + strlen(r->reference) + strlen(r->metadata) <
 		1 << 18);
 	for (uint32_t i = 0; i < r->n_matches; i++) {
-		check_match(&r->matches[i]);
+		check_match(rs, &r->matches[i]);
 		dirs &= buffer_info(r->matches[i].buffer)->dirs;
 		fast += (r->matches[i].flags & RULE_FAST_PATTERN) != 0;
 	}
@@ -109,14 +152,15 @@ static void count_report(void *ctx, enum rules_verdict verdict, uint32_t sid,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct rules rs = {0};
+	static const struct rule_files files = {.open = open_list};
+	struct rules rs = {.files = &files};
 	size_t reported = 0;
 	int n = rules_parse(&rs, "fuzz", (const char *)data, size, NULL, count_report, &reported);
 
 	require(n >= 0 && (size_t)n == rs.n);
 	require(rs.n + reported == rs.seen && rs.refused + rs.skipped == reported);
 	for (size_t i = 0; i < rs.n; i++)
-		check_rule(&rs.v[i]);
+		check_rule(&rs, &rs.v[i]);
 	rules_done(&rs);
 	return 0;
 }
