@@ -148,7 +148,6 @@ void list_maker_write(const struct list_maker *m, void *ret_blob)
 // ---- files ----
 
 enum {
-	CHUNK_BYTES = 1 << 20,
 	LINE_MAX_BYTES = 128 << 10, // LIST_TEXT_MAX in base64, and some
 };
 
@@ -264,17 +263,13 @@ static int line_decode(struct lines_reader *r, const char *s, size_t n, size_t *
 	}
 }
 
-static int line_take(struct lines_reader *r, const char *s, size_t n)
+static int line_take(void *ctx, unsigned int line, char *s, size_t n)
 {
+	struct lines_reader *r = ctx;
 	size_t len;
 	int err;
 
-	if (++r->line == 1 && n >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0) { // byte order mark
-		s += 3;
-		n -= 3;
-	}
-	while (n > 0 && (s[n - 1] == '\r' || s[n - 1] == ' ' || s[n - 1] == '\t'))
-		n--;
+	r->line = line;
 	if (n == 0 || s[0] == '#')
 		return 0;
 	if (n > LINE_MAX_BYTES)
@@ -293,54 +288,17 @@ static int line_take(struct lines_reader *r, const char *s, size_t n)
 	return err;
 }
 
-// Take the whole lines of buf; what is left over is moved to its start.
-static int lines_take(struct lines_reader *r, char *buf, size_t *io_n, bool at_end)
-{
-	size_t from = 0, n = *io_n;
-	int err = 0;
-
-	while (err == 0 && from < n) {
-		const char *nl = memchr(buf + from, '\n', n - from);
-		size_t len = nl != NULL ? (size_t)(nl - (buf + from)) : n - from;
-
-		if (nl == NULL && !at_end && len <= LINE_MAX_BYTES)
-			break;
-		err = line_take(r, buf + from, len);
-		from += len + 1;
-	}
-	if (from > n)
-		from = n;
-	memmove(buf, buf + from, n - from);
-	*io_n = n - from;
-	return err;
-}
-
-int list_maker_read(struct list_maker *m, const char *name, list_read_fn *read, void *ctx,
+int list_maker_read(struct list_maker *m, const char *name, lines_read_fn *read, void *ctx,
 		    struct diag *ret_diag)
 {
 	struct lines_reader r = {.m = m, .name = name, .diag = ret_diag};
-	char *buf = malloc(CHUNK_BYTES);
-	size_t n = 0;
-	int err = buf != NULL ? 0 : -ENOMEM;
-	bool at_end = false;
+	int err = -ENOMEM;
 
 	r.entry = malloc(LINE_MAX_BYTES);
-	if (r.entry == NULL)
-		err = -ENOMEM;
-	while (err == 0 && !at_end) {
-		ssize_t got = read(ctx, buf + n, CHUNK_BYTES - n);
-
-		if (got < 0) {
-			err = (int)got;
-			break;
-		}
-		at_end = got == 0;
-		n += (size_t)got;
-		err = lines_take(&r, buf, &n, at_end);
-	}
+	if (r.entry != NULL)
+		err = lines_each(read, ctx, LINE_MAX_BYTES, line_take, &r);
 	if (err == -ENOMEM)
 		diag_set(ret_diag, name, 0, 0, "is too large for the memory that there is");
-	free(buf);
 	free(r.entry);
 	return err;
 }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "common/diag.h"
+#include "rules/lines.h"
 #include "rules/list.h"
 
 // Init to zero but for kind; release with list_maker_done().
@@ -29,14 +30,11 @@ int list_maker_sort(struct list_maker *m);
 // Write the sorted entries as a list: to list_bytes(m->n, m->n_lines) bytes of zeroed memory, LIST_ALIGN aligned.
 void list_maker_write(const struct list_maker *m, void *ret_blob);
 
-// Read n bytes of a file: 0 at its end, negative errno.
-typedef ssize_t list_read_fn(void *ctx, void *buf, size_t n);
-
 // Add the lines of a file, one entry each: digests in hexadecimal, texts in base64, addresses. Empty lines and those that
 // start with '#' are passed over, lines may end in CR LF, what follows a ',' (a reputation), or,
 // but for texts, a blank (a file's name) is not looked at. name is for messages.
 // 0, -ENOMEM, -EFBIG, -EBADMSG (ret_diag: name, line and what is wrong there), and what read returned.
-int list_maker_read(struct list_maker *m, const char *name, list_read_fn *read, void *ctx,
+int list_maker_read(struct list_maker *m, const char *name, lines_read_fn *read, void *ctx,
 		    struct diag *ret_diag);
 
 // One hexadecimal digit each of 2 * n characters -> n bytes. False: there is another character.

@@ -27,20 +27,8 @@ enum {
 static ssize_t source_read(void *ctx, void *buf, size_t n)
 {
 	struct rule_source *s = ctx;
-	ssize_t got;
 
-	if (s->fd < 0) {
-		struct span part = span_first(s->data, n);
-
-		if (part.len > 0)
-			memcpy(buf, part.data, part.len);
-		s->data = span_from(s->data, part.len);
-		return (ssize_t)part.len;
-	}
-	do
-		got = read(s->fd, buf, n);
-	while (got < 0 && errno == EINTR);
-	return got < 0 ? -errno : got;
+	return s->fd < 0 ? lines_read_span(&s->data, buf, n) : lines_read_fd(&s->fd, buf, n);
 }
 
 int rule_files_open_beside(void *ctx, const char *rule_file, const char *name,

@@ -88,7 +88,7 @@ static const struct {
 	{"http.host; datarep:n,>,5,load x;", AT + 11, "lists have no reputation"},
 	{"file; content:\"a\";", AT, "unknown keyword \"file\""},
 	{"file.name;", AT, "file.name is not followed by"},
-	{"http.uri; content:\"a\"; nocase; ip.src; dataset:isset,n,type ip,load none;", AT + 67,
+	{"http.uri; content:\"a\"; nocase; ip.src; dataset:isset,n,type ip,load none;", AT + 68,
 	 "there is no such file"},
 };
 
