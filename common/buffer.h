@@ -32,6 +32,7 @@ enum buffer_stage {
 //   body       the message body after dechunking and content decoding; keyword by direction
 //   file.data  the same bytes as the body in this version
 //   raw        the bytes of the message as sent, head and body; packet  what raw is for rules on packets
+//   url        host and target without port: what a list of URLs has behind "http://"; not one of Suricata's
 //   ip.src, ip.dst  the address that the message comes from and goes to: 4 bytes, 16 of IPv6
 //   file       no bytes: the size and the digests of a file (a body, a part of a multipart body)
 //   header.raw, start  the head as sent with its empty line, without and with its start line
@@ -65,6 +66,7 @@ enum buffer_stage {
 	BUFFER(RESPONSE_LINE, "http.response_line", "", BUFFER_HEAD, 2)                            \
 	BUFFER(STAT_CODE, "http.stat_code", "http_stat_code", BUFFER_HEAD, 2)                      \
 	BUFFER(STAT_MSG, "http.stat_msg", "http_stat_msg", BUFFER_HEAD, 2)                         \
+	BUFFER(URL, "http.url", "", BUFFER_HEAD, 1)                                                \
 	BUFFER(IP_SRC, "ip.src", "", BUFFER_HEAD, 3)                                               \
 	BUFFER(IP_DST, "ip.dst", "", BUFFER_HEAD, 3)                                               \
 	BUFFER(FILE, "file", "", BUFFER_FILE, 3)                                                   \

@@ -101,7 +101,7 @@ static int write_full(int fd, struct span s)
 			return -errno;
 		s = span_from(s, (size_t)n);
 	}
-	return fsync(fd) < 0 ? -errno : 0;
+	return 0;
 }
 
 // Make the entry of path in its folder durable.
@@ -139,18 +139,11 @@ static int publish(const char *tmp, const char *path, bool replace)
 	return ret;
 }
 
-int file_write(const char *path, struct span data, mode_t mode, bool replace, struct diag *ret_diag)
+// Everything is written: make it durable and give it its name, or remove it.
+static int finish(int fd, const char *tmp, const char *path, mode_t mode, bool replace, int ret,
+		  struct diag *ret_diag)
 {
-	char tmp[PATH_MAX];
-	int fd, ret;
-
-	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= sizeof(tmp))
-		return fail(ret_diag, path, "write", ENAMETOOLONG);
-	fd = mkostemp(tmp, O_CLOEXEC); // mode 0600
-	if (fd < 0)
-		return fail(ret_diag, path, "write", errno);
-	ret = write_full(fd, data);
-	if (ret == 0 && fchmod(fd, mode) < 0)
+	if (ret == 0 && (fsync(fd) < 0 || fchmod(fd, mode) < 0))
 		ret = -errno;
 	if (close(fd) < 0 && ret == 0)
 		ret = -errno;
@@ -166,4 +159,53 @@ int file_write(const char *path, struct span data, mode_t mode, bool replace, st
 	if (ret == 0)
 		ret = sync_folder(path);
 	return ret < 0 ? fail(ret_diag, path, "write", -ret) : 0;
+}
+
+int file_write(const char *path, struct span data, mode_t mode, bool replace, struct diag *ret_diag)
+{
+	char tmp[PATH_MAX];
+	int fd;
+
+	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= sizeof(tmp))
+		return fail(ret_diag, path, "write", ENAMETOOLONG);
+	fd = mkostemp(tmp, O_CLOEXEC); // mode 0600
+	if (fd < 0)
+		return fail(ret_diag, path, "write", errno);
+	return finish(fd, tmp, path, mode, replace, write_full(fd, data), ret_diag);
+}
+
+int file_stream_begin(struct file_stream *f, const char *path, struct diag *ret_diag)
+{
+	int fd, err;
+
+	if ((size_t)snprintf(f->path, sizeof(f->path), "%s", path) >= sizeof(f->path) ||
+	    (size_t)snprintf(f->tmp, sizeof(f->tmp), "%s.XXXXXX", path) >= sizeof(f->tmp))
+		return fail(ret_diag, path, "write", ENAMETOOLONG);
+	fd = mkostemp(f->tmp, O_CLOEXEC);
+	if (fd < 0)
+		return fail(ret_diag, path, "write", errno);
+	f->out = fdopen(fd, "w");
+	if (f->out != NULL)
+		return 0;
+	err = errno;
+	close(fd);
+	unlink(f->tmp);
+	return fail(ret_diag, path, "write", err);
+}
+
+int file_stream_end(struct file_stream *f, mode_t mode, bool replace, struct diag *ret_diag)
+{
+	int ret = ferror(f->out) != 0 ? -EIO : 0, fd;
+
+	if (fflush(f->out) != 0 && ret == 0)
+		ret = -errno;
+	fd = fcntl(fileno(f->out), F_DUPFD_CLOEXEC, 0); // fclose() closes its own
+	if (fd < 0) {
+		ret = -errno;
+		fclose(f->out);
+		unlink(f->tmp);
+		return fail(ret_diag, f->path, "write", -ret);
+	}
+	fclose(f->out);
+	return finish(fd, f->tmp, f->path, mode, replace, ret, ret_diag);
 }

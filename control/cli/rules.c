@@ -18,6 +18,7 @@ static const char help[] =
 	"On this machine, without wireglassd:\n"
 	"  check     do these rule files load? what do they cost?\n"
 	"  explain   what becomes of a rule?\n"
+	"  import    make lists and rules of hash, host and URL lists of others\n"
 	"  pack      make a bundle of rule files, and sign it\n"
 	"  sign      sign a bundle\n"
 	"  verify    who signed a bundle, and what is in it?\n"
@@ -313,9 +314,10 @@ int cmd_rules(struct cli *cli, int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(struct cli *cli, int argc, char **argv);
-	} table[] = {{"check", rules_check}, {"explain", rules_explain},  {"pack", rules_pack},
-		     {"sign", rules_sign},   {"verify", rules_verify},    {"load", rules_load},
-		     {"list", rules_list},   {"rollback", rules_rollback}};
+	} table[] = {
+		{"check", rules_check}, {"explain", rules_explain}, {"import", rules_import},
+		{"pack", rules_pack},   {"sign", rules_sign},       {"verify", rules_verify},
+		{"load", rules_load},   {"list", rules_list},       {"rollback", rules_rollback}};
 	enum { N = sizeof(table) / sizeof(table[0]) };
 	const char *names[N];
 

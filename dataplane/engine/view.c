@@ -230,6 +230,23 @@ static struct span status_message(const struct http_head *h)
 	return s;
 }
 
+// "www.example.com/a?b": what http.host says, and the target from its path on.
+static struct span url_make(const struct http_head *h, uint8_t *out)
+{
+	struct span authority = uri_authority(h->target), path = h->target;
+	size_t n = uri_host(authority.len > 0 ? authority : h->host, out);
+
+	if (authority.len > 0)
+		path = span_from(path, (size_t)(authority.data - path.data) + authority.len);
+	if (n == 0 || (path.len > 0 && path.data[0] != '/' && path.data[0] != '?'))
+		return SPAN_NONE; // CONNECT host:port, OPTIONS *
+	if (path.len == 0 || path.data[0] == '?')
+		out[n++] = '/';
+	if (path.len > 0)
+		memcpy(out + n, path.data, path.len);
+	return span_of(out, n + path.len);
+}
+
 static struct span make(struct view *v, enum buffer buffer)
 {
 	const struct http_head *h = v->head;
@@ -246,6 +263,8 @@ static struct span make(struct view *v, enum buffer buffer)
 	case BUF_HOST:
 		authority = uri_authority(h->target);
 		return span_of(s->host, uri_host(authority.len > 0 ? authority : h->host, s->host));
+	case BUF_URL:
+		return url_make(h, s->url);
 	case BUF_HOST_RAW:
 		authority = uri_authority(h->target);
 		return authority.len > 0 ? authority : h->host;

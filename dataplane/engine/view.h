@@ -17,8 +17,9 @@ struct view_scratch {
 	uint8_t fields[2 * HTTP_HEAD_MAX + 64]; // as header, cookies too
 	uint8_t cookie[HTTP_GATHER_BYTES];
 	uint8_t names[HTTP_GATHER_BYTES];
-	uint8_t address[2][16 + 64];       // ip.src, ip.dst
-	uint8_t joined[HTTP_GATHER_BYTES]; // fields that came more than once, one after the other
+	uint8_t address[2][16 + 64];         // ip.src, ip.dst
+	uint8_t url[HTTP_GATHER_BYTES + 64]; // no longer than the head, and a '/'
+	uint8_t joined[HTTP_GATHER_BYTES];   // fields that came more than once, one after the other
 };
 
 struct view {

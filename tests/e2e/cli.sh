@@ -110,6 +110,18 @@ is 'the secret key is private' "$(stat -c %a publisher.key)" 600
 exits 'keygen does not overwrite' 1 wg keygen publisher
 exits 'another key' 0 wg keygen other
 exits 'pack' 0 wg rules pack --id cli --serial 7 --sign publisher.key -o cli.wgb "$RULES"
+printf '# id,url\n"1","http://evil.example/a"\n"2","https://evil.example/b"\n' > feed.csv
+exits 'import with a line refused' 6 wg rules import -o feed feed.csv
+exits 'import does not overwrite' 1 wg rules import -o feed feed.csv
+exits 'import replaces' 6 wg rules import --force --sid 77 -o feed feed.csv
+exits 'import of nothing' 1 wg rules import -o none /dev/null
+exits 'import of a perceptual hash' 2 wg rules import --type photodna -o none feed.csv
+exits 'import needs a name' 2 wg rules import feed.csv
+exits 'what was imported loads' 0 wg rules check feed.rules
+exits 'what was imported is packed' 0 wg rules pack --id feed --serial 1 --sign publisher.key -o feed.wgb feed.rules
+mv feed.urls feed.away
+exits 'pack misses a list' 1 wg rules pack --id feed --serial 2 -o feed2.wgb feed.rules
+mv feed.away feed.urls
 exits 'pack does not overwrite' 1 wg rules pack --id cli --serial 7 --sign publisher.key -o cli.wgb "$RULES"
 exits 'pack needs a serial' 2 wg rules pack --id cli -o x.wgb "$RULES"
 exits 'verify' 0 wg --json rules verify --key publisher.pub cli.wgb

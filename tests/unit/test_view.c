@@ -71,6 +71,13 @@ static const struct {
 	{"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n", DIR_TO_CLIENT, BUF_LOCATION, "/x"},
 	{"HTTP/1.1 200 OK\r\nServer: s\r\n\r\n", DIR_TO_CLIENT, BUF_SERVER, "s"},
 	// lines of the head as sent
+	{"GET /A?b#c HTTP/1.1\r\nHost: A:80\r\n\r\n", DIR_TO_SERVER, BUF_URL, "a/A?b#c"},
+	{"GET http://U@B:1/%41 HTTP/1.1\r\nHost: a\r\n\r\n", DIR_TO_SERVER, BUF_URL, "b/%41"},
+	{"GET http://B HTTP/1.1\r\nHost: a\r\n\r\n", DIR_TO_SERVER, BUF_URL, "b/"},
+	{"GET http://B?x HTTP/1.1\r\nHost: a\r\n\r\n", DIR_TO_SERVER, BUF_URL, "b/?x"},
+	{"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", DIR_TO_SERVER, BUF_URL, ""},
+	{"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", DIR_TO_SERVER, BUF_URL, ""},
+	{"GET / HTTP/1.0\r\n\r\n", DIR_TO_SERVER, BUF_URL, ""},
 	{"GET / HTTP/1.1\r\nHost: A:80\r\n\r\n", DIR_TO_SERVER, BUF_HOST_RAW, "A:80"},
 	{"GET http://B:1/ HTTP/1.1\r\nHost: a\r\n\r\n", DIR_TO_SERVER, BUF_HOST_RAW, "B:1"},
 	{"GET / HTTP/1.1\r\n\r\n", DIR_TO_SERVER, BUF_PROTOCOL, "HTTP/1.1"},
