@@ -312,12 +312,13 @@ static int lists_check(const struct image_header *h, struct diag *d)
 	uint64_t bytes = h->section[IMAGE_LIST_BYTES].bytes;
 
 	for (uint32_t i = 0; i < n; i++, l++) {
-		const struct list *list = image_list_at(h, i);
+		const struct list *list;
 		const char *why;
 
 		if (l->off % LIST_ALIGN != 0 || !range_ok(l->off, l->bytes, bytes) ||
 		    l->name >= h->section[IMAGE_STRINGS].bytes)
 			return bad(d, "a list lies outside");
+		list = image_list_at(h, i);
 		if (list_check(list, l->bytes, &why) < 0)
 			return bad(d, why);
 		if (list->kind != l->kind || list->n != l->n)

@@ -334,13 +334,19 @@ static void test_damaged(void **state)
 	uint64_t bytes, seed = 5;
 	uint8_t *blob = (uint8_t *)make(LIST_SHA256, 200, &bytes);
 	uint32_t n_lines = ((struct list *)(void *)blob)->n_lines, passed = 0;
+	uint8_t *longer;
 	struct guard g;
 
 	guard_init(&g, bytes + 64);
 	assert_true(try_copy(&g, blob, bytes));
-	for (uint64_t len = 0; len < bytes; len++)
+	for (uint64_t len = 0; len < bytes; len += 16) // as it is aligned
 		assert_false(try_copy(&g, blob, len));
-	assert_false(try_copy(&g, blob, bytes + 64));
+	longer = aligned_alloc(LIST_ALIGN, bytes + LIST_ALIGN);
+	assert_non_null(longer);
+	memcpy(longer, blob, bytes);
+	memset(longer + bytes, 0, LIST_ALIGN);
+	assert_false(try_copy(&g, longer, bytes + LIST_ALIGN));
+	free(longer);
 	// Every bit of what leads somewhere: magic, counts, first and n of each line.
 	for (uint64_t at = 0; at < sizeof(struct list) * (1 + n_lines); at++) {
 		bool leads = at < 64 ? at < 16 : at % 64 < 8;
