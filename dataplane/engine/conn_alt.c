@@ -194,10 +194,13 @@ void reading_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_
 
 	if (!r->on)
 		return;
-	if (http_gap(&r->half, &x->alt_parser, gap_bytes, &ends) && r->inspect != NULL)
-		detect_gap(x->detect, r->inspect, &m, DETECT_BODY, gap_bytes);
-	else
+	if (!http_gap(&r->half, &x->alt_parser, gap_bytes, &ends) || r->inspect == NULL) {
 		reading_end(x, f, dir, true);
+		return;
+	}
+	for (int s = 0; s < DETECT_RAW; s++)
+		if (detect_needs(r->inspect, s))
+			detect_gap(x->detect, r->inspect, &m, s, gap_bytes);
 }
 
 // ---- bytes beside the stream ----

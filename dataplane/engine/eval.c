@@ -101,12 +101,20 @@ static bool has_end(const struct image_match *m)
 	       m->type != IMAGE_DATASET;
 }
 
-// Does a later match count from the end of match i?
+// May it stand anywhere behind the match before it? Then an earlier place of that leaves it more room than a later one.
+static bool is_anywhere_behind(const struct image_match *m)
+{
+	return m->type == IMAGE_CONTENT &&
+	       (m->flags & (IMAGE_NEGATED | IMAGE_WITHIN | IMAGE_VAR_DISTANCE)) == 0 &&
+	       m->distance >= 0;
+}
+
+// Does a later match count from the end of match i, so that another place of i may help it?
 static bool is_anchor(const struct eval *e, uint32_t i)
 {
 	while (++i < e->n) {
 		if (is_relative(&e->m[i]))
-			return true;
+			return !is_anywhere_behind(&e->m[i]);
 		if (has_end(&e->m[i]))
 			return false;
 		if (e->m[i].type == IMAGE_BASE64) // what follows counts in decoded bytes

@@ -195,10 +195,10 @@ static void test_limits(void **state)
 		char fill;
 		enum counter counter;
 	} limits[] = {
-		{"content:\"a\"; content:\"a\"; distance:0; content:\"a\"; distance:0; "
-		 "content:\"b\"; distance:0;",
+		{"content:\"a\"; content:\"a\"; within:1000; content:\"a\"; within:1000; "
+		 "content:\"b\"; within:1000;",
 		 'a', CNT_EVAL_LIMIT},
-		{"content:\"a\"; content:\"a\"; distance:0; content:\"a\"; distance:0; "
+		{"content:\"a\"; content:\"a\"; within:1000; content:\"a\"; within:1000; "
 		 "content:!\"a\"; distance:-1;",
 		 'a', CNT_EVAL_LIMIT},
 		{"pcre:\"/(a+)+(b|c)+$/\";", 'a', CNT_PCRE_LIMIT},
