@@ -151,7 +151,11 @@ static bool take_option(struct bench *b, int opt, char *arg)
 		o->no_checksums = true;
 		return true;
 	case 't':
-		return tunnels_parse(arg, &o->tunnels_off, &d) == 0;
+		if (tunnels_parse(arg, &o->tunnels_off, &d) == 0)
+			return true;
+		snprintf(b->rules.error, sizeof(b->rules.error), "--tunnels: %s", d.text);
+		fprintf(stderr, "wireglass bench: %s\n", b->rules.error);
+		return false;
 	default:
 		return opt >= RULELOAD_RULES && ruleload_option(&b->rules, opt, arg) == 0;
 	}

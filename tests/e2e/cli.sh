@@ -139,6 +139,8 @@ exits 'replay' 0 wg replay --rules "$RULES" --events alert,http,fileinfo,flow,an
 check 'replay: every line is JSON' jq -es 'length > 50' "$WORK/out"
 is 'replay: the last line has the counters' "$(tail -n 1 out | jq -r .event_type)" stats
 at_least 'replay: streams are written' "$(find streams -type f | wc -l)" 10
+exits 'replay with a tunnel nobody knows' 2 wg replay --tunnels vxlam "$PCAP"
+says 'that tunnel: its name' 'did you mean vxlan'
 exits 'replay of a bundle' 0 wg replay --bundle cli.wgb --key publisher.pub --quiet "$PCAP"
 is 'replay of a bundle: the same hits' "$(jq -c 'select(.event_type == "alert")' out | wc -l)" 17
 exits 'replay of a bundle with the wrong key' 5 wg replay --bundle cli.wgb --key other.pub "$PCAP"

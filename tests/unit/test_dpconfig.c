@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dataplane/config.h"
+#include "dataplane/engine/tunnel.h"
 
 static int read_args(struct config *c, struct diag *diag, const char *const *args)
 {
@@ -137,6 +138,13 @@ static void test_options(void **state)
 	assert_true(c.wait_rules && c.exit_when_done && c.check);
 	assert_int_equal(READ(&c, &diag, "--port", "pcap:x", "--events", "none"), 0);
 	assert_int_equal(c.pipeline.event_mask, 0);
+	assert_int_equal(READ(&c, &diag, "--port", "pcap:x", "--tunnels", "gre,vxlan"), 0);
+	assert_int_equal(c.pipeline.tunnels_off,
+			 TUNNEL_ALL & ~(1 << TUNNEL_GRE | 1 << TUNNEL_VXLAN));
+	assert_int_equal(READ(&c, &diag, "--port", "pcap:x", "--tunnels", "none"), 0);
+	assert_int_equal(c.pipeline.tunnels_off, TUNNEL_ALL);
+	assert_int_equal(READ(&c, &diag, "--port", "pcap:x", "--tunnels", "all"), 0);
+	assert_int_equal(c.pipeline.tunnels_off, 0);
 	assert_int_equal(READ(&c, &diag, "--port", "pcap:x", "--events", "all"), 0);
 	assert_int_equal(c.pipeline.event_mask, (1u << EVENT_N) - 1);
 }
@@ -156,6 +164,8 @@ static void test_refused(void **state)
 		{{"--port", "pcap:x", "--mode", "bridge"}, "neither tap nor inline"},
 		{{"--port", "pcap:x", "--events", "htp"}, "did you mean http"},
 		{{"--port", "pcap:x", "--events", ""}, "unknown event"},
+		{{"--port", "pcap:x", "--tunnels", "vxlam"}, "did you mean vxlan"},
+		{{"--port", "pcap:x", "--tunnels", "gre,"}, "unknown tunnel"},
 		{{"--port", "pcap:x", "--socket", ""}, "--socket"},
 		{{"--port", "pcap:x", "--profiles", ""}, "--profiles"},
 		{{"--port", "pcap:x", "--control-uid", "-5"}, "--control-uid"},
@@ -198,8 +208,9 @@ static void test_file(void **state)
 				   "profiles = \"/x/y\";\n"
 				   "ports = [ \"af_packet:a\", \"af_packet:b\" ];\n"
 				   "events = [ \"flow\" ];\n"
+				   "tunnels = [ \"mpls\" ];\n"
 				   "verify_checksums = false;\n"
-				   "limits = { flows = 1000; windows = 7; };\n";
+				   "limits = { flows = 1000; windows = 7; fragments = 9; };\n";
 	struct config c;
 	struct diag diag;
 
@@ -214,6 +225,8 @@ static void test_file(void **state)
 	assert_false(c.pipeline.verify_checksums);
 	assert_int_equal(c.pipeline.flows, 1000);
 	assert_int_equal(c.pipeline.windows, 7);
+	assert_int_equal(c.pipeline.fragments, 9);
+	assert_int_equal(c.pipeline.tunnels_off, TUNNEL_ALL & ~(1 << TUNNEL_MPLS));
 	assert_int_equal(c.pipeline.segments, 0);
 	// The command line wins; its ports replace those of the file.
 	assert_int_equal(read_text(&c, &diag, text, "--workers", "5"), 0);
@@ -229,11 +242,17 @@ static void test_bad_files(void **state)
 	static const struct {
 		const char *text, *says;
 	} cases[] = {
-		{"prots = [ ];", "prots"},           {"workers = 0;", "workers"},
-		{"workers = \"two\";", "workers"},   {"mode = \"bridge\";", "mode"},
-		{"ports = [ \"eth0\" ];", "eth0"},   {"events = [ \"htp\" ];", "htp"},
-		{"limits = { flow = 1; };", "flow"}, {"limits = { flows = -1; };", "flows"},
-		{"socket = \"\";", "socket"},        {"mode = ", ""},
+		{"prots = [ ];", "prots"},
+		{"workers = 0;", "workers"},
+		{"workers = \"two\";", "workers"},
+		{"mode = \"bridge\";", "mode"},
+		{"ports = [ \"eth0\" ];", "eth0"},
+		{"events = [ \"htp\" ];", "htp"},
+		{"tunnels = [ \"gre\", \"ipp\" ];", "ipip"},
+		{"limits = { flow = 1; };", "flow"},
+		{"limits = { flows = -1; };", "flows"},
+		{"socket = \"\";", "socket"},
+		{"mode = ", ""},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
