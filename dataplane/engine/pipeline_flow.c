@@ -427,7 +427,7 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 	f->bytes[dir] += pkt->frame_len;
 	p->counters.v[CNT_TCP_PAYLOAD] += pkt->payload.len;
 	if (is_released(f)) {
-		if (verdict == TCP_ACCEPT || verdict == TCP_DOUBT)
+		if (verdict <= TCP_ASK)
 			packet_released(p, f, dir, pkt);
 		return;
 	}

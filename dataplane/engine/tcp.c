@@ -119,7 +119,7 @@ static enum tcp_verdict track_open(struct flow *f, const struct pkt *pkt, enum d
 	if (pkt->payload.len == 0)
 		return TCP_IGNORE;
 	// TCP fast open: the answer's ack tells whether the server took the data.
-	return (peer->flags & TCP_HALF_SYN) == 0 ? TCP_DOUBT : beside(c, CNT_TCP_IGNORED, pkt);
+	return (peer->flags & TCP_HALF_SYN) == 0 ? TCP_ASK : beside(c, CNT_TCP_IGNORED, pkt);
 }
 
 static enum tcp_verdict track_answer(struct flow *f, const struct pkt *pkt, enum dir dir,
@@ -230,7 +230,7 @@ static void ts_update(struct tcp_half *h, const struct tcp_half *peer, const str
 	uint32_t acked = (peer->flags & TCP_HALF_ACK_SEEN) != 0 ? peer->last_ack : h->next_seq;
 
 	if ((pkt->options & PKT_HAS_TS) != 0 && tcp_seq_diff(pkt->seq, acked) <= 0 &&
-	    tcp_seq_diff(pkt->tsval, h->ts_recent) >= 0)
+	    tcp_seq_diff(h->ts_recent, pkt->tsval) <= 0)
 		h->ts_recent = pkt->tsval;
 }
 
@@ -311,8 +311,13 @@ static enum tcp_verdict track_data(struct flow *f, const struct pkt *pkt, enum d
 	place = place_of(h, peer, pkt->seq);
 	if (place == PLACE_OUTSIDE)
 		return beside(c, CNT_TCP_OUT_OF_WINDOW, pkt);
-	if ((h->flags & TCP_HALF_ACK_SEEN) != 0 && is_ack_too_old(h, peer, pkt->ack))
-		return beside(c, CNT_TCP_BAD_ACK, pkt);
+	if ((h->flags & TCP_HALF_ACK_SEEN) != 0 && is_ack_too_old(h, peer, pkt->ack)) {
+		// On its short way Linux looks at the ack too late to refuse the data.
+		if (pkt->seq != h->next_seq || h->delivered == 0)
+			return beside(c, CNT_TCP_BAD_ACK, pkt);
+		sent_update(h, end);
+		return TCP_ASK;
+	}
 	if ((peer->flags & TCP_HALF_SENT) != 0 && tcp_seq_diff(pkt->ack, peer->sent_seq) > 0 &&
 	    (h->flags & TCP_HALF_TRUST) == 0)
 		verdict = TCP_DOUBT;
@@ -342,7 +347,7 @@ static inline bool track_plain(const struct flow *f, const struct pkt *pkt, stru
 	    (pkt->options & PKT_HAS_MD5) != 0 || pkt->seq != h->next_seq ||
 	    tcp_seq_diff(peer->window_edge, pkt->seq) <= 0 ||
 	    tcp_seq_diff(peer->sent_seq, pkt->ack) < 0 || tcp_seq_diff(pkt->ack, h->last_ack) < 0 ||
-	    (ts && tcp_seq_diff(pkt->tsval, h->ts_recent) < 0))
+	    (ts && tcp_seq_diff(h->ts_recent, pkt->tsval) > 0))
 		return false;
 	if (ts && tcp_seq_diff(pkt->seq, peer->last_ack) <= 0)
 		h->ts_recent = pkt->tsval;

@@ -4,7 +4,8 @@
 // tcp_track() judges a segment, tcp_reader_*() hands out what became readable:
 //   - bytes in order are handed out in place, in the frame
 //   - bytes out of order are copied into 2 KiB cells; overlapping copies resolve as in Linux's out-of-order queue:
-//     the lower start wins, at the same start the longer later one, and a later one replaces what it covers wholly
+//     the lower start wins, at the same start the longer later one, and a later one replaces what it covers wholly;
+//     one that begins where another ends is joined to it, and they are one from then on
 //   - bytes in order win over queued ones; bytes handed out are final
 //   - what a host takes or not depending on something not seen yet (an acknowledgement, a window) waits until it shows
 //   - a hole is skipped when the queue is full, when the receiver has acknowledged it and 32 cells wait behind it,
@@ -34,11 +35,10 @@ struct tcp_seg {
 	uint32_t more; // the rest of this segment, or POOL_NONE
 	uint32_t seq;
 	uint32_t ack;   // TCP_SEG_DOUBT: what it acknowledged
-	uint16_t total; // bytes from here to the segment's end
+	uint32_t total; // bytes from here to the segment's end
 	uint16_t len;   // bytes in this cell
 	uint8_t kind;   // enum tcp_seg_kind
-	uint8_t fin;    // the sender's FIN follows the segment
-	uint8_t pad[2];
+	uint8_t fin; // the sender's FIN follows the segment; more than one if Linux joined what stood behind an early one
 	uint8_t data[TCP_SEG_DATA];
 };
 _Static_assert(sizeof(struct tcp_seg) == TCP_SEG_BYTES, "");
@@ -47,7 +47,7 @@ enum tcp_seg_kind {
 	TCP_SEG_LIVE,
 	TCP_SEG_LOSER, // differs from a live one that covers it: another reading, once that was read
 	TCP_SEG_DOUBT, // live when the receiver acknowledges it, or its own ack or place turns out right
-	TCP_SEG_SYN, // the same, of data in a SYN
+	TCP_SEG_ASK, // only when the receiver acknowledges it: data in a SYN, or with an old ack
 };
 
 // What the pipeline lends to TCP.
@@ -61,7 +61,8 @@ struct tcp_ctx {
 
 enum tcp_verdict {
 	TCP_ACCEPT,   // read it
-	TCP_DOUBT,    // read it when it shows that the host did
+	TCP_DOUBT,    // read it when it shows that the host did, or could
+	TCP_ASK,      // read it when the host has acknowledged it
 	TCP_BESIDE,   // the host does not take it: another reading; counted
 	TCP_IGNORE,   // nothing to read
 	TCP_NEW_FLOW, // it belongs to another connection: close this flow, start another
@@ -103,7 +104,7 @@ struct tcp_reader {
 	uint8_t urg_byte;
 };
 
-// verdict: TCP_ACCEPT, TCP_DOUBT or TCP_BESIDE, from tcp_track(). Copies what is out of order.
+// verdict: of tcp_track(), TCP_ACCEPT to TCP_BESIDE. Copies what is out of order.
 void tcp_reader_init(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow *f, enum dir dir,
 		     const struct pkt *pkt, enum tcp_verdict verdict);
 

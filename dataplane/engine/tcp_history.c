@@ -189,7 +189,9 @@ void tcp_history_acked(const struct tcp_ctx *x, struct tcp_half *h, const struct
 	if ((peer->flags & TCP_HALF_ACK_SEEN) == 0 || h->ooo_head != POOL_NONE ||
 	    tcp_seq_diff(peer->last_ack, h->next_seq) < 0)
 		return;
-	tcp_history_drop(x, h);
+	// As what may stand before another reading it is useful still, while there is room.
+	if ((h->flags & TCP_HALF_ODD) != 0 || x->histories->used > x->histories->capacity / 2)
+		tcp_history_drop(x, h);
 	h->flags &= (uint16_t)~TCP_HALF_ODD;
 }
 
@@ -265,6 +267,8 @@ void tcp_alt_begin(struct tcp_reader *rd, uint32_t seq)
 	if (y == NULL)
 		return;
 	y->odd_seq = y->end_seq;
+	if ((rd->half->flags & TCP_HALF_FIN_DONE) != 0 && seq == rd->half->fin_seq + 1)
+		seq--; // whoever passes over the FIN
 	if (y->other_len > 0 && y->other_seq == seq) {
 		scratch_add(rd, y->other, y->other_len);
 	} else {

@@ -54,7 +54,7 @@ static struct tcp_seg *seg_new(const struct tcp_ctx *x, struct span data)
 				tcp_seg_free(x, first);
 			return NULL;
 		}
-		s->total = (uint16_t)data.len;
+		s->total = (uint32_t)data.len;
 		s->len = data.len > TCP_SEG_DATA ? TCP_SEG_DATA : (uint16_t)data.len;
 		s->more = POOL_NONE;
 		if (s->len > 0)
@@ -114,8 +114,8 @@ static uint32_t *place(struct tcp_reader *rd, uint32_t seq, uint32_t end, enum t
 	return link;
 }
 
-// What a new live segment covers wholly is read no more: gone if it is the same, a loser if it differs.
-static void cover(struct tcp_reader *rd, struct tcp_seg *s, struct span data)
+// data at seq is the end of the live segment s, and new. What it covers wholly is read no more: gone if it is the same, a loser if it differs.
+static void cover(struct tcp_reader *rd, struct tcp_seg *s, uint32_t seq, struct span data)
 {
 	uint32_t *link = &s->next;
 	uint32_t end = tcp_seg_end(s);
@@ -128,8 +128,7 @@ static void cover(struct tcp_reader *rd, struct tcp_seg *s, struct span data)
 		if (old->kind == TCP_SEG_LIVE) {
 			if (tcp_seq_diff(tcp_seg_end(old), end) > 0)
 				return;
-			struct span same =
-				span_first(span_from(data, old->seq - s->seq), old->total);
+			struct span same = span_first(span_from(data, old->seq - seq), old->total);
 
 			old->fin = 0;
 			// Where the new one's FIN stands there is nothing to be the same.
@@ -142,6 +141,31 @@ static void cover(struct tcp_reader *rd, struct tcp_seg *s, struct span data)
 		}
 		link = &old->next;
 	}
+}
+
+static bool is_live_at(const struct tcp_ctx *x, uint32_t index, uint32_t seq)
+{
+	const struct tcp_seg *s;
+
+	if (index == POOL_NONE)
+		return false;
+	s = tcp_seg_at(x, index);
+	return s->kind == TCP_SEG_LIVE && s->seq == seq;
+}
+
+// Linux joins a segment to the one that ends where it begins, unless it replaces one with its own start. Behind an early FIN it is read
+// as if the FIN took no place.
+static void join(const struct tcp_ctx *x, struct tcp_seg *to, struct tcp_seg *s)
+{
+	struct tcp_seg *last = to;
+
+	to->fin += s->fin;
+	for (;; last = tcp_seg_at(x, last->more)) {
+		last->total += s->total;
+		if (last->more == POOL_NONE)
+			break;
+	}
+	last->more = pool_index(x->cells, s);
 }
 
 static bool is_queued(const struct tcp_reader *rd, uint32_t seq, struct span data)
@@ -194,14 +218,20 @@ bool tcp_queue_put(struct tcp_reader *rd, uint32_t seq, struct span data, bool f
 	s->fin = fin;
 	s->kind = (uint8_t)kind;
 	s->ack = ack;
-	s->next = *link;
-	*link = pool_index(rd->x->cells, s);
+	if (kind == TCP_SEG_LIVE && before != NULL && tcp_seg_end(before) == seq &&
+	    before->fin < UINT8_MAX && !is_live_at(rd->x, *link, seq)) {
+		join(rd->x, before, s);
+		s = before;
+	} else {
+		s->next = *link;
+		*link = pool_index(rd->x->cells, s);
+	}
 	h->ooo_count = (uint16_t)(h->ooo_count + cells);
 	h->doubts += kind >= TCP_SEG_DOUBT;
 	c->v[CNT_TCP_OOO_QUEUED] += data.len;
 	c->v[CNT_TCP_OOO_HELD] += data.len;
 	if (kind == TCP_SEG_LIVE)
-		cover(rd, s, data);
+		cover(rd, s, seq, data);
 	return true;
 }
 

@@ -144,8 +144,7 @@ void tcp_reader_init(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow
 		     const struct pkt *pkt, enum tcp_verdict verdict)
 {
 	struct tcp_half *h = &f->half[dir];
-	bool syn = (pkt->flags & TCP_SYN) != 0;
-	uint32_t seq = pkt->seq + syn;
+	uint32_t seq = pkt->seq + ((pkt->flags & TCP_SYN) != 0);
 	struct span data = pkt->payload;
 	int32_t ahead;
 
@@ -173,7 +172,7 @@ void tcp_reader_init(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow
 			old_bytes(rd, seq, data, data.len, false);
 			return;
 		}
-		if (verdict == TCP_DOUBT) { // its old part may be as wrong as the rest
+		if (verdict != TCP_ACCEPT) { // its old part may be as wrong as the rest
 			read_later(rd, pkt, seq, data, TCP_SEG_DOUBT);
 			return;
 		}
@@ -181,8 +180,8 @@ void tcp_reader_init(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow
 		data = span_from(data, old);
 		ahead = 0;
 	}
-	if (verdict == TCP_DOUBT) {
-		read_later(rd, pkt, seq, data, syn ? TCP_SEG_SYN : TCP_SEG_DOUBT);
+	if (verdict != TCP_ACCEPT) {
+		read_later(rd, pkt, seq, data, verdict == TCP_ASK ? TCP_SEG_ASK : TCP_SEG_DOUBT);
 	} else if (ahead > 0) {
 		read_later(rd, pkt, seq, data, TCP_SEG_LIVE);
 	} else {
@@ -251,17 +250,35 @@ static bool is_proven(const struct tcp_reader *rd, const struct tcp_seg *s)
 	if (is_acked(rd, s->seq + s->total))
 		return true;
 	// Of a client that is seen alone: it goes on behind the data of its SYN, so that was taken.
-	if (s->kind == TCP_SEG_SYN)
+	if (s->kind == TCP_SEG_ASK)
 		return (peer->flags & TCP_HALF_SYN) == 0 && s->next != POOL_NONE &&
 		       tcp_seq_diff(tcp_seg_at(rd->x, s->next)->seq, s->seq + s->total) >= 0;
 	return tcp_seq_diff(s->ack, peer->sent_seq) <= 0 &&
 	       tcp_seq_diff(s->seq, peer->window_edge) < 0;
 }
 
-// Data of a SYN that the server did not take: its answer acknowledged less.
+// Its receiver has acknowledged the place of a segment that acknowledges what was never sent: if another one explains that,
+// that one it was.
+static bool is_less_likely(const struct tcp_reader *rd, const struct tcp_seg *s)
+{
+	const struct tcp_half *peer = tcp_peer(rd->f, rd->half);
+
+	if (s->kind != TCP_SEG_DOUBT || tcp_seq_diff(s->ack, peer->sent_seq) <= 0)
+		return false;
+	for (uint32_t i = s->next; i != POOL_NONE; i = s->next) {
+		s = tcp_seg_at(rd->x, i);
+		if (tcp_seq_diff(s->seq, rd->half->next_seq) > 0)
+			return false;
+		if (s->kind == TCP_SEG_ASK && tcp_seq_diff(tcp_seg_end(s), rd->half->next_seq) > 0)
+			return true;
+	}
+	return false;
+}
+
+// Data that the server did not take: it acknowledged less.
 static bool is_refused(const struct tcp_reader *rd, const struct tcp_seg *s)
 {
-	return s->kind == TCP_SEG_SYN && (tcp_peer(rd->f, rd->half)->flags & TCP_HALF_SYN) != 0 &&
+	return s->kind == TCP_SEG_ASK && (tcp_peer(rd->f, rd->half)->flags & TCP_HALF_SYN) != 0 &&
 	       !is_proven(rd, s);
 }
 
@@ -278,7 +295,7 @@ static void seg_open(struct tcp_reader *rd, struct tcp_seg *s)
 		struct tcp_seg *more = tcp_seg_at(rd->x, s->more);
 
 		more->seq = s->seq + s->len;
-		more->total = (uint16_t)(s->total - s->len);
+		more->total = s->total - s->len;
 		more->fin = s->fin;
 		more->kind = TCP_SEG_LIVE;
 		if (old < s->len) {
@@ -315,7 +332,8 @@ static bool seg_due(struct tcp_reader *rd, uint32_t *link)
 		s = tcp_queue_take(rd, link);
 		c->v[CNT_TCP_IGNORED] += s->total;
 		alt_seg(rd, s, CNT_TCP_BESIDE);
-	} else if (s->kind >= TCP_SEG_DOUBT && !rd->skip_holes && !is_proven(rd, s)) {
+	} else if (s->kind >= TCP_SEG_DOUBT && !rd->skip_holes &&
+		   (!is_proven(rd, s) || is_less_likely(rd, s))) {
 		return false;
 	} else {
 		rd->doubtful = s->kind >= TCP_SEG_DOUBT && !is_proven(rd, s);

@@ -36,7 +36,7 @@ enum option {
 	OPT_NONE,
 	OPT_TS,      // the next timestamp
 	OPT_OLD_TS,  // one long gone
-	OPT_HALF_TS, // 2^31 further
+	OPT_HALF_TS, // almost 2^31 further
 	OPT_MD5,
 };
 
@@ -125,7 +125,7 @@ static void sequence_make(struct sequence *q, uint64_t seed)
 static uint32_t tsval_of(const struct step *s, uint32_t i)
 {
 	return s->option == OPT_OLD_TS    ? 100
-	       : s->option == OPT_HALF_TS ? TS_BASE + i + 0x80000000
+	       : s->option == OPT_HALF_TS ? TS_BASE + i + 0x80000000 - 20
 					  : TS_BASE + 1 + i;
 }
 
@@ -133,8 +133,8 @@ static uint32_t tsval_of(const struct step *s, uint32_t i)
 
 struct skb {
 	uint32_t seq, end; // the FIN counts
-	bool fin;
-	char data[DATA_MAX];
+	uint32_t fin;      // how many: see model_queue()
+	char data[STEPS_MAX * DATA_MAX];
 };
 
 struct model {
@@ -169,19 +169,32 @@ static void model_deliver(struct model *m, const struct skb *k)
 	}
 }
 
-// Sorted by seq; a covered one is not put in, one that is covered by the new one goes.
+// Sorted by seq; a covered one is not put in, one that is covered by the new one goes; one that begins where another ends becomes
+// part of it, with the bytes in one piece even when there was a FIN between.
 static void model_queue(struct model *m, const struct skb *k)
 {
 	uint32_t kept = 0, at = 0;
+	bool replaces = false;
 
 	for (uint32_t i = 0; i < m->n_ooo; i++)
 		if (after(m->ooo[i].seq, k->seq) <= 0 && after(m->ooo[i].end, k->end) >= 0)
 			return;
 	for (uint32_t i = 0; i < m->n_ooo; i++)
+		replaces |= m->ooo[i].seq == k->seq;
+	for (uint32_t i = 0; i < m->n_ooo; i++)
 		if (after(m->ooo[i].seq, k->seq) < 0 || after(m->ooo[i].end, k->end) > 0)
 			m->ooo[kept++] = m->ooo[i];
 	while (at < kept && after(m->ooo[at].seq, k->seq) <= 0)
 		at++;
+	m->n_ooo = kept;
+	if (at > 0 && m->ooo[at - 1].end == k->seq && !replaces) {
+		struct skb *before = &m->ooo[at - 1];
+
+		memcpy(before->data + data_len(before), k->data, data_len(k));
+		before->end = k->end;
+		before->fin += k->fin;
+		return;
+	}
 	memmove(&m->ooo[at + 1], &m->ooo[at], (kept - at) * sizeof(*k));
 	m->ooo[at] = *k;
 	m->n_ooo = kept + 1;
@@ -217,6 +230,14 @@ static bool model_rst(const struct model *m, uint32_t seq)
 	       (m->sack && m->n_ooo > 0 && seq == edge);
 }
 
+// In order, nothing waits, nothing unusual in the header: the data is taken before the ack is looked at. The first data has no
+// memory set aside yet and goes the long way.
+static bool is_short_way(const struct model *m, const struct step *s, const struct skb *k)
+{
+	return k->seq == m->rcv_nxt && m->n_ooo == 0 && m->n_read > 0 && !m->eof && s->len > 0 &&
+	       s->flags == TCP_ACK && s->option == (m->ts ? OPT_TS : OPT_NONE);
+}
+
 static void model_step(struct model *m, const struct step *s, uint32_t number)
 {
 	struct skb k = {.seq = ISN + 1 + s->at, .fin = (s->flags & TCP_FIN) != 0};
@@ -234,10 +255,12 @@ static void model_step(struct model *m, const struct step *s, uint32_t number)
 		return;
 	}
 	if (after(k.end + ((s->flags & TCP_SYN) != 0), m->rcv_nxt) < 0 ||
-	    after(k.seq, m->rcv_nxt + WINDOW) > 0 || (s->flags & TCP_SYN) != 0 ||
-	    s->ack != 0) // nothing was sent: any other is too old or too new
+	    after(k.seq, m->rcv_nxt + WINDOW) > 0 || (s->flags & TCP_SYN) != 0)
 		return;
-	if (has_ts && after(k.seq, m->rcv_nxt) <= 0 && after(tsval, m->ts_recent) >= 0)
+	// Nothing was sent: any other is too old or too new, if it is looked at in time.
+	if (s->ack > 0 || (s->ack < 0 && !is_short_way(m, s, &k)))
+		return;
+	if (has_ts && after(k.seq, m->rcv_nxt) <= 0 && after(m->ts_recent, tsval) <= 0)
 		m->ts_recent = tsval;
 	model_data(m, &k);
 }
@@ -411,7 +434,16 @@ static bool contains(const char *all, uint32_t n, const char *what, uint32_t len
 
 // ---- comparing ----
 
-static void print_json(const struct sequence *q, const struct model *m)
+static void print_runs(const char *runs, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (runs[i] == '\0')
+			printf("\",\"");
+		else
+			printf("%02x", (uint8_t)runs[i]);
+}
+
+static void print_json(const struct sequence *q, const struct model *m, const struct rig *r)
 {
 	printf("{\"ts\":%d,\"sack\":%d,\"steps\":[", q->ts, q->sack);
 	for (uint32_t i = 0; i < q->n; i++) {
@@ -428,7 +460,10 @@ static void print_json(const struct sequence *q, const struct model *m)
 	printf("],\"read\":\"");
 	for (uint32_t i = 0; i < m->n_read; i++)
 		printf("%02x", (uint8_t)m->read[i]);
-	printf("\",\"end\":\"%s\"}\n", m->reset ? "reset" : m->eof ? "eof" : "open");
+	printf("\",\"scanned\":[\"");
+	print_runs(r->stream, r->n_stream);
+	print_runs(r->alt, r->n_alt);
+	printf("\"],\"end\":\"%s\"}\n", m->reset ? "reset" : m->eof ? "eof" : "open");
 }
 
 // True if the sequence is read as the model reads it, and nothing of it is lost.
@@ -496,7 +531,7 @@ static void test_as_the_model(void **state)
 		if (agrees(&r, &q, &m))
 			continue;
 		shrink(&r, &q, &m);
-		print_json(&q, &m);
+		print_json(&q, &m, &r);
 		print_error("seed %lu: \"%.*s\" instead of \"%.*s\"\n",
 			    (unsigned long)(first_seed + i), (int)r.n_main, r.main, (int)m.n_read,
 			    m.read);
@@ -521,7 +556,7 @@ static void dump(void)
 
 		sequence_make(&q, first_seed + i);
 		agrees(&r, &q, &m);
-		print_json(&q, &m);
+		print_json(&q, &m, &r);
 	}
 	rig_done(&r);
 }
