@@ -332,15 +332,6 @@ static void add_files(struct maker *m, const struct plan *p, uint32_t rule, uint
 	}
 }
 
-// Has it nothing but conditions on files?
-static bool is_file_rule(const struct plan *p)
-{
-	for (int i = 0; i < p->n_conds; i++)
-		if (p->conds[i].mode != IMAGE_COND_FILE)
-			return false;
-	return p->has_file;
-}
-
 // Where the rule waits: one want per direction, or the always list, or for nothing but files.
 static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint32_t first_cond)
 {
@@ -365,7 +356,7 @@ static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint
 			if (need > *tail)
 				*tail = need;
 		}
-		if (is_file_rule(p))
+		if (plan_is_file_rule(p))
 			continue;
 		if (p->represented_by < 0) {
 			maker_add(p->rule->packets ? &m->packets[dir] : &m->always[dir], &o,
@@ -496,7 +487,7 @@ int maker_add_rule(struct maker *m, const struct rule *r, struct diag *d)
 	add_wants(m, &p, maker_count(m, IMAGE_RULES, sizeof(ir)), ir.cond);
 	if (p.has_file)
 		add_files(m, &p, maker_count(m, IMAGE_RULES, sizeof(ir)), ir.cond);
-	m->stats->always += p.represented_by < 0 && !is_file_rule(&p);
+	m->stats->always += p.represented_by < 0 && !plan_is_file_rule(&p);
 	m->stats->alert_only += r->action >= RULE_DROP;
 	maker_add(&m->sec[IMAGE_RULES], &ir, sizeof(ir));
 	return 0;

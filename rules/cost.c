@@ -163,7 +163,7 @@ static double rule_ns(const struct measure *m, const struct image_rule *r, uint6
 
 		if (c->mode == IMAGE_COND_EXACT)
 			continue;
-		if (c->mode != IMAGE_COND_HEAD) {
+		if (!image_cond_is_whole(c->mode)) {
 			ns += (double)woken * STREAM_NS + (double)behind / 1024 * FOLLOW_NS_PER_KIB;
 			continue;
 		}
@@ -344,13 +344,13 @@ static void report_rules(struct measure *m, uint32_t n_rules, struct rules *rs)
 		if (c->rule == NULL || plan_rule(rs, c->rule, &p, &d) < 0)
 			continue;
 		c->percent = total > 0 ? 100 * l->ns / total : 0;
-		c->always = p.represented_by < 0;
+		c->always = p.represented_by < 0 && !plan_is_file_rule(&p);
 		c->dir = l->woken > 0 ? l->dir : (p.dirs & 1) != 0 ? DIR_TO_SERVER : DIR_TO_CLIENT;
-		c->buffer = c->always ? BUF_N : p.conds[p.represented_by].buffer;
+		c->buffer = p.represented_by < 0 ? BUF_N : p.conds[p.represented_by].buffer;
 		c->woken = l->woken;
 		c->messages = m->sample->messages[c->dir];
 		c->occurrences = l->occurrences;
-		if (!c->always)
+		if (p.represented_by >= 0)
 			c->literal = p.conds[p.represented_by].literal.bytes;
 		mend(c, &p);
 		cost->n_rules++;

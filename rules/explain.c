@@ -45,6 +45,10 @@ static void explain_wake(FILE *out, const struct plan *p)
 	char text[EXPLAIN_LITERAL_MAX];
 	const struct plan_cond *c;
 
+	if (plan_is_file_rule(p)) {
+		fprintf(out, "It is looked at whenever a file in %s ends.\n", directions(p->dirs));
+		return;
+	}
 	if (p->represented_by < 0) {
 		fprintf(out,
 			"Nothing in it can be searched for: it is looked at on every one of the "
@@ -80,6 +84,10 @@ static void explain_cond(FILE *out, const struct plan *p, int i)
 		fprintf(out, "%s: %u %s, evaluated on the whole buffer%s%s.\n", keyword,
 			c->n_matches, n_text, c->n_transforms > 0 ? ", transformed" : "",
 			i == p->represented_by || p->represented_by < 0 ? "" : " when it is awake");
+		break;
+	case IMAGE_COND_FILE:
+		fprintf(out, "%s: %u %s, evaluated when a file ends.\n", keyword, c->n_matches,
+			n_text);
 		break;
 	case IMAGE_COND_EXACT:
 		fprintf(out, "%s: finding the text is the match; nothing is kept, at any depth.\n",

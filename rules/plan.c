@@ -400,6 +400,14 @@ static uint8_t dirs_of(const struct rule *r)
 	return dirs;
 }
 
+bool plan_is_file_rule(const struct plan *p)
+{
+	for (int i = 0; i < p->n_conds; i++)
+		if (p->conds[i].mode != IMAGE_COND_FILE)
+			return false;
+	return p->has_file;
+}
+
 static void represent(struct plan *p)
 {
 	int head = -1, raw = -1, body = -1, n_head = 0;

@@ -103,6 +103,9 @@ struct plan {
 // if it holds a text): no literal could wake it, so it would have to run on every message.
 int plan_buffer_cond(struct plan *p, int cond, struct diag *ret_diag);
 
+// Has it nothing but conditions on files? Then nothing wakes it: it is looked at when a file ends.
+bool plan_is_file_rule(const struct plan *p);
+
 // Database slot of a buffer in the image header.
 enum buffer plan_slot(enum buffer buffer);
 
