@@ -9,4 +9,11 @@
 int cmd_replay(bool json, int argc, char **argv);
 int cmd_bench(bool json, int argc, char **argv);
 
+struct sample;
+struct diag;
+
+// Add the messages of a capture file to a sample, until it is full. 0, -EINVAL (there is none), errors of capture_open(),
+// -ENOMEM; with ret_diag.
+int profile_read(const char *path, struct sample *ret_sample, struct diag *ret_diag);
+
 #endif

@@ -273,7 +273,7 @@ static void mend(struct cost_rule *c, const struct plan *p)
 		snprintf(to, COST_TEXT_MAX,
 			 "nothing in it can be searched for, so it is looked at on every message: "
 			 "add a content that its traffic always has");
-	else if (c->percent < 0.1)
+	else if (c->percent < 0.1 || (c->percent < 5 && share < 5))
 		snprintf(to, COST_TEXT_MAX, "nothing to mend");
 	else if (c->literal.len == 0)
 		snprintf(to, COST_TEXT_MAX,

@@ -73,7 +73,7 @@ static void record(struct recorder *r, struct bytes_of *b, const void *data, siz
 			b->cap = cap;
 		}
 	}
-	if (r->failed)
+	if (r->failed || n == 0)
 		return;
 	memcpy(b->p + b->len, data, n);
 	b->len += n;

@@ -13,7 +13,7 @@ enum {
 	SAMPLE_TAIL_BYTES = 64, // readable behind every piece, as libhs needs it
 };
 
-// One buffer of one message. Bodies stand as file.data, whatever a rule calls them.
+// One buffer of one message. The body of a response stands as file.data, whatever a rule calls it.
 struct sample_piece {
 	uint8_t buffer, dir; // enum buffer, enum dir
 	uint32_t off, len;   // in bytes

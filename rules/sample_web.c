@@ -322,6 +322,8 @@ static void message_end(struct web *w, enum dir dir, bool has_body)
 		memcpy(w->raw.p + w->raw.len, w->body.p, w->body.len);
 		w->raw.len += w->body.len;
 		add(w, BUF_FILE_DATA, dir, w->body.p, w->body.len);
+		if (dir == DIR_TO_SERVER)
+			add(w, BUF_REQUEST_BODY, dir, w->body.p, w->body.len);
 	}
 	add(w, BUF_RAW, dir, w->raw.p, w->raw.len);
 }

@@ -10,6 +10,7 @@
 #include "control/cli/client.h"
 #include "control/cli/progress.h"
 #include "control/cli/rules_cost.h"
+#include "dataplane/replay.h"
 #include "rules/explain.h"
 #include "rules/load.h"
 
@@ -18,7 +19,8 @@ enum {
 };
 
 static const char check_help[] =
-	"usage: wireglass rules check [--var NAME=VALUE]... [--cache DIR] [--skipped] FILE...\n"
+	"usage: wireglass rules check [--var NAME=VALUE]... [--profile PCAP] [--cache DIR] "
+	"[--skipped] FILE...\n"
 	"\n"
 	"Parse and compile rule files as wireglassd would. Says what is wrong with each rule that "
 	"does not\n"
@@ -30,6 +32,7 @@ static const char check_help[] =
 	"\n"
 	"  --var NAME=VALUE  value of $NAME, an address or port variable, for example\n"
 	"                    --var HOME_NET=198.51.100.0/24; the others have Suricata's defaults\n"
+	"  --profile PCAP    measure on the messages of a capture of your own traffic instead\n"
 	"  --cache DIR       keep compiled sets in DIR and use them again; \"\" means\n"
 	"                    $XDG_CACHE_HOME/wireglass\n"
 	"  --classification FILE  priorities of classtypes, as in Suricata's "
@@ -51,11 +54,12 @@ static const char check_help[] =
 	"  wireglass --json rules check *.rules | jq -r '.refused[] | [.sid, .reason] | @tsv'\n";
 
 static const char explain_help[] =
-	"usage: wireglass rules explain [--var NAME=VALUE]... SID FILE...\n"
+	"usage: wireglass rules explain [--var NAME=VALUE]... [--profile PCAP] SID FILE...\n"
 	"\n"
 	"What becomes of a rule: which text in which buffer wakes it, what is checked where, what "
 	"has to be kept\n"
-	"of a message for it, and how often that happens on a built-in sample of web traffic.\n"
+	"of a message for it, and how often that happens on a built-in sample of web traffic, or\n"
+	"on a capture.\n"
 	"\n"
 	"Exit codes: 0 done, 1 no such rule, it does not load, or a file cannot be read, 2 usage.\n"
 	"\n"
@@ -64,7 +68,7 @@ static const char explain_help[] =
 struct check {
 	const struct cli *cli;
 	bool list_skipped;
-	const char *cache;
+	const char *cache, *profile;
 	const char *classification, *thresholds; // files, NULL: none
 	struct rule_var vars[VARS_MAX + 1];
 	int n_vars;
@@ -196,6 +200,14 @@ static void print_summary(const struct check *c, const struct load_result *res,
 		rules_cost_print(cost);
 }
 
+// The messages to measure on.
+static int open_sample(const struct check *c, struct sample *ret_sample, struct diag *ret_diag)
+{
+	if (c->profile != NULL)
+		return profile_read(c->profile, ret_sample, ret_diag);
+	return sample_builtin(ret_sample);
+}
+
 static int load(struct check *c, char *const *files, uint32_t n, struct rules *rs,
 		struct load_result *ret_result, struct cost *ret_cost, struct diag *d)
 {
@@ -216,7 +228,7 @@ static int load(struct check *c, char *const *files, uint32_t n, struct rules *r
 		q.cache = &cache;
 	}
 	if (err == 0)
-		err = sample_builtin(&sample);
+		err = open_sample(c, &sample, d);
 	if (err == 0)
 		err = load_paths_read(&paths, texts, &q.n_texts, d);
 	if (err == 0) {
@@ -296,6 +308,9 @@ static int take_options(struct check *c, const char *command, const char *help, 
 		case 's':
 			c->list_skipped = true;
 			break;
+		case 'p':
+			c->profile = optarg;
+			break;
 		case 'c':
 			c->cache = optarg;
 			break;
@@ -365,7 +380,7 @@ static int explain(struct check *c, struct rules *all, const struct rule *r)
 		err = -EINVAL;
 	}
 	if (err == 0)
-		err = sample_builtin(&sample);
+		err = open_sample(c, &sample, &d);
 	if (err == 0)
 		err = cost_measure(image, all, &sample, cost, &d);
 	if (err == 0)

@@ -3,6 +3,7 @@
 // inside another. A rule hits at most once per message: its representing signature fires once (SINGLEMATCH), and a rule that
 // has become active keeps its record until the message ends.
 #include "dataplane/engine/detect_impl.h"
+#include "dataplane/engine/tap.h"
 #include "dataplane/engine/head_events.h"
 
 #include <string.h>
@@ -196,6 +197,20 @@ static void head_buffer_scan(struct detect *d, struct inspect *in, const struct 
 	}
 }
 
+// Copies of all head buffers, for who measures on them.
+static void tap_head(struct detect *d, const struct inspect *in)
+{
+	for (unsigned int b = 0; b < BUF_N; b++) {
+		struct span buf = SPAN_NONE;
+
+		if (buffer_info(b)->stage == BUFFER_HEAD &&
+		    (buffer_info(b)->dirs >> in->dir & 1) != 0)
+			buf = view_get(&d->view, b);
+		if (buf.len > 0)
+			tap_put(d->tap, (uintptr_t)in, b, in->dir, buf);
+	}
+}
+
 void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		 const struct http_head *head, enum http_answers answers, bool has_body)
 {
@@ -209,6 +224,8 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 	view_init(&d->view, head, &d->scratch);
 	view_addresses(&d->view, m->flow);
 	d->view_of = in;
+	if (d->tap != NULL)
+		tap_head(d, in);
 	for (int b = 0; b < BUF_N; b++)
 		if (buffer_info(b)->stage == BUFFER_HEAD)
 			head_buffer_scan(d, in, m, b, has_body);
@@ -282,6 +299,8 @@ void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *
 {
 	if (data.len == 0)
 		return;
+	if (d->tap != NULL)
+		tap_put(d->tap, (uintptr_t)in, slot_of(s), in->dir, data);
 	while (data.len > 0) {
 		struct span piece = span_first(data, window_room(in, s));
 
@@ -365,6 +384,8 @@ static void inspect_free(struct detect *d, struct inspect *in)
 	struct ruleset *rs = in->rs;
 	struct ruleset_worker *w = worker_of(d, rs);
 
+	if (d->tap != NULL)
+		tap_put(d->tap, (uintptr_t)in, BUF_N, in->dir, SPAN_NONE);
 	while (in->active != POOL_NONE) {
 		struct active *a = pool_at(d->actives, in->active);
 

@@ -133,6 +133,7 @@ struct detect {
 	struct ruleset *rs; // for messages that begin now, NULL: none
 	struct counters *counters;
 	struct ring *hits;
+	struct tap *tap; // NULL: none
 	uint64_t hit_seq;
 	uint32_t worker;
 	struct pool *inspects; // struct inspect

@@ -172,6 +172,7 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->parser.counters = &p->counters;
 	p->detect.counters = &p->counters;
 	p->detect.hits = &p->hits;
+	p->detect.tap = checked.tap;
 	p->detect.worker = checked.worker;
 	p->detect.inspects = &p->inspects;
 	p->detect.actives = &p->actives;

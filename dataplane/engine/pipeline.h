@@ -16,6 +16,7 @@
 #include "dataplane/engine/ring.h"
 
 struct ruleset;
+struct tap;
 struct xbits;
 struct pipeline;
 
@@ -63,7 +64,9 @@ struct pipeline_conf {
 	bool verify_checksums; // drop from inspection (never from the wire) what the host would drop
 	bool hash_bodies;      // SHA-256 of bodies in fileinfo events
 	uint64_t hash_key[2];  // secret per boot, from getrandom(2)
-	struct xbits *xbits;   // shared with the other pipelines, see engine/xbits.h; NULL: its own
+	struct tap
+		*tap; // gets a copy of every buffer that rules look at; NULL: none, as on the wire
+	struct xbits *xbits; // shared with the other pipelines, see engine/xbits.h; NULL: its own
 };
 
 // Fill zeros in conf with defaults; returns the bytes pipeline_init() needs.

@@ -94,6 +94,11 @@ check 'replay from the cache gives the same' cmp out uncached
 chmod 777 cached
 exits 'a cache that others can write is not used' 1 wg replay --rules "$RULES" --cache cached --quiet "$PCAP"
 says 'a cache that others can write: why' 'nobody else may write'
+exits 'rules check on a capture' 0 wg --json rules check --profile "$PCAP" "$RULES"
+prints 'rules check on a capture: its messages are measured' \
+    '.sample.bytes > 50000 and .expensive[0].messages == 32 and .expensive[0].woken > 0 and .databases[0].sample_bytes > 0'
+exits 'rules check on a capture that is none' 1 wg rules check --profile "$RULES" "$RULES"
+says 'rules check on a capture that is none: its name' "$RULES"
 SID=$(grep -o 'sid:[0-9]*' "$RULES" | head -n 1 | cut -d: -f2)
 exits 'rules explain' 0 wg rules explain "$SID" "$RULES"
 at_least 'rules explain: sentences' "$(grep -cE '^(Rule|It is about|It wakes|On the sample)' "$WORK/out")" 4

@@ -21,7 +21,7 @@ layer() {
     dataplane/capture.[ch] | dataplane/linktype.[ch]) echo capture ;;
     # replay and bench belong to the wireglass program: they run the engine without DPDK and compile rules
     dataplane/replay.[ch] | dataplane/bench.[ch] | dataplane/streams.[ch]) echo replay ;;
-    dataplane/ruleload.[ch] | dataplane/offline.[ch]) echo replay ;;
+    dataplane/ruleload.[ch] | dataplane/offline.[ch] | dataplane/profile.c) echo replay ;;
     dataplane/*) echo shell ;;
     control/cli/*) echo cli ;;
     control/*) echo control ;;
