@@ -31,6 +31,9 @@ typedef void rules_report_fn(void *ctx, enum rules_verdict verdict, uint32_t sid
 int rules_parse(struct rules *rs, const char *file, const char *text, size_t len,
 		const struct rule_var *vars, rules_report_fn *report, void *ctx);
 
+// Every keyword that rules may have, buffers and their old spellings included; NULL beyond the last.
+const char *rules_keyword(size_t i);
+
 // A classification.config (Suricata's format) for the rules that are parsed after it. Lines that are broken are reported as refused,
 // with sid 0, and left out. 0 or -ENOMEM.
 int rules_classification(struct rules *rs, const char *file, const char *text, size_t len,

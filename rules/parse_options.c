@@ -332,6 +332,32 @@ static const struct {
 	{"pcrexform", parse_transform, TRANSFORM_PCREXFORM, VALUE_REQUIRED},
 };
 
+// Buffers that no keyword names: where contents look by default, and what keywords about files look at.
+static bool is_hidden(unsigned int buffer)
+{
+	return buffer == BUF_RAW || buffer == BUF_PACKET || buffer == BUF_FILE;
+}
+
+const char *rules_keyword(size_t i)
+{
+	const size_t n = sizeof(options_table) / sizeof(options_table[0]);
+
+	if (i < n)
+		return options_table[i].name;
+	i -= n;
+	for (unsigned int b = 0; b < BUF_N; b++) {
+		const struct buffer_info *info = buffer_info(b);
+
+		if (is_hidden(b))
+			continue;
+		if (i-- == 0)
+			return info->keyword;
+		if (info->old[0] != '\0' && i-- == 0)
+			return info->old;
+	}
+	return NULL;
+}
+
 static int option_unknown(struct parser *p, const struct option *o)
 {
 	char word[PARSE_QUOTE_BYTES];
@@ -365,7 +391,7 @@ static int option_dispatch(struct parser *p, const struct option *o)
 		}
 	}
 	for (unsigned int b = 0; b < BUF_N && parse == NULL; b++) {
-		if (b == BUF_RAW || b == BUF_PACKET || b == BUF_FILE) // no keywords
+		if (is_hidden(b))
 			continue;
 		if (text_is(o->name, buffer_info(b)->keyword))
 			parse = parse_sticky;

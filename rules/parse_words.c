@@ -274,7 +274,7 @@ const char *words_refusal(struct text name)
 		{"file.magic",
 		 "what a file is by its bytes is not determined (file.data and content are)"},
 		{"datarep", "lists have no reputation (dataset: is it listed?)"},
-		{"filestore", "payload is never stored"},
+
 		{"lua", "rules carry no programs"},
 		{"luajit", "rules carry no programs"},
 		{"luaxform", "rules carry no programs"},

@@ -214,6 +214,12 @@ static const struct talk_case talks[] = {
 	 "1 2"},
 };
 
+// The bytes of a step.
+static struct span step_data(const char *step)
+{
+	return span_of(step + 1, strlen(step + 1));
+}
+
 static void hits_of(const struct kit *k, char ret_text[HITS_TEXT])
 {
 	size_t n = 0;
@@ -291,7 +297,7 @@ static void test_one_way(void **state)
 	struct kit k;
 
 	kit_init(&k, &conf, rs);
-	kit_add(&l, 0, KIT_ACK, span_of(GET("/") + 1, strlen(GET("/") + 1)));
+	kit_add(&l, 0, KIT_ACK, step_data(GET("/")));
 	kit_feed(&k, l.v, l.n, 8);
 	kit_flush(&k);
 	hits_of(&k, got);
@@ -321,11 +327,11 @@ static void test_reload(void **state)
 
 	kit_init(&k, &conf, rs[0]);
 	kit_open(&l, 5, 6);
-	kit_add(&l, 0, KIT_ACK, span_of(GET("/s") + 1, strlen(GET("/s") + 1)));
+	kit_add(&l, 0, KIT_ACK, step_data(GET("/s")));
 	kit_feed(&k, l.v, l.n, 1);
 	pipeline_set_ruleset(k.p, rs[1]);
 	l.n = 0;
-	kit_add(&l, 0, KIT_ACK, span_of(GET("/q") + 1, strlen(GET("/q") + 1)));
+	kit_add(&l, 0, KIT_ACK, step_data(GET("/q")));
 	kit_close(&l);
 	kit_feed(&k, l.v, l.n, 1);
 	kit_flush(&k);

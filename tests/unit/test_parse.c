@@ -851,6 +851,95 @@ static void test_header(void **state)
 	}
 }
 
+// ---- docs/RULES.md ----
+
+enum { WORDS_MAX = 256 };
+
+struct words {
+	char v[WORDS_MAX][64];
+	size_t n;
+};
+
+static bool words_has(const struct words *w, const char *word)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (strcmp(w->v[i], word) == 0)
+			return true;
+	return false;
+}
+
+static void words_add(struct words *w, const char *s, size_t n)
+{
+	assert_true(w->n < WORDS_MAX && n < sizeof(w->v[0]));
+	memcpy(w->v[w->n], s, n);
+	w->v[w->n++][n] = '\0';
+}
+
+// The keywords of a cell: what stands in backticks, up to the colon. sticky: each also with "_" for ".".
+static void cell_words(struct words *w, const char *s, const char *end, bool sticky)
+{
+	while ((s = memchr(s, '`', (size_t)(end - s))) != NULL) {
+		const char *to = memchr(s + 1, '`', (size_t)(end - s - 1));
+		size_t n = strcspn(++s, ":;` ");
+
+		assert_non_null(to);
+		if (n > 1)
+			words_add(w, s, n);
+		if (n > 1 && sticky) {
+			words_add(w, s, n);
+			for (char *c = w->v[w->n - 1]; *c != '\0'; c++)
+				*c = *c == '.' ? '_' : *c;
+		}
+		s = to + 1;
+	}
+}
+
+// First columns of the tables that begin with "| keyword |", and second ones where these are old spellings.
+static void doc_words(struct words *w)
+{
+	FILE *f = fopen("docs/RULES.md", "r");
+	char line[4096];
+	bool in = false, old = false;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		const char *end = strstr(line + 1, " | "), *stop;
+
+		if (strncmp(line, "| keyword |", 11) == 0) {
+			in = true;
+			old = strstr(line, "| old spelling |") != NULL;
+		} else if (line[0] != '|') {
+			in = false;
+		} else if (in && strncmp(line, "|--", 3) != 0) {
+			assert_non_null(end);
+			stop = strstr(end + 2, "| ");
+			assert_non_null(stop);
+			cell_words(w, line + 2, end,
+				   old && memmem(end, (size_t)(stop - end), "sticky", 6) != NULL);
+			if (old)
+				cell_words(w, end + 2, stop, false);
+		}
+	}
+	fclose(f);
+}
+
+// Every keyword stands in docs/RULES.md, and what stands there is one.
+static void test_documented(void **state)
+{
+	static struct words doc, known;
+
+	doc_words(&doc);
+	for (size_t i = 0; rules_keyword(i) != NULL; i++)
+		words_add(&known, rules_keyword(i), strlen(rules_keyword(i)));
+	assert_true(known.n > 100);
+	for (size_t i = 0; i < known.n; i++)
+		if (!words_has(&doc, known.v[i]))
+			fail_msg("%s is not in docs/RULES.md", known.v[i]);
+	for (size_t i = 0; i < doc.n; i++)
+		if (!words_has(&known, doc.v[i]) && strcmp(doc.v[i], "dest_ip") != 0)
+			fail_msg("docs/RULES.md: %s is no keyword", doc.v[i]);
+}
+
 // Rules for other protocols are counted by protocol, whatever they are written like.
 static void test_skipped(void **state)
 {
@@ -1105,15 +1194,25 @@ static void test_alloc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_header),     cmocka_unit_test(test_skipped),
-		cmocka_unit_test(test_loads),      cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_addresses),  cmocka_unit_test(test_address_members),
-		cmocka_unit_test(test_ports),      cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_thresholds), cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_limits),     cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_binary),     cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_file),       cmocka_unit_test(test_examples),
-		cmocka_unit_test(test_alloc),      cmocka_unit_test(test_keyword),
+		cmocka_unit_test(test_header),
+		cmocka_unit_test(test_skipped),
+		cmocka_unit_test(test_documented),
+		cmocka_unit_test(test_loads),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_address_members),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_thresholds),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_alloc),
+		cmocka_unit_test(test_keyword),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
