@@ -210,6 +210,8 @@
 	  "HTTP/2 streams given up early for a younger one: more than 128 at a time, or pool "     \
 	  "empty")                                                                                 \
 	X(H2_NO_STREAM, "http2.no_stream", "HTTP/2 frames not inspected: stream pool empty")       \
+	X(H2_TUNNEL_BYTES, "http2.tunnel_bytes",                                                   \
+	  "bytes of HTTP/2 streams that are CONNECT tunnels, passed by unread")                    \
 	X(H2_RESETS, "http2.resets", "HTTP/2 streams reset")                                       \
 	X(H2_HEAD_CUT, "http2.head_cut",                                                           \
 	  "HTTP/2 heads of which not all fields are inspected: over 64 KiB, or grown out of "      \

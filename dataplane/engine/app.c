@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "dataplane/engine/h2.h"
+
 enum {
 	METHOD_MAX = 32,
 };
@@ -80,6 +82,12 @@ static enum app_proto judge(struct span s, enum app_side *ret_side)
 	*ret_side = APP_SIDE_UNKNOWN;
 	if (s.len == 0)
 		return APP_UNKNOWN;
+	// A server of HTTP/2 that does not wait for its client.
+	http = h2_is_settings(s);
+	if (http > 0)
+		*ret_side = APP_SIDE_SERVER;
+	if (http != 0)
+		return http > 0 ? APP_HTTP : APP_UNKNOWN;
 	// TLS records: change cipher spec, alert, handshake, application data (20..23), version 3.x.
 	if (s.data[0] >= 20 && s.data[0] <= 23) {
 		if (s.len < 3)

@@ -39,6 +39,7 @@ struct http_conn *conn_new(struct conn_ctx *x)
 		return NULL;
 	}
 	memset(c, 0, sizeof(*c));
+	c->msg = c->own_msg;
 	c->decode_free = DECODE_FLOW_BYTES;
 	http_half_init(&c->half[0]);
 	http_half_init(&c->half[1]);
@@ -47,7 +48,7 @@ struct http_conn *conn_new(struct conn_ctx *x)
 
 // ---- messages ----
 
-static void on_head(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h)
+void msg_head(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h)
 {
 	struct http_conn *c = f->http;
 	struct http_msg *msg = &c->msg[dir];
@@ -77,7 +78,7 @@ static void on_head(struct conn_ctx *x, struct flow *f, enum dir dir, const stru
 	reading_begin(x, f, dir, h);
 }
 
-static void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool truncated)
+void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool truncated)
 {
 	struct http_msg *msg = &f->http->msg[dir];
 
@@ -113,8 +114,7 @@ static void packet_feed(struct conn_ctx *x, struct flow *f, enum dir dir, struct
 	detect_packet(x->detect, msg->inspect, &m, data);
 }
 
-// Bytes as sent, for rules on the raw stream of a message.
-static void raw_feed(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
+void msg_raw(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
 {
 	struct http_msg *msg = &f->http->msg[dir];
 	struct detect_msg m;
@@ -143,11 +143,19 @@ static void notes_tell(struct conn_ctx *x, struct flow *f, enum dir dir)
 		anomaly_tell(x, f, dir, http_note_counter((enum http_note)__builtin_ctz(h->notes)));
 }
 
-static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes)
+void msg_settle(struct conn_ctx *x, struct flow *f, enum dir dir)
 {
-	struct http_conn *c = f->http;
-	struct http_msg *msg = &c->msg[dir];
-	bool end, in_body = http_gap(&c->half[dir], x->parser, gap_bytes, &end);
+	struct detect_msg m;
+
+	if (f->http->msg[dir].inspect == NULL)
+		return;
+	m = conn_msg(x, f, dir);
+	detect_settle(x->detect, f->http->msg[dir].inspect, &m);
+}
+
+void msg_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes, bool in_body)
+{
+	struct http_msg *msg = &f->http->msg[dir];
 	struct detect_msg m;
 
 	msg->gap = true;
@@ -161,6 +169,13 @@ static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t ga
 	}
 	if (in_body)
 		body_gap(msg);
+}
+
+static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes)
+{
+	bool end, in_body = http_gap(&f->http->half[dir], x->parser, gap_bytes, &end);
+
+	msg_gap(x, f, dir, gap_bytes, in_body);
 	if (end)
 		msg_end(x, f, dir, true);
 	reading_gap(x, f, dir, gap_bytes);
@@ -181,9 +196,15 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 		x->counters->v[CNT_APP_READ_AFTER_RELEASE] += run->data.len;
 		return false;
 	}
-	if (run->gap_bytes > 0)
-		on_gap(x, f, dir, run->gap_bytes);
+	if (c->ws == NULL && c->h2 == NULL) {
+		if (upgrade_hold(x, f, dir, run))
+			return true;
+		if (run->gap_bytes > 0 && c->h2 == NULL)
+			on_gap(x, f, dir, run->gap_bytes);
+	}
 	packet_feed(x, f, dir, run->data);
+	if (c->ws != NULL || c->h2 != NULL)
+		return upgrade_run(x, f, dir, run);
 	for (;;) {
 		const uint8_t *at;
 		bool had_other = c->other[dir].on;
@@ -196,7 +217,13 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 		notes_tell(x, f, dir);
 		switch (ev.kind) {
 		case HTTP_EV_HEAD:
-			on_head(x, f, dir, ev.head);
+			if (upgrade_is_h2_client(c, dir, ev.head)) {
+				msg_raw(x, f, dir, span_of(raw_from, (size_t)(at - raw_from)));
+				return conn_h2_begin(x, f, H2_PREFACE_REST, NULL) &&
+				       upgrade_rest(x, f, dir, in, run->fin);
+			}
+			upgrade_note(x, c, dir, ev.head);
+			msg_head(x, f, dir, ev.head);
 			if (!had_other)
 				other_from = at;
 			break;
@@ -204,8 +231,10 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 			body_data(x, f, dir, ev.data);
 			break;
 		case HTTP_EV_END:
-			raw_feed(x, f, dir, span_of(raw_from, (size_t)(at - raw_from)));
+			msg_raw(x, f, dir, span_of(raw_from, (size_t)(at - raw_from)));
 			raw_from = at;
+			if (dir == DIR_TO_CLIENT && c->upgrade != CONN_UPGRADE_NONE)
+				return upgrade_begin(x, f) && upgrade_rest(x, f, dir, in, run->fin);
 			msg_end(x, f, dir, ev.truncated);
 			if (ends.n < ALT_ENDS_MAX)
 				ends.at[ends.n++] = at;
@@ -219,30 +248,31 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 		}
 	}
 	notes_tell(x, f, dir);
-	raw_feed(x, f, dir, span_of(raw_from, (size_t)(end - raw_from)));
-	if (c->msg[dir].inspect != NULL) {
-		struct detect_msg m = conn_msg(x, f, dir);
-
-		detect_settle(x->detect, c->msg[dir].inspect, &m);
-	}
+	msg_raw(x, f, dir, span_of(raw_from, (size_t)(end - raw_from)));
+	msg_settle(x, f, dir);
 	reading_run(x, f, dir, span_of(other_from, (size_t)(end - other_from)), run->fin, &ends);
 	if (run->fin && (c->msg[dir].inspect != NULL || c->msg[dir].alt != NULL))
 		msg_end(x, f, dir, true);
 	return true;
 }
 
-static void msg_drop(struct conn_ctx *x, struct flow *f, enum dir dir)
+void msg_drop(struct conn_ctx *x, struct flow *f, enum dir dir)
 {
 	struct http_msg *msg = &f->http->msg[dir];
+	struct http_tx *tx = msg->tx;
 
 	body_drop(x, msg);
 	if (msg->inspect != NULL)
 		detect_abort(x->detect, msg->inspect);
 	alt_end(x, f, dir, false);
 	reading_end(x, f, dir, false);
+	memset(msg, 0, sizeof(*msg));
+	// A transaction out of the list is held by its request alone, or by a response without one.
+	if (tx != NULL && !tx->queued && f->http->msg[!dir].tx != tx)
+		tx_finish(x, f, tx);
 }
 
-unsigned int conn_release_old(struct conn_ctx *x, struct flow *f)
+unsigned int msgs_release_old(struct conn_ctx *x, struct flow *f)
 {
 	unsigned int n = 0;
 
@@ -263,23 +293,28 @@ unsigned int conn_release_old(struct conn_ctx *x, struct flow *f)
 	return n;
 }
 
+unsigned int conn_release_old(struct conn_ctx *x, struct flow *f)
+{
+	unsigned int n = msgs_release_old(x, f);
+
+	if (f->http->ws != NULL)
+		n += conn_ws_release_old(x, f);
+	if (f->http->h2 != NULL)
+		n += conn_h2_release_old(x, f);
+	return n;
+}
+
 void conn_close(struct conn_ctx *x, struct flow *f, bool decide)
 {
 	struct http_conn *c = f->http;
 	const struct tcp_run fin = {.fin = true};
 
+	upgrade_close(x, f, decide);
 	for (int dir = 0; dir < DIR_N; dir++) {
-		struct http_tx *tx;
-
 		if (decide)
 			conn_run(x, f, dir, &fin);
-		tx = c->msg[dir].tx;
 		msg_drop(x, f, dir);
-		memset(&c->msg[dir], 0, sizeof(c->msg[dir]));
 		http_half_done(&c->half[dir], x->parser);
-		// A transaction out of the list is held by its request alone, or by a response without one.
-		if (tx != NULL && !tx->queued && c->msg[!dir].tx != tx)
-			tx_finish(x, f, tx);
 	}
 	while (c->first != NULL)
 		tx_finish(x, f, tx_pop(c));

@@ -5,11 +5,14 @@
 
 #include "dataplane/engine/decode.h"
 #include "dataplane/engine/detect.h"
+#include "dataplane/engine/h2.h"
 #include "dataplane/engine/mime.h"
+#include "dataplane/engine/ws.h"
 
 typedef struct evp_md_ctx_st EVP_MD_CTX;
 
 enum {
+	CONN_HELD_OVER = 255,
 	CONN_PIPELINE_MAX = 128,      // requests in flight; servers allow about as many
 	CONN_ALT_BYTES_MAX = 4 << 20, // scanned under other readings, per flow
 };
@@ -20,6 +23,7 @@ struct http_tx {
 	uint8_t answers;      // enum http_answers of its response
 	bool queued;          // in the connection's list
 	bool request_done, response_done;
+	bool held; // its messages may end, it goes on: it became a WebSocket, or a stream of HTTP/2
 	bool has_hit;
 	struct event event; // type EVENT_HTTP, filled as things become known
 };
@@ -58,10 +62,31 @@ struct reading {
 	bool on;
 };
 
+struct conn_ws;
+struct conn_h2;
+
+// What a connection may turn into by a request with Upgrade and a response of 101.
+enum conn_upgrade {
+	CONN_UPGRADE_NONE, // or something that is not inspected
+	CONN_UPGRADE_WEBSOCKET,
+	CONN_UPGRADE_H2C,
+};
+
 struct http_conn {
 	struct http_half half[DIR_N];
 	struct reading other[DIR_N];
-	struct http_msg msg[DIR_N];
+	// The messages in hand: own_msg; for the time of a call those of an HTTP/2 stream or of a WebSocket.
+	struct http_msg *msg;
+	struct http_msg own_msg[DIR_N];
+	struct conn_ws *ws; // the connection has become a WebSocket
+	struct conn_h2 *h2; // it speaks HTTP/2
+	// Of the request that asks for a WebSocket and of the response that grants it: segment cells or NULL.
+	uint8_t *head[DIR_N];
+	uint32_t head_len[DIR_N];
+	uint8_t upgrade; // enum conn_upgrade: granted by the response in hand
+	struct ws_extensions ws_ext;
+	uint8_t n_held; // first bytes of a server that may speak HTTP/2, CONN_HELD_OVER: decided
+	uint8_t held[H2_FRAME_HEADER];
 	struct http_tx *first, *last; // oldest, youngest request without a complete response
 	struct flowvars *vars;        // pooled, NULL until a rule sets one
 	uint32_t n_queued;
@@ -73,6 +98,11 @@ struct http_conn {
 // What the connections of one worker share.
 struct conn_ctx {
 	struct pool conns, txs;
+	struct pool wss, ws_inflates;           // struct conn_ws, struct ws_inflate
+	struct pool h2s, h2_streams, h2_chunks; // struct conn_h2, struct h2_stream, H2_CHUNK_BYTES
+	uint8_t *ws_unmasked;                   // WS_PIECE_BYTES + 64
+	uint8_t *ws_inflated;                   // WS_INFLATE_PIECE + 64
+	struct h2_parser h2_parser;
 	struct decode_ctx decode;
 	struct counters *counters;
 	struct detect *detect;

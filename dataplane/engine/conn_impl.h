@@ -1,19 +1,94 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the files of a connection share; private to them. Calls go one way:
 //
-//   conn.c (runs, messages)  ->  conn_tx.c (transactions, events)
-//                            ->  conn_body.c (decoding)  ->  conn_file.c (files, hashing)
-//                            ->  conn_alt.c (anomalies, alternative readings)
+//   conn.c (runs)  ->  conn_upgrade.c (changes of protocol)  ->  conn_ws.c, conn_h2.c (runs behind them)
+//        |                                                               |
+//        '-----------------------------.---------------------------------'
+//                                      v
+//   conn.c (messages: msg_...)  ->  conn_tx.c (transactions, events)
+//                               ->  conn_body.c (decoding)  ->  conn_file.c (files, hashing)
+//                               ->  conn_alt.c (anomalies, alternative readings)
 #ifndef ENGINE_CONN_IMPL_H
 #define ENGINE_CONN_IMPL_H
 
-#include "dataplane/engine/conn.h"
+#include "dataplane/engine/conn_proto.h"
 
 // Which message detection is told about: that of direction dir in progress.
 struct detect_msg conn_msg(const struct conn_ctx *x, struct flow *f, enum dir dir);
 
 // Transaction of a message; before its head is complete, the one that the head will belong to.
 uint32_t conn_tx_id(const struct http_conn *c, enum dir dir);
+
+// --- messages: those that c->msg points to ---
+
+// Its head is complete.
+void msg_head(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h);
+
+// It ends; truncated: early.
+void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool truncated);
+
+// Its bytes as sent, for rules on the raw stream.
+void msg_raw(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
+
+// The bytes in hand are used up: what matched in them may be decided.
+void msg_settle(struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// Bytes of it are missing.
+void msg_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes, bool in_body);
+
+// Nothing is decided any more. A transaction that only this message held is reported and freed.
+void msg_drop(struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// Lose bindings to a rule set other than the current one. Returns how many there were.
+unsigned int msgs_release_old(struct conn_ctx *x, struct flow *f);
+
+// --- conn_upgrade.c ---
+
+// Heads pass by: one asks for another protocol, one grants it.
+void upgrade_note(struct conn_ctx *x, struct http_conn *c, enum dir dir, const struct http_head *h);
+
+// At the end of a 101 response that grants what c->upgrade says. False: no room.
+bool upgrade_begin(struct conn_ctx *x, struct flow *f);
+
+// The connection has changed its protocol: go on with what is left of the run.
+bool upgrade_rest(struct conn_ctx *x, struct flow *f, enum dir dir, struct span in, bool fin);
+
+// As conn_run(), of a connection that has.
+bool upgrade_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp_run *run);
+
+// The first bytes of a server that may speak HTTP/2 of its own accord are held until that is known. True: the run is
+// held, too. If it is known, what was held is read before the run: as HTTP/2, to which the connection has changed, or not.
+bool upgrade_hold(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp_run *run);
+
+// Is this head the beginning of HTTP/2's preface?
+bool upgrade_is_h2_client(const struct http_conn *c, enum dir dir, const struct http_head *h);
+
+// The flow ends.
+void upgrade_close(struct conn_ctx *x, struct flow *f, bool decide);
+
+// --- conn_ws.c ---
+
+// The connection is a WebSocket from here on; tx: of its hand-shake. False: no room.
+bool conn_ws_begin(struct conn_ctx *x, struct flow *f, struct http_tx *tx,
+		   const struct ws_extensions *ext);
+
+// As conn_run(). False: it is a tunnel for something encrypted.
+bool conn_ws_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp_run *run);
+
+void conn_ws_close(struct conn_ctx *x, struct flow *f, bool decide);
+unsigned int conn_ws_release_old(struct conn_ctx *x, struct flow *f);
+
+// --- conn_h2.c ---
+
+// The connection speaks HTTP/2 from here on. tx: a request that was sent before, the stream 1; NULL: none. False: no
+// room.
+bool conn_h2_begin(struct conn_ctx *x, struct flow *f, enum h2_preface client, struct http_tx *tx);
+
+// As conn_run().
+bool conn_h2_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp_run *run);
+
+void conn_h2_close(struct conn_ctx *x, struct flow *f, bool decide);
+unsigned int conn_h2_release_old(struct conn_ctx *x, struct flow *f);
 
 // --- conn_tx.c ---
 

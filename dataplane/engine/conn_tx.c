@@ -152,6 +152,8 @@ void tx_message_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 		tx->event.flags |= EVENT_GAP;
 	if (msg->truncated)
 		tx->event.flags |= EVENT_TRUNCATED;
+	if (tx->held)
+		return;
 	if (dir == DIR_TO_SERVER) {
 		tx->event.http.request_body_bytes = msg->body_bytes;
 		tx->request_done = true;

@@ -97,6 +97,8 @@ static void head_candidate(struct detect *d, struct inspect *in, const struct de
 		return;
 	if (!active_head_holds(d, in, r))
 		return;
+	if (bits == (uint16_t)((1u << r->n_conds) - 1) && (in->flags & INSPECT_QUIET) != 0)
+		return;
 	if (bits == (uint16_t)((1u << r->n_conds) - 1)) {
 		uint8_t buffer = o->cond != IMAGE_NONE ? rs->conds[o->cond].buffer
 				 : r->n_conds > 0      ? rs->conds[r->cond].buffer
@@ -244,6 +246,18 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 		head_keep(d, in, head->raw);
 	d->view_of = NULL; // the head in the view goes with this call
 	hit_decide_waiting(d, in, m);
+}
+
+struct inspect *detect_base(struct detect *d, enum dir dir, const struct detect_msg *m,
+			    const struct http_head *head)
+{
+	struct inspect *in = detect_begin(d, dir);
+
+	if (in == NULL)
+		return NULL;
+	in->flags |= INSPECT_QUIET;
+	detect_head(d, in, m, head, HTTP_ANSWERS_OTHER, true);
+	return in;
 }
 
 // What fired in the last scan of a stream.

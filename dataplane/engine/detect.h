@@ -33,6 +33,7 @@ enum inspect_flag {
 	INSPECT_WAITING =
 		1 << 5, // a rule matched that asks for state: decided when the stage is over
 	INSPECT_BUDGET_SPENT = 1 << 6, // no rule may wake up any more
+	INSPECT_QUIET = 1 << 7,        // rules that the head decides were told before
 	// of DETECT_BODY, of the other streams in the bits behind
 	INSPECT_NO_STREAM = 1 << 8,    // none could be had
 	INSPECT_WINDOW_BIG = 1 << 11,  // window kept in a window buffer, else in a segment cell
@@ -162,6 +163,11 @@ bool detect_needs(const struct inspect *in, enum detect_stream s);
 
 // A message begins. NULL: no rule set (counted), or no room (counted).
 struct inspect *detect_begin(struct detect *d, enum dir dir);
+
+// What knows a head and says nothing of it: only to be forked, for messages that come behind that head. Freed by
+// detect_abort(). NULL: no room, counted.
+struct inspect *detect_base(struct detect *d, enum dir dir, const struct detect_msg *m,
+			    const struct http_head *head);
 
 // Another reading of the body of a message: knows what the head of `in` said. NULL: no room, counted.
 struct inspect *detect_fork(struct detect *d, const struct inspect *in, const struct detect_msg *m);

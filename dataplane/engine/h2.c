@@ -32,7 +32,6 @@ enum {
 	FLAG_END_HEADERS = 0x04,
 	FLAG_PADDED = 0x08,
 	FLAG_PRIORITY = 0x20,
-	FRAME_HEADER_BYTES = 9,
 	SETTING_BYTES = 6,
 };
 
@@ -41,7 +40,7 @@ static const struct span preface = {(const uint8_t *)"PRI * HTTP/2.0\r\n\r\nSM\r
 void h2_init(struct h2_half *h, enum dir dir, enum h2_preface how)
 {
 	*h = (struct h2_half){
-		.state = how == H2_PREFACE_NONE ? H2_FRAME_HEADER : H2_PREFACE,
+		.state = how == H2_PREFACE_NONE ? H2_FRAME : H2_PREFACE,
 		.remain = how == H2_PREFACE_ALL ? 24 : 6,
 		.growth = H2_GROWTH_FREE,
 		.first = 1,
@@ -69,7 +68,7 @@ int h2_is_settings(struct span s)
 {
 	// Type, flags and stream of a first SETTINGS frame; lengths up to 42 settings.
 	static const uint8_t rest[] = {TYPE_SETTINGS, 0, 0, 0, 0, 0};
-	size_t n = s.len < FRAME_HEADER_BYTES ? s.len : FRAME_HEADER_BYTES;
+	size_t n = s.len < H2_FRAME_HEADER ? s.len : H2_FRAME_HEADER;
 
 	for (size_t i = 0; i < n; i++) {
 		if (i < 2 ? s.data[i] != 0 : i > 2 && s.data[i] != rest[i - 3])
@@ -77,7 +76,7 @@ int h2_is_settings(struct span s)
 		if (i == 2 && s.data[i] % SETTING_BYTES != 0)
 			return 0;
 	}
-	return n == FRAME_HEADER_BYTES ? 1 : -1;
+	return n == H2_FRAME_HEADER ? 1 : -1;
 }
 
 // ---- frames ----
@@ -85,6 +84,7 @@ int h2_is_settings(struct span s)
 static void go_raw(struct h2_half *h, struct h2_parser *ps, enum counter why)
 {
 	ps->counters->v[why]++;
+	h->why = (uint16_t)why;
 	h2_done(h, ps);
 	h->state = H2_RAW_HELD;
 }
@@ -114,7 +114,7 @@ static bool preface_take(struct h2_half *h, struct h2_parser *ps, struct span *i
 	*in = span_from(*in, n);
 	if (h->remain > 0)
 		return false;
-	h->state = H2_FRAME_HEADER;
+	h->state = H2_FRAME;
 	return true;
 }
 
@@ -207,7 +207,7 @@ static void payload_begin(struct h2_half *h, struct h2_parser *ps)
 // Behind payload and padding. True: the frame says something that is an event of its own.
 static bool frame_end(struct h2_half *h, struct h2_parser *ps, struct h2_event *ev)
 {
-	h->state = H2_FRAME_HEADER;
+	h->state = H2_FRAME;
 	ev->stream = h->stream;
 	switch (h->type) {
 	case TYPE_DATA:
@@ -286,8 +286,8 @@ int h2_next(struct h2_half *h, struct h2_parser *ps, struct h2_arena *arena, str
 			if (!preface_take(h, ps, io_in))
 				return 0;
 			break;
-		case H2_FRAME_HEADER:
-			if (!collect(h->header, &h->header_len, FRAME_HEADER_BYTES, io_in))
+		case H2_FRAME:
+			if (!collect(h->header, &h->header_len, H2_FRAME_HEADER, io_in))
 				return 0;
 			frame_begin(h, ps);
 			break;
@@ -330,7 +330,7 @@ int h2_next(struct h2_half *h, struct h2_parser *ps, struct h2_arena *arena, str
 				return 1;
 			break;
 		case H2_END_STREAM:
-			h->state = H2_FRAME_HEADER;
+			h->state = H2_FRAME;
 			ev->kind = H2_EV_END;
 			ev->stream = h->block.stream;
 			return 1;
@@ -359,8 +359,10 @@ bool h2_gap(struct h2_half *h, struct h2_parser *ps, uint64_t gap_bytes, uint32_
 			*ret_stream = h->stream;
 		return true;
 	}
-	if (h->state != H2_RAW)
+	if (h->state != H2_RAW) {
 		ps->counters->v[CNT_H2_GAP]++;
+		h->why = CNT_H2_GAP;
+	}
 	h2_done(h, ps);
 	h->state = H2_RAW;
 	return false;

@@ -30,13 +30,14 @@ enum {
 	H2_GROWTH_FREE = 1 << 20,
 	H2_GROWTH_RATIO = 64,
 	H2_GROWTH_MIN = 2048,
+	H2_FRAME_HEADER = 9,
 	H2_PREFIX_MAX = 6,
 	H2_PSEUDO_MAX = 5,
 };
 
 enum h2_state {
 	H2_PREFACE,
-	H2_FRAME_HEADER,
+	H2_FRAME,  // at its header
 	H2_PREFIX, // padding length, priority, promised stream
 	H2_BLOCK,  // header block fragment
 	H2_DATA,
@@ -85,13 +86,14 @@ struct h2_half {
 	uint32_t remain;         // of the part of the payload in hand
 	uint32_t padding;        // behind it
 	uint32_t stream;
-	uint8_t header[9];
+	uint8_t header[H2_FRAME_HEADER];
 	uint8_t prefix[H2_PREFIX_MAX];
 	uint8_t header_len, prefix_len, prefix_need;
 	uint8_t type, flags; // of the frame
 	uint8_t state;       // enum h2_state
 	uint8_t first;       // no frame seen yet
 	uint8_t dir;
+	uint16_t why; // enum counter: RAW because of this
 	struct h2_block block;
 };
 

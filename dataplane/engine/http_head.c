@@ -54,6 +54,8 @@ static struct span line_take(struct span *io_rest, uint32_t *io_notes)
 // "HTTP/1.1" -> 11; 0 if it is no version.
 static uint8_t version_parse(struct span s)
 {
+	if (span_eq_nocase(s, SPAN_LIT("HTTP/2")))
+		return 20; // as heads of HTTP/2 are written down
 	if (s.len < 8 || !span_eq_nocase(span_first(s, 5), SPAN_LIT("HTTP/")))
 		return 0;
 	if (s.data[5] < '0' || s.data[5] > '9' || s.data[6] != '.' || s.data[7] < '0' ||

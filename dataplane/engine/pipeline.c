@@ -88,12 +88,21 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->conn.conns, conf->conns, sizeof(struct http_conn));
 	pool_carve(c, &p->conn.files, conf->messages / 4 + 1, sizeof(struct http_file));
 	pool_carve(c, &p->conn.mimes, conf->inflaters, (sizeof(struct mime) + 63) & ~(size_t)63);
+	pool_carve(c, &p->conn.wss, conf->conns / 4 + 1, sizeof(struct conn_ws));
+	pool_carve(c, &p->conn.ws_inflates, conf->inflaters / 2 + 1,
+		   (sizeof(struct ws_inflate) + 63) & ~(size_t)63);
+	pool_carve(c, &p->conn.h2s, conf->conns / 64 + 1, sizeof(struct conn_h2));
+	pool_carve(c, &p->conn.h2_streams, conf->messages / 8 + 1, sizeof(struct h2_stream));
+	pool_carve(c, &p->conn.h2_chunks, conf->conns / 64 + 2, H2_CHUNK_BYTES);
 	pool_carve(c, &p->conn.txs, conf->messages, (sizeof(struct http_tx) + 63) & ~(size_t)63);
 	decode = carve(c, decode_memory(conf->inflaters) + PIPELINE_TAIL_BYTES);
 	xbits = conf->xbits == NULL ? carve(c, xbits_bytes(XBITS_ENTRIES_OWN)) : NULL;
 	pool_carve(c, &p->histories, conf->conns / 16 + 16, TCP_HISTORY_BYTES);
 	p->tcp.scratch = carve(c, TCP_SCRATCH_BYTES);
 	p->bounce = carve(c, BOUNCE_BYTES);
+	p->conn.ws_unmasked = carve(c, WS_PIECE_BYTES + PIPELINE_TAIL_BYTES);
+	p->conn.ws_inflated = carve(c, WS_INFLATE_PIECE + PIPELINE_TAIL_BYTES);
+	p->conn.h2_parser.head = carve(c, HTTP_GATHER_BYTES);
 	if (c->base == NULL)
 		return;
 	p->detect.xbits =
@@ -170,6 +179,8 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->tcp.hash_key = checked.hash_key[0] ^ checked.hash_key[1];
 	p->parser.gathers = &p->gathers;
 	p->parser.counters = &p->counters;
+	p->conn.h2_parser.gathers = &p->gathers;
+	p->conn.h2_parser.counters = &p->counters;
 	p->detect.counters = &p->counters;
 	p->detect.hits = &p->hits;
 	p->detect.tap = checked.tap;
@@ -359,7 +370,9 @@ uint64_t pipeline_objects_in_use(const struct pipeline *p)
 	       p->cells.used + p->gathers.used + p->windows.used + p->inspects.used +
 	       p->actives.used + p->watches.used + p->watchsets.used + p->flowvars.used +
 	       p->conn.conns.used + p->conn.txs.used + decode_in_use(&p->conn.decode) +
-	       p->histories.used + p->conn.files.used + p->conn.mimes.used + hashes_used(p);
+	       p->conn.wss.used + p->conn.ws_inflates.used + p->conn.h2s.used +
+	       p->conn.h2_streams.used + p->conn.h2_chunks.used + p->histories.used +
+	       p->conn.files.used + p->conn.mimes.used + hashes_used(p);
 }
 
 struct ring *pipeline_hits(struct pipeline *p)

@@ -3,7 +3,7 @@
 #ifndef ENGINE_PIPELINE_IMPL_H
 #define ENGINE_PIPELINE_IMPL_H
 
-#include "dataplane/engine/conn.h"
+#include "dataplane/engine/conn_proto.h"
 #include "dataplane/engine/frag.h"
 #include "dataplane/engine/pipeline.h"
 

@@ -214,6 +214,7 @@ static bool frame_begin(struct ws_half *h, struct counters *c, struct ws_event *
 		return false;
 	}
 	h->state = WS_PAYLOAD;
+	h->seen = 1;
 	if (is_control(h) || h->opcode == WS_CONTINUATION)
 		return false;
 	h->in_message = 1;
@@ -255,7 +256,7 @@ int ws_next(struct ws_half *h, struct span *io_in, uint8_t *out, struct counters
 			h->state = WS_RAW;
 			h->in_message = 0;
 			ret_ev->kind = WS_EV_RAW;
-			ret_ev->data = ws_refused(h);
+			ret_ev->data = span_of(h->header, h->header_len);
 			return 1;
 		case WS_RAW:
 			if (io_in->len == 0)
@@ -283,7 +284,12 @@ bool ws_gap(struct ws_half *h, uint64_t gap_bytes, struct counters *counters)
 	return false;
 }
 
-struct span ws_refused(const struct ws_half *h)
+bool ws_is_tunnel(const struct ws_half *h)
 {
-	return h->state == WS_RAW ? span_of(h->header, h->header_len) : SPAN_NONE;
+	const uint8_t *b = h->header;
+
+	// Two bytes do: both kinds use opcodes that are reserved.
+	if (h->seen || h->state != WS_RAW || h->header_len < 2)
+		return false;
+	return (b[0] >= 20 && b[0] <= 23 && b[1] == 3) || (b[0] == 'S' && b[1] == 'S');
 }

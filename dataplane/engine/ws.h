@@ -39,6 +39,7 @@ struct ws_half {
 	uint8_t masked;     // the frame is
 	uint8_t in_message; // between the first and the last frame of a message
 	uint8_t deflate;    // RSV1 says that a message is compressed
+	uint8_t seen;       // a frame was
 };
 
 enum ws_event_kind {
@@ -82,7 +83,8 @@ static inline bool ws_in_message(const struct ws_half *h)
 	return h->in_message != 0;
 }
 
-// The first bytes that were no frame, SPAN_NONE if all were; valid until the next call.
-struct span ws_refused(const struct ws_half *h);
+// The direction is RAW from its first bytes on, and they begin a TLS record or an SSH banner: no WebSocket at all, but
+// a tunnel that was set up like one.
+bool ws_is_tunnel(const struct ws_half *h);
 
 #endif

@@ -105,6 +105,7 @@ struct conv {
 #define CONV_GET(uri) "GET " uri " HTTP/1.1\r\n" UA "\r\n"
 #define CONV_OK       "HTTP/1.1 200 OK\r\n"
 #define CONV_NO_BODY  "HTTP/1.1 304 Not Modified\r\n\r\n"
+#define CONV_WS       "Host: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 #define CONV_RAW(s)   .head = s, .head_len = sizeof(s) - 1
 
 static const struct conv convs[] = {
@@ -315,10 +316,145 @@ static const struct conv convs[] = {
 	 "2:1:0"},
 	{"upgrade",
 	 {{0, AS_IS, 0,
-	   "GET /needle-uri HTTP/1.1\r\n" UA "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"},
-	  {1, AS_IS, 0, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"},
+	   "GET /needle-uri HTTP/1.1\r\n" UA "Upgrade: irc\r\nConnection: Upgrade\r\n\r\n"},
+	  {1, AS_IS, 0, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: irc\r\n\r\n"},
 	  {1, AS_IS, 0, "RAW-NEEDLE"}},
 	 "1:0:0"},
+	{"websocket",
+	 {{0, AS_IS, 0,
+	   "GET /needle-uri HTTP/1.1\r\nUser-Agent: Very-Selective-Agent/9.1 Mozilla\r\n" CONV_WS},
+	  {1, AS_IS, 0, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n\r\n"},
+	  {0, AS_IS, 0,
+	   CONV_RAW("\x81\x8d    NO\x00GATED\x0d"
+		    "BODY\x89\x91    EXACT\x0d"
+		    "BODY\x0dMARKER\x01\x8d    LEADER\x00"
+		    "EXACT\x0d\x80\x8b    BODY\x0dMARKER")},
+	  {1, AS_IS, 0,
+	   CONV_RAW("\x81\x11"
+		    "exact-body-marker\x82\x04RAW-\x82\x0aRAW-NEEDLE")},
+	  {0, AS_IS, 0, CONV_RAW("\x82\x8a    raw\x0dneedle\x88\x80    ")}},
+	 "1:0:0 4:0:0 4:1:0 11:0:0 11:1:0 13:0:0 23:0:0"},
+	{"websocket, messages are bodies of their own",
+	 {{0, AS_IS, 0,
+	   "GET /needle-uri HTTP/1.1\r\nUser-Agent: Very-Selective-Agent/9.1 Mozilla\r\n" CONV_WS},
+	  {1, AS_IS, 0, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n\r\n"},
+	  {0, AS_IS, 0,
+	   CONV_RAW("\x81\x88    A\x00GATED\x0d\x81\x84    BODY\x81\x88    MIS\x0dLEAD")},
+	  {1, AS_IS, 0,
+	   CONV_RAW("\x81\x0b"
+		    "exact-body-\x81\x06marker")}},
+	 "1:0:0"},
+	{"websocket, compressed",
+	 {{0, AS_IS, 0,
+	   "GET /needle-uri HTTP/1.1\r\nUser-Agent: Very-Selective-Agent/9.1 Mozilla\r\n" CONV_WS},
+	  {1, AS_IS, 0,
+	   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nSec-WebSocket-Extensions: "
+	   "permessage-deflate\r\n\r\n"},
+	  {0, AS_IS, 0,
+	   CONV_RAW("\xc1\x8b    jo\x0cimqhg\xb0  \xc1\x90    "
+		    "\xea\xeb\xa7\xf0\x9ai\xd9\x09\xb5*9\x89"
+		    "e\x89  ")},
+	  {1, AS_IS, 0,
+	   CONV_RAW("\xc1\x10J\xadHL.\xd1M\xcaO\xa9TH\x05"
+		    "3\x01\x00\xc1\x0fJ\xcc\x83"
+		    "2@b\xba\xb9\x89"
+		    "E\xd9\xa9"
+		    "E\x00\x00\xc1\x1bR\x00\x82\x00\xff`\xcf\x10O\x7f\x3f\x05\x14\x05\x0a"
+		    "A\x8e\xe1\xba~\xae\xae.>\xae\x00\x00")}},
+	 "1:0:0 4:1:0 8:1:0 11:1:0 13:0:0"},
+	{"websocket, then none",
+	 {{0, AS_IS, 0,
+	   "GET /needle-uri HTTP/1.1\r\nUser-Agent: Very-Selective-Agent/9.1 "
+	   "Mozilla\r\n" CONV_WS},
+	  {1, AS_IS, 0, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n\r\n"},
+	  {0, AS_IS, 0, CONV_RAW("\x81\x84    FINE\x83\x85RAW-NEEDLE")},
+	  {1, AS_IS, 0,
+	   CONV_RAW("\x81\x04"
+		    "fine\xff\xff exact-body-marker")}},
+	 "1:0:0 4:1:0 11:0:0"},
+	{"websocket, then TLS",
+	 {{0, AS_IS, 0,
+	   "GET /needle-uri HTTP/1.1\r\nUser-Agent: Very-Selective-Agent/9.1 Mozilla\r\n" CONV_WS},
+	  {1, AS_IS, 0, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n\r\n"},
+	  {0, AS_IS, 0, CONV_RAW("\x16\x03\x01\x02\x00\x01 RAW-NEEDLE")},
+	  {1, AS_IS, 0, CONV_RAW("\x16\x03\x03\x00z RAW-NEEDLE")}},
+	 "1:0:0"},
+	{"HTTP/2",
+	 {{0, AS_IS, 0,
+	   CONV_RAW("PRI * "
+		    "HTTP/"
+		    "2."
+		    "0\x0d\x0a\x0d\x0aSM\x0d\x0a\x0d\x0a\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00"
+		    "\x00/\x01\x05\x00\x00\x00\x01\x82\x86\x04\x12/a/../n%65edle-uri\x01\x09"
+		    "a.example\x0f+\x0bMozilla/"
+		    "5.0\x00\x00$\x01\x04\x00\x00\x00\x03\x83\x86\x04\x07/up.php\x01\x09"
+		    "a.example\x0f+\x0bMozilla/5.0\x00\x00\x09\x00\x00\x00\x00\x00\x03xx "
+		    "BODYNE\x00\x00\x1f\x01\x05\x00\x00\x00\x05\x82\x86\x04\x02/x\x01\x09"
+		    "a.example\x0f+\x0bMozilla/5.0\x00\x00\x0a\x00\x09\x00\x00\x00\x03\x03"
+		    "EDLE xyyy")},
+	  {1, AS_IS, 0,
+	   CONV_RAW(
+		   "\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x04\x01\x00\x00\x00\x00\x00"
+		   "\x00\x01\x01\x04\x00\x00\x00\x01\x88\x00\x00\x08\x01\x04\x00\x00\x00\x05\x8d"
+		   "\x0f(\x04id=7\x00\x00\x06\x00\x00\x00\x00\x00\x01"
+		   "exact-"
+		   "\x00\x00\x07\x00\x01\x00\x00\x00\x05nothing\x00\x00\x05\x00\x00\x00\x00\x00\x01"
+		   "body-"
+		   "\x00\x00\x01\x01\x05\x00\x00\x00\x03\x8b\x00\x00\x06\x00\x01\x00\x00\x00\x01mar"
+		   "ker")}},
+	 "1:0:0 3:0:1 4:1:0 16:1:2 25:1:0"},
+	{"HTTP/2, the server first, gzip",
+	 {{1, AS_IS, 0, CONV_RAW("\x00\x00\x00\x04\x00\x00\x00\x00\x00")},
+	  {0, AS_IS, 0,
+	   CONV_RAW("PRI * "
+		    "HTTP/"
+		    "2."
+		    "0\x0d\x0a\x0d\x0aSM\x0d\x0a\x0d\x0a\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00"
+		    "\x00(\x01\x05\x00\x00\x00\x01\x82\x86\x04\x0b/needle-uri\x01\x09"
+		    "a.example\x0f+\x0bMozilla/5.0")},
+	  {1, AS_IS, 0,
+	   CONV_RAW("\x00\x00\x08\x01\x04\x00\x00\x00\x01\x88\x0f\x0b\x04gzip\x00\x00\x09\x00\x00"
+		    "\x00\x00\x00\x01\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x00\x00\x09\x00\x00\x00"
+		    "\x00\x00\x01\x03K\xccSH\xadHL."
+		    "\x00\x00\x09\x00\x00\x00\x00\x00\x01\xd1M\xcaO\xa9\xd4\xcdM,"
+		    "\x00\x00\x09\x00\x00\x00\x00\x00\x01\xcaN-"
+		    "RH\xccKQ\x08\x00\x00\x09\x00\x00\x00\x00\x00\x01r\x0c\xd7\xf5suu\xf1q\x00\x00"
+		    "\x09\x00\x00\x00\x00\x00\x01\x05\x00\xc9\x81!M#"
+		    "\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00"
+		    "\x00\x01")}},
+	 "1:0:0 4:1:0 25:1:0"},
+	{"HTTP/2 by upgrade",
+	 {{0, AS_IS, 0,
+	   "GET /needle-uri HTTP/1.1\r\n" UA "Upgrade: h2c\r\nConnection: Upgrade\r\n\r\n"},
+	  {1, AS_IS, 0,
+	   CONV_RAW("HTTP/1.1 101 Switching Protocols\x0d\x0a"
+		    "Connection: Upgrade\x0d\x0aUpgrade: "
+		    "h2c\x0d\x0a\x0d\x0a\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x01\x01\x04"
+		    "\x00\x00\x00\x01\x88\x00\x00\x11\x00\x01\x00\x00\x00\x01"
+		    "exact-body-marker")},
+	  {0, AS_IS, 0,
+	   CONV_RAW("PRI * "
+		    "HTTP/"
+		    "2."
+		    "0\x0d\x0a\x0d\x0aSM\x0d\x0a\x0d\x0a\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00"
+		    "\x00$\x01\x04\x00\x00\x00\x03\x83\x86\x04\x07/up.php\x01\x09"
+		    "a.example\x0f+\x0bMozilla/5.0\x00\x00\x0a\x00\x01\x00\x00\x00\x03"
+		    "BODYNEEDLE")},
+	  {1, AS_IS, 0, CONV_RAW("\x00\x00\x01\x01\x05\x00\x00\x00\x03\x88")}},
+	 "1:0:0 3:0:1 4:1:0 25:1:0"},
+	{"HTTP/2, then none",
+	 {{0, AS_IS, 0,
+	   CONV_RAW("PRI * "
+		    "HTTP/"
+		    "2."
+		    "0\x0d\x0a\x0d\x0aSM\x0d\x0a\x0d\x0a\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00"
+		    "\x00(\x01\x05\x00\x00\x00\x01\x82\x86\x04\x0b/needle-uri\x01\x09"
+		    "a.example\x0f+\x0bMozilla/5.0\x00\x00\x00\x09\x00\x00\x00\x00\x01RAW-NEEDLE")},
+	  {1, AS_IS, 0,
+	   CONV_RAW("\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88"
+		    "\x00\x00\x11\x00\x00\x00\x00\x00\x01"
+		    "exact-body-marker\x00\x00\x01\x01\x04\x00\x00\x00\x03\x80RAW-NEEDLE")}},
+	 "1:0:0 4:1:0 11:0:1 11:1:1 25:1:0"},
 	{"tls",
 	 {{0, AS_IS, 0, CONV_RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc RAW-NEEDLE")},
 	  {1, AS_IS, 0, CONV_RAW("\x16\x03\x03\x00\x7a RAW-NEEDLE")}},

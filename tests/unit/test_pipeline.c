@@ -539,7 +539,7 @@ static uint32_t crowd(struct kit *k)
 	struct kit_list lists[KIT_N(convs)] = {0};
 	struct span bytes[KIT_N(convs)][SAYS] = {0};
 	uint32_t at[KIT_N(convs)] = {0}, left = 0, due = 0;
-	uint64_t seed = 22;
+	uint64_t seed = 24;
 
 	for (size_t i = 0; i < KIT_N(convs); i++) {
 		for (int s = 0; s < SAYS && convs[i].say[s].head != NULL; s++)
@@ -589,7 +589,8 @@ static void test_small_pools(void **state)
 	uint32_t due;
 
 	ample.flows = 64;
-	ample.conns = ample.heads = ample.windows = ample.inflaters = 100;
+	ample.heads = ample.windows = ample.inflaters = 100;
+	ample.conns = 1000; // of which few may become HTTP/2
 	ample.messages = 1000;
 	kit_init(&k, &ample, rs);
 	due = crowd(&k);
