@@ -296,6 +296,8 @@ static void put_http(struct out *o, const struct event_http *h)
 		version[5] = (char)('0' + h->version / 10);
 		version[7] = (char)('0' + h->version % 10);
 		put_text(o, "protocol", version, 8);
+	} else if (h->version == 20) {
+		put_text(o, "protocol", "HTTP/2", 6);
 	}
 	if (h->status != 0)
 		put_u64(o, "status", h->status);

@@ -96,7 +96,7 @@ struct event_http {
 	uint64_t response_body_bytes;
 	uint16_t status; // 0: no response seen
 	uint8_t method_len, host_len, user_agent_len, content_type_len,
-		version; // version: 10, 11, 9
+		version; // version: 9, 10, 11, 20
 	uint8_t pad0;
 	uint16_t url_len, referer_len;
 	uint32_t pad1;

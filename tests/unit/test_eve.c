@@ -364,6 +364,10 @@ static void event_http_fields(void **state)
 	      {"http.http_content_type", "C"}, {"wireglass.flags.0", "cut"},
 	      {"wireglass.flags.1", "no_response"});
 	json_decref(root);
+	e.http.version = 20;
+	root = parse(line, eve_event(line, sizeof(line), &e, &live));
+	CHECK(root, {"http.protocol", "HTTP/2"});
+	json_decref(root);
 	e.http.version = 77;
 	root = parse(line, eve_event(line, sizeof(line), &e, &live));
 	CHECK(root, {"http.protocol", "-"});
