@@ -34,7 +34,7 @@ struct tcp_seg {
 	uint32_t next; // pool index of the next segment or POOL_NONE, ascending seq
 	uint32_t more; // the rest of this segment, or POOL_NONE
 	uint32_t seq;
-	uint32_t ack;   // TCP_SEG_DOUBT: what it acknowledged
+	uint32_t ack;   // TCP_SEG_DOUBT: what it acknowledged; TCP_SEG_ASK: its timestamp
 	uint32_t total; // bytes from here to the segment's end
 	uint16_t len;   // bytes in this cell
 	uint8_t kind;   // enum tcp_seg_kind

@@ -130,7 +130,7 @@ static void read_later(struct tcp_reader *rd, const struct pkt *pkt, uint32_t se
 		if (h->doubts >= TCP_DOUBTS_MAX)
 			rd->skip_holes = true;
 	}
-	if (!tcp_queue_put(rd, seq, data, fin, kind, pkt->ack)) {
+	if (!tcp_queue_put(rd, seq, data, fin, kind, kind == TCP_SEG_ASK ? pkt->tsval : pkt->ack)) {
 		// No room to wait for the missing bytes: give the hole up, read on in place.
 		rd->skip_holes = true;
 		rd->late = data;
@@ -337,6 +337,9 @@ static bool seg_due(struct tcp_reader *rd, uint32_t *link)
 		return false;
 	} else {
 		rd->doubtful = s->kind >= TCP_SEG_DOUBT && !is_proven(rd, s);
+		if (s->kind == TCP_SEG_ASK && !rd->doubtful && s->ack != 0 &&
+		    tcp_seq_diff(h->ts_recent, s->ack) <= 0)
+			h->ts_recent = s->ack;
 		if (rd->doubtful) // what is behind it is no better
 			h->flags |= TCP_HALF_TRUST | TCP_HALF_UNSURE;
 		seg_open(rd, tcp_queue_take(rd, link));
