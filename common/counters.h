@@ -256,6 +256,14 @@
 	  "multipart bodies of more than 1,000 parts: the rest is inspected as a whole")           \
 	X(MIME_UNTERMINATED, "multipart.unterminated", "multipart bodies that end within a part")  \
 	X(MIME_NAME_CUT, "multipart.name_cut", "names in heads of parts that were too long")       \
+	/* ranges */                                                                               \
+	X(RANGE_PIECES, "range.pieces", "pieces of resources in 206 responses")                    \
+	X(RANGE_JOINED, "range.joined", "resources hashed as a whole from their pieces")           \
+	X(RANGE_PARTIAL, "range.partial",                                                          \
+	  "pieces not joined for hashing: out of order, damaged or seen before")                   \
+	X(RANGE_COVERED, "range.covered",                                                          \
+	  "resources all of whose pieces came, but out of order: not hashed as a whole")           \
+	X(RANGE_EVICTED, "range.evicted", "resources forgotten early to make room for others")     \
 	/* detection */                                                                            \
 	X(SCAN_BYTES, "detect.scanned_bytes", "bytes given to Hyperscan, all buffers")             \
 	X(SCAN_CALLS, "detect.scans", "Hyperscan calls")                                           \
