@@ -115,12 +115,12 @@ static void extended_put(struct mime *m, struct span v, bool first)
 	if (is_quoted(v)) // not allowed, seen
 		v = span_from(span_first(v, v.len - (quoted_len(v) == v.len && v.len > 1)), 1);
 	if (first) {
-		const uint8_t *a = v.len > 0 ? memchr(v.data, '\'', v.len) : NULL;
-		const uint8_t *end = v.data + v.len;
-		const uint8_t *b = a != NULL ? memchr(a + 1, '\'', (size_t)(end - a) - 1) : NULL;
+		const uint8_t *q = v.len > 0 ? memchr(v.data, '\'', v.len) : NULL;
+		size_t n = q != NULL ? (size_t)(q - v.data) + 1 : v.len;
 
-		if (b != NULL)
-			v = span_of(b + 1, (size_t)(end - b) - 1);
+		q = n < v.len ? memchr(v.data + n, '\'', v.len - n) : NULL;
+		if (q != NULL)
+			v = span_from(v, (size_t)(q - v.data) + 1);
 	}
 	for (size_t i = 0; i < v.len; i++) {
 		int hi = i + 2 < v.len ? hex_value(v.data[i + 1]) : -1;
