@@ -191,11 +191,8 @@ static int rule_parse(struct file_parser *f)
 {
 	struct parser *p = &f->rule;
 	struct text options;
-	const char *nul = memchr(p->rule.s, '\0', p->rule.n);
 	int ret;
 
-	if (nul != NULL)
-		return parse_fail(p, nul, "NUL byte: is the file UTF-16 or binary?");
 	ret = parse_header(p, &options);
 	if (ret == 0)
 		ret = parse_options(p, options);
@@ -204,6 +201,17 @@ static int rule_parse(struct file_parser *f)
 	if (ret == 0)
 		ret = rule_take(f);
 	return ret;
+}
+
+// No text has a NUL inside: words are compared up to theirs.
+static int line_parse(struct file_parser *f)
+{
+	struct parser *p = &f->rule;
+	const char *nul = memchr(p->rule.s, '\0', p->rule.n);
+
+	if (nul != NULL)
+		return parse_fail(p, nul, "NUL byte: is the file UTF-16 or binary?");
+	return f->line != NULL ? f->line(p) : rule_parse(f);
 }
 
 static void skipped_count(struct rules *rs, const char *proto)
@@ -308,7 +316,7 @@ static int file_parse(struct file_parser *f, const char *text, size_t len)
 			ret = parse_fail(p, NULL, "a line of more than %d bytes",
 					 PARSE_RULE_BYTES_MAX);
 		else
-			ret = f->line != NULL ? f->line(p) : rule_parse(f);
+			ret = line_parse(f);
 		if (ret == -ENOMEM)
 			return ret;
 		if (ret != 0)

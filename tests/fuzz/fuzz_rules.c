@@ -120,6 +120,25 @@ static void check_match(const struct rules *rs, const struct rule_match *m)
 		require((sum += m->data[i]) != UINT32_MAX);
 }
 
+static void check_state(const struct rule_state *s)
+{
+	const struct state_op_record record = {
+		.name = 1,
+		.var = s->var != NULL,
+		.value = s->value,
+		.kind = s->kind,
+		.op = s->op,
+		.track = s->track,
+		.or_next = s->or_next,
+	};
+	bool named = s->kind <= STATE_FLOWINT;
+
+	require(state_is_valid(&record));
+	require(named == (s->name != NULL));
+	require(!named || (s->name[0] != '\0' && strlen(s->name) <= 128));
+	require(s->kind != STATE_XBIT || s->value > 0);
+}
+
 static void check_rule(const struct rules *rs, const struct rule *r)
 {
 	unsigned int dirs = 3, fast = 0;
@@ -133,6 +152,10 @@ static void check_rule(const struct rules *rs, const struct rule *r)
 		fast += (r->matches[i].flags & RULE_FAST_PATTERN) != 0;
 	}
 	require(dirs != 0 && fast <= 1);
+	for (uint32_t i = 0; i < r->n_state; i++)
+		check_state(&r->state[i]);
+	require(r->action < RULE_ACTION_N);
+	require(threshold_is_valid(&r->threshold));
 	for (uint32_t i = 0; i < r->src.n; i++)
 		require(r->src.v[i].len <= 128);
 	for (uint32_t i = 0; i < r->dst_port.n; i++)
@@ -159,6 +182,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	require(n >= 0 && (size_t)n == rs.n);
 	require(rs.n + reported == rs.seen && rs.refused + rs.skipped == reported);
+	// the same bytes as the files that say something about rules
+	require(rules_thresholds(&rs, "fuzz", (const char *)data, size, NULL, count_report,
+				 &reported) == 0);
+	for (uint32_t i = 1; i < rs.n_suppress; i++)
+		require(rs.suppress[i - 1].gid <= rs.suppress[i].gid);
+	require(rules_classification(&rs, "fuzz", (const char *)data, size, count_report,
+				     &reported) == 0);
+	for (uint32_t i = 0; i < rs.n_classes; i++)
+		require(rs.classes[i].name[0] != '\0' && rs.classes[i].priority > 0);
 	for (size_t i = 0; i < rs.n; i++)
 		check_rule(&rs, &rs.v[i]);
 	rules_done(&rs);
