@@ -431,9 +431,9 @@ static uint16_t rule_flags(const struct rule *r)
 		flags |= IMAGE_RULE_IPV4;
 	else if (r->family == RULE_FAMILY_IPV6)
 		flags |= IMAGE_RULE_IPV6;
-	// A stream that is inspected counts as established; a segment of which no answer was seen does not.
+	// A stream that is inspected counts as established; a first segment that nothing went before does not.
 	if (r->packets && (r->flow & RULE_FLOW_ESTABLISHED) != 0)
-		flags |= IMAGE_RULE_TWO_WAY;
+		flags |= IMAGE_RULE_NOT_FIRST;
 	return flags;
 }
 

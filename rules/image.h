@@ -107,7 +107,7 @@ enum image_rule_flag {
 	IMAGE_RULE_WAITS = 1 << 3,
 	IMAGE_RULE_IPV4 = 1 << 4, // only in flows of this family
 	IMAGE_RULE_IPV6 = 1 << 5,
-	IMAGE_RULE_TWO_WAY = 1 << 6, // only in flows of which both sides were seen
+	IMAGE_RULE_NOT_FIRST = 1 << 6, // not on the first packet of a flow
 };
 
 // A rule inspects one direction, or each of both on its own; its conditions all lie in that direction.

@@ -32,7 +32,7 @@ bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const str
 		return false;
 	if ((r->flags & IMAGE_RULE_HTTP) != 0 && m->app != APP_HTTP && m->app != APP_FAILED)
 		return false;
-	if ((r->flags & IMAGE_RULE_TWO_WAY) != 0 && (m->hit_flags & HIT_ONEWAY) != 0)
+	if ((r->flags & IMAGE_RULE_NOT_FIRST) != 0 && m->flow->pkts[0] + m->flow->pkts[1] < 2)
 		return false;
 	if ((r->flags & IMAGE_RULE_IPV4) != 0 && (m->flow->key.net & FLOW_NET_IPV6) != 0)
 		return false;

@@ -46,7 +46,7 @@ static const struct talk_case talks[] = {
 	 TCP(1, "flow:no_stream; content:\"ab\";") TCP(2, "content:\"ab\";"),
 	 {">GET /a", ">b HTTP/1.1\r\n\r\n"},
 	 "2"},
-	{"established needs both sides, for single segments",
+	{"established, with a handshake",
 	 ALERT("tcp-pkt", 1, "flow:established; content:\"HTTP\";")
 		 ALERT("tcp-pkt", 2, "content:\"HTTP\";"),
 	 {GET("/")},
@@ -283,7 +283,7 @@ static void test_talks(void **state)
 	assert_int_equal(failures, 0);
 }
 
-// Without a handshake and an answer nothing is established.
+// The first packet of a flow is established for nothing that looks at it alone.
 static void test_one_way(void **state)
 {
 	struct ruleset *rs =
