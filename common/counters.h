@@ -156,7 +156,8 @@
 	  "chunked bodies with broken framing: all that follows is taken as body")                 \
 	X(HTTP_ODD_CHUNK, "http.odd_chunk",                                                        \
 	  "chunked bodies with framing that only some hosts take")                                 \
-	X(HTTP_BAD_LENGTH, "http.bad_content_length", "Content-Length values no server accepts")   \
+	X(HTTP_BAD_LENGTH, "http.bad_content_length",                                              \
+	  "Content-Length values no server accepts, or on messages without a body")                \
 	X(HTTP_LENGTHS, "http.several_content_lengths",                                            \
 	  "messages with more than one Content-Length")                                            \
 	X(HTTP_CL_TE, "http.cl_te", "messages with both Content-Length and Transfer-Encoding")     \

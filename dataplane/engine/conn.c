@@ -205,6 +205,8 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 	packet_feed(x, f, dir, run->data);
 	if (c->ws != NULL || c->h2 != NULL)
 		return upgrade_run(x, f, dir, run);
+	if (c->half[dir].state == HTTP_START)
+		ends.at[ends.n++] = in.data;
 	for (;;) {
 		const uint8_t *at;
 		bool had_other = c->other[dir].on;

@@ -28,6 +28,12 @@ static struct span item_take(struct span *io_rest)
 	return http_trim(item);
 }
 
+// An empty last element: item_take() does not see it.
+static bool ends_with_comma(struct span v)
+{
+	return v.len > 0 && v.data[v.len - 1] == ',';
+}
+
 // The first run of digits is what a lax reader takes. False: there is none.
 static bool number_parse(struct span v, struct http_framing_fields *fr, uint64_t *ret_n)
 {
@@ -64,6 +70,7 @@ static bool all_digits(struct span v)
 
 static void length_parse(struct http_framing_fields *fr, struct span v, bool lax)
 {
+	lax |= ends_with_comma(v);
 	do {
 		struct span item = item_take(&v);
 		uint64_t n;
@@ -85,12 +92,16 @@ static void length_parse(struct http_framing_fields *fr, struct span v, bool lax
 
 static void te_parse(struct http_framing_fields *fr, struct span v, bool lax)
 {
+	lax |= ends_with_comma(v);
 	do {
 		struct span item = item_take(&v);
 		bool exact = span_eq_nocase(item, SPAN_LIT("chunked"));
 
-		if (span_eq_nocase(item, SPAN_LIT("identity")) && !fr->has_te && v.len == 0 && !lax)
-			return; // alone it says nothing
+		if (span_eq_nocase(item, SPAN_LIT("identity")) && !fr->has_te && v.len == 0 &&
+		    !lax) {
+			fr->identity = true; // alone it says nothing, to most
+			return;
+		}
 		if (find_nocase(item, SPAN_LIT("chunked")) != NULL) {
 			fr->odd_te |= fr->has_te || !exact || lax;
 			fr->chunked = true;
@@ -229,19 +240,25 @@ void http_framing_decide(struct http_head *h, const struct http_framing_fields *
 	for (int i = 0; i < fr->n_codings; i++)
 		h->codings[i] = fr->codings[fr->n_codings - 1 - i];
 	h->n_codings = fr->n_codings;
-	h->notes |= (fr->odd_coding ? 1u << HTTP_NOTE_CODING : 0) |
-		    (fr->bad_length ? 1u << HTTP_NOTE_LENGTH : 0) |
-		    (fr->several_lengths ? 1u << HTTP_NOTE_LENGTHS : 0) |
-		    (fr->has_te && fr->has_length ? 1u << HTTP_NOTE_CL_TE : 0) |
-		    (fr->odd_te || (fr->has_te && h->version < 11) ? 1u << HTTP_NOTE_TE : 0);
+	h->notes |=
+		(fr->odd_coding ? 1u << HTTP_NOTE_CODING : 0) |
+		(fr->bad_length ? 1u << HTTP_NOTE_LENGTH : 0) |
+		(fr->several_lengths ? 1u << HTTP_NOTE_LENGTHS : 0) |
+		(fr->has_te && fr->has_length ? 1u << HTTP_NOTE_CL_TE : 0) |
+		(fr->odd_te || fr->identity || (fr->has_te && h->version < 11) ? 1u << HTTP_NOTE_TE
+									       : 0);
 	h->other_framing = HTTP_FRAMING_N;
 	h->content_length = 0;
 	if (response && (h->status == 101 ||
 			 (answers == HTTP_ANSWERS_CONNECT && h->status >= 200 && h->status < 300)))
 		h->framing = HTTP_FRAMING_UPGRADE;
 	else if (response && (answers == HTTP_ANSWERS_HEAD || h->status / 100 == 1 ||
-			      h->status == 204 || h->status == 304))
+			      h->status == 204 || h->status == 304)) {
 		h->framing = HTTP_FRAMING_NONE;
-	else
+		// What belongs to no message is scanned as a body, too: no need for another reading.
+		if ((h->status / 100 == 1 || h->status == 204) && (fr->chunked || fr->length > 0))
+			h->notes |= 1u << HTTP_NOTE_LENGTH;
+	} else {
 		readings(h, fr);
+	}
 }

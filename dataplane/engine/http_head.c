@@ -120,7 +120,9 @@ static int status_line(struct span line, struct http_head *h)
 		return -EBADMSG;
 	while (n < rest.len && !http_is_blank(rest.data[n]))
 		n++;
-	if (!is_plain_version(span_first(rest, n)))
+	// A version that nearly all say, and one blank behind it?
+	if (!is_plain_version(span_first(rest, n)) || n + 1 >= rest.len || rest.data[n] != ' ' ||
+	    rest.data[n + 1] <= ' ')
 		h->notes |= 1u << HTTP_NOTE_START;
 	rest = http_trim(span_from(rest, n));
 	for (n = 0; n < rest.len && rest.data[n] > ' '; n++)
@@ -282,16 +284,20 @@ static void fields_note(struct http_head *h, struct http_framing_fields *fr)
 		struct http_field *f = &h->fields[i];
 		const bool junk = has_junk(f->name);
 		const bool control = has_control(f->value);
+		bool tab;
 
 		if (control)
 			hidden_fields(fr, f->value);
 		if (junk || control)
 			h->notes |= 1u << HTTP_NOTE_HEADER;
+		// A tab behind a coding belongs to it, for some.
+		tab = f->value.len > 0 && f->value.data[f->value.len - 1] == '\t';
 		f->name = http_trim(f->name);
 		f->value = http_trim(f->value);
 		field_note(f, h);
 		if (junk || f->name.len == 14 || f->name.len == 16 || f->name.len == 17)
-			http_framing_field(fr, f->name, f->value, junk);
+			http_framing_field(fr, f->name, f->value,
+					   junk || (tab && f->name.len == 17));
 	}
 }
 
