@@ -30,22 +30,56 @@ struct span http_trim(struct span s)
 	return s;
 }
 
-// Take a line off the front of *io_rest, without its line end (LF, CR LF).
-static struct span line_take(struct span *io_rest, uint32_t *io_notes)
+static uint64_t word_at(const uint8_t *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+// Not 0 if one of eight bytes is no printable ASCII.
+static uint64_t odd_bytes(uint64_t x)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+
+	return ((x - ones * ' ') | x | (x + ones)) & ones << 7;
+}
+
+// Does such a byte stand in s? Eight at a time: few heads have one, and only those are looked at more closely.
+static bool is_odd(struct span s)
+{
+	uint64_t odd = 0;
+
+	if (s.len < 8) {
+		for (size_t i = 0; i < s.len; i++)
+			odd |= s.data[i] < ' ' || s.data[i] >= 0x7f;
+		return odd != 0;
+	}
+	for (size_t i = 0; i + 8 < s.len; i += 8)
+		odd |= odd_bytes(word_at(s.data + i));
+	return (odd | odd_bytes(word_at(s.data + s.len - 8))) != 0;
+}
+
+// Take a line off the front of *io_rest, without its line end (LF, CR LF). *io_odd is set by bytes other than printable ASCII.
+static struct span line_take(struct span *io_rest, uint32_t *io_notes, bool *io_odd)
 {
 	const uint8_t *lf = memchr(io_rest->data, '\n', io_rest->len);
 	struct span line = *io_rest;
 
 	if (lf == NULL) {
 		*io_rest = SPAN_NONE;
-		return line;
+	} else {
+		line.len = (size_t)(lf - line.data);
+		*io_rest = span_from(*io_rest, line.len + 1);
+		if (line.len > 0 && line.data[line.len - 1] == '\r')
+			line.len--;
+		else
+			*io_notes |= 1u << HTTP_NOTE_LINE_END;
 	}
-	line.len = (size_t)(lf - line.data);
-	*io_rest = span_from(*io_rest, line.len + 1);
-	if (line.len > 0 && line.data[line.len - 1] == '\r')
-		line.len--;
-	else
-		*io_notes |= 1u << HTTP_NOTE_LINE_END;
+	if (!is_odd(line))
+		return line;
+	*io_odd = true;
 	if (memchr(line.data, '\r', line.len) != NULL)
 		*io_notes |= 1u << HTTP_NOTE_LINE_END;
 	return line;
@@ -185,11 +219,13 @@ static void field_note(const struct http_field *f, struct http_head *h)
 	}
 }
 
-// Does a byte stand in s that stands in no name?
-static bool has_junk(struct span s)
+// Does a byte stand in s that stands in no name? odd: it may be any.
+static bool has_junk(struct span s, bool odd)
 {
 	bool junk = s.len == 0;
 
+	if (!odd && s.len > 0)
+		return s.data[0] == ' ' || memchr(s.data, ' ', s.len) != NULL;
 	for (size_t i = 0; i < s.len; i++)
 		junk |= s.data[i] <= ' ' || s.data[i] >= 0x7f;
 	return junk;
@@ -251,10 +287,10 @@ static bool is_folded(struct span line, const struct http_field *before)
 }
 
 // Split fields; a folded line belongs to the value before it. -E2BIG: more than HTTP_FIELDS_MAX.
-static int fields_split(struct span rest, struct http_head *h)
+static int fields_split(struct span rest, struct http_head *h, bool *io_odd)
 {
 	while (rest.len > 0) {
-		struct span line = line_take(&rest, &h->notes);
+		struct span line = line_take(&rest, &h->notes, io_odd);
 		struct http_field *f = &h->fields[h->n_fields - (h->n_fields > 0)];
 
 		if (line.len == 0)
@@ -278,12 +314,13 @@ static int fields_split(struct span rest, struct http_head *h)
 }
 
 // Values are trimmed only when all lines are known: folding has made some of them longer.
-static void fields_note(struct http_head *h, struct http_framing_fields *fr)
+static void fields_note(struct http_head *h, struct http_framing_fields *fr, bool odd)
 {
+	odd |= (h->notes & 1u << HTTP_NOTE_FOLDED) != 0;
 	for (uint32_t i = 0; i < h->n_fields; i++) {
 		struct http_field *f = &h->fields[i];
-		const bool junk = has_junk(f->name);
-		const bool control = has_control(f->value);
+		const bool junk = has_junk(f->name, odd);
+		const bool control = odd && has_control(f->value);
 		bool tab;
 
 		if (control)
@@ -307,21 +344,22 @@ int http_head_parse(struct span raw, enum dir dir, enum http_answers answers,
 	struct http_head *h = ret_head;
 	struct http_framing_fields fr = {0};
 	struct span rest = raw, line;
+	bool odd = false;
 	int err;
 
 	memset(h, 0, offsetof(struct http_head, fields));
 	h->raw = raw;
 	h->dir = (uint8_t)dir;
-	line = line_take(&rest, &h->notes);
+	line = line_take(&rest, &h->notes, &odd);
 	err = start_line(line, dir, h);
 	if (err < 0)
 		return err;
-	if (memchr(line.data, '\r', line.len) != NULL)
+	if (odd && memchr(line.data, '\r', line.len) != NULL)
 		hidden_fields(&fr, line);
-	err = fields_split(rest, h);
+	err = fields_split(rest, h, &odd);
 	if (err < 0)
 		return err;
-	fields_note(h, &fr);
+	fields_note(h, &fr, odd);
 	http_framing_decide(h, &fr, answers);
 	for (uint32_t left = h->notes; left != 0; left &= left - 1)
 		counters->v[http_note_counter((enum http_note)__builtin_ctz(left))]++;
