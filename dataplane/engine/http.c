@@ -421,8 +421,9 @@ static int finish(struct http_half *h, struct http_parser *ps, enum dir dir,
 		if (h->resync != HTTP_RESYNC_NO || h->n_held > 0) {
 			if (http_lost_rest(h, ps, ev) == 1)
 				return 1;
-			ps->counters->v[CNT_HTTP_TRUNCATED]++;
-			ev->truncated = true;
+			// What a server sends without framing ends with the connection.
+			ev->truncated = dir == DIR_TO_SERVER;
+			ps->counters->v[CNT_HTTP_TRUNCATED] += ev->truncated;
 		}
 		h->state = HTTP_START;
 		return http_event(ev, HTTP_EV_END);

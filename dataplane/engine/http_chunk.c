@@ -68,7 +68,6 @@ static bool size_byte(struct http_half *h, struct http_parser *ps, uint8_t c)
 	if ((c == 'x' || c == 'X') && h->remain == 0 && h->n_held > 0 &&
 	    h->held[h->n_held - 1] == '0') {
 		http_note(h, ps, HTTP_NOTE_CHUNK); // "0x10": 16 to strtol()
-		h->digits = 0;
 		return true;
 	}
 	if (c != '\r' && c != ';' && !http_is_blank(c)) {

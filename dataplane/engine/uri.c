@@ -97,6 +97,9 @@ size_t uri_normalise(struct span target, uint8_t *out)
 	query = memchr(path.data, '?', path.len);
 	path_len = query != NULL ? (size_t)(query - path.data) : path.len;
 	n = percent_decode(span_first(path, path_len), out);
+	for (size_t i = 0; i < n; i++)
+		if (out[i] == '\\')
+			out[i] = '/';
 	n = segments_resolve(out, n);
 	return n + percent_decode(span_from(path, path_len), out + n);
 }

@@ -7,7 +7,8 @@
 
 // Write the normalised form of a request target to out (at least target.len bytes) and return its length.
 // As Suricata does for http.uri: scheme and authority of an absolute target are dropped, path and query are percent-decoded
-// once (invalid sequences stay as they are), in the path runs of '/' become one and "." and ".." segments are resolved.
+// once (invalid sequences stay as they are), in the path a backslash is a slash, runs of '/' become one and "." and ".."
+// segments are resolved.
 size_t uri_normalise(struct span target, uint8_t *out);
 
 // Host for http.host: lower case, without user info and port; an IPv6 address keeps its brackets. Writes to out

@@ -445,7 +445,7 @@ static const struct vector lax_requests[] = {
 	       "chunked\r\n\r\n2x\r\nab1\r\nc\r\n\n\r\n2\v\r\nde\r\n0\r\n\r\n"),
 	 "HEAD POST / v11 chunked|BODY abcde|END"},
 	{BYTES("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x\r\n\r\n"),
-	 "HEAD POST / v11 chunked|END truncated"},
+	 "HEAD POST / v11 chunked|END"},
 	// a broken body ends where a line begins like a message, be it in place of the chunk size
 	{BYTES("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nGET /n "
 	       "HTTP/1.1\r\n\r\n"),

@@ -64,6 +64,9 @@ static void test_normalise(void **state)
 		{"//a///b////", "/a/b/"},
 		{"////", "/"},
 		{"/a%2f%2Fb", "/a/b"},
+		// backslashes of the path, however written
+		{"/a\\b%5cc", "/a/b/c"},
+		{"/a\\..\\b?c\\d%5c", "/b?c\\d\\"},
 		// dot segments
 		{"/a/./b/././c", "/a/b/c"},
 		{"/a/b/../c", "/a/c"},
