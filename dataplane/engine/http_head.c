@@ -134,9 +134,10 @@ static int request_line(struct span line, struct http_head *h)
 		return 0;
 	}
 	h->target = http_trim(span_first(rest, n));
-	// One blank on either side of the target, and nothing behind the version?
-	if (h->method.len + h->target.len + 10 != line.len ||
-	    !is_plain_version(span_from(rest, n)) || has_blank(h->target))
+	// One blank on either side of the target, and nothing behind the version? The preface of HTTP/2 is nothing odd.
+	if (!span_eq(h->method, SPAN_LIT("PRI")) &&
+	    (h->method.len + h->target.len + 10 != line.len ||
+	     !is_plain_version(span_from(rest, n)) || has_blank(h->target)))
 		h->notes |= 1u << HTTP_NOTE_START;
 	return h->target.len > 0 ? 0 : -EBADMSG;
 }
