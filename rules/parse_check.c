@@ -200,7 +200,7 @@ static bool transform_excludes(const struct rule_match *m, unsigned int transfor
 				return true;
 			break;
 		case TRANSFORM_COMPRESS_WHITESPACE:
-			if (is_white(c) && (c != ' ' || (i > 0 && m->data[i - 1] == ' ')))
+			if (is_white(c) && i > 0 && is_white(m->data[i - 1]))
 				return true;
 			break;
 		case TRANSFORM_TO_LOWERCASE:

@@ -17,7 +17,7 @@ enum transform {
 	TRANSFORM_TO_LOWERCASE,        // ASCII
 	TRANSFORM_TO_UPPERCASE,        // ASCII
 	TRANSFORM_STRIP_WHITESPACE,    // without blank, TAB, LF, VT, FF, CR
-	TRANSFORM_COMPRESS_WHITESPACE, // each run of them one blank
+	TRANSFORM_COMPRESS_WHITESPACE, // the first of each run of them
 	TRANSFORM_URL_DECODE,          // "+" a blank, %HH its byte
 	TRANSFORM_TO_MD5,              // the digest's bytes
 	TRANSFORM_TO_SHA1,

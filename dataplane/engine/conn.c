@@ -237,6 +237,7 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 			raw_from = at;
 			if (dir == DIR_TO_CLIENT && c->upgrade != CONN_UPGRADE_NONE)
 				return upgrade_begin(x, f) && upgrade_rest(x, f, dir, in, run->fin);
+			c->msg[dir].missing |= ev.missing;
 			msg_end(x, f, dir, ev.truncated);
 			if (ends.n < ALT_ENDS_MAX)
 				ends.at[ends.n++] = at;

@@ -48,6 +48,7 @@ struct http_msg {
 	struct inspect *alt;    // of bytes that conn_alt() was given, NULL: none
 	uint64_t body_bytes;    // dechunked
 	bool in_file;           // the part in hand is a file
+	bool missing;           // bytes of the body that were announced did not come
 	uint16_t status;
 	bool in_body;
 	bool gap, truncated;

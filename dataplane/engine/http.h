@@ -153,6 +153,7 @@ struct http_event {
 	struct span data;
 	const struct http_head *head;
 	bool truncated;
+	bool missing; // truncated, and bytes that were announced did not come
 };
 
 // What a response answers: it has no body, or the connection may turn into a tunnel.

@@ -67,7 +67,7 @@ static size_t whitespace(uint8_t *p, size_t len, bool keep_one)
 		if (!white)
 			p[n++] = p[i];
 		else if (keep_one && !in_run)
-			p[n++] = ' ';
+			p[n++] = p[i];
 		in_run = white;
 	}
 	return n;

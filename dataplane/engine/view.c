@@ -262,6 +262,8 @@ static struct span make(struct view *v, enum buffer buffer)
 		return h->target;
 	case BUF_HOST:
 		authority = uri_authority(h->target);
+		if (authority.len == 0 && h->host.data == NULL)
+			return SPAN_NONE;
 		return span_of(s->host, uri_host(authority.len > 0 ? authority : h->host, s->host));
 	case BUF_URL:
 		return url_make(h, s->url);

@@ -247,8 +247,8 @@ static const struct buffer_case buffers[] = {
 	{"strip_whitespace; content:\"a|00|c\";", B("a \0 c"), true},
 	{"strip_whitespace; content:\"a\";", B("  "), false}, // nothing left
 	{"strip_whitespace; content:!\"a\";", B("  "), false},
-	{"compress_whitespace; content:\"a b c\"; bsize:5;", B("a \t b\r\nc"), true},
-	{"compress_whitespace; content:\" a \"; bsize:3;", B("\t\ta\n "), true},
+	{"compress_whitespace; content:\"a b c\"; bsize:5;", B("a \t b \r\nc"), true},
+	{"compress_whitespace; content:\"|09|a|0a|\"; bsize:3;", B("\t\ta\n "), true},
 	{"url_decode; content:\"a b/c\"; bsize:5;", B("a+b%2fc"), true},
 	{"url_decode; content:\"a b/c\"; bsize:5;", B("a%20b%2Fc"), true},
 	{"url_decode; content:\"%2\"; endswith;", B("a%2"), true},
