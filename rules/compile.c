@@ -76,6 +76,16 @@ static const char *literal_expr(struct maker *m, struct span s)
 	return e;
 }
 
+// What must make a signature match: the literal itself, where nothing has to stand before or behind it.
+static void add_vector(struct maker *m, const struct want *w, struct image_sig *sig)
+{
+	if (w->expr != NULL || w->min_end > w->bytes.len || w->max_end < w->bytes.len)
+		return;
+	sig->vector_off = m->sec[IMAGE_BLOBS].len;
+	sig->vector_len = (uint32_t)w->bytes.len;
+	maker_add(&m->sec[IMAGE_BLOBS], w->bytes.data, w->bytes.len);
+}
+
 // One always-on database from wants[0..n), all of one slot and direction.
 static int always_on_db(struct maker *m, const struct want *wants, size_t n, struct diag *d)
 {
@@ -101,6 +111,8 @@ static int always_on_db(struct maker *m, const struct want *wants, size_t n, str
 			struct image_sig row = {
 				.owner = maker_count(m, IMAGE_OWNERS, sizeof(struct image_owner)),
 			};
+
+			add_vector(m, w, &row);
 
 			expr[n_sigs] = w->expr != NULL ? w->expr : literal_expr(m, w->bytes);
 			flags[n_sigs] = HS_FLAG_SINGLEMATCH |

@@ -427,6 +427,18 @@ static int files_check(const struct image_header *h, int dir, struct diag *d)
 	return 0;
 }
 
+static int vectors_check(const struct image_header *h, struct diag *d)
+{
+	const struct image_sig *s = IMAGE_AT(h, struct image_sig, IMAGE_SIGS);
+	uint32_t n = IMAGE_COUNT(h, struct image_sig, IMAGE_SIGS);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (s[i].vector_len > 65535 ||
+		    !range_ok(s[i].vector_off, s[i].vector_len, h->section[IMAGE_BLOBS].bytes))
+			return bad(d, "what must make a signature match");
+	return 0;
+}
+
 static int sigs_check(const struct image_header *h, struct diag *d)
 {
 	const struct image_sig *s = IMAGE_AT(h, struct image_sig, IMAGE_SIGS);
@@ -559,6 +571,8 @@ int image_check(const void *image, uint64_t len, const uint8_t want_digest[32], 
 		err = suppress_check(h, d);
 	if (err == 0)
 		err = sigs_check(h, d);
+	if (err == 0)
+		err = vectors_check(h, d);
 	if (err == 0)
 		err = dbs_check(h, d);
 	return err;

@@ -259,7 +259,9 @@ struct image_sig {
 	uint32_t owner, n_owners; // in owners: who waits for it
 	// bytes before the match's end that the woken condition needs; UINT32_MAX: all there is
 	uint32_t lookback;
-	uint32_t pad;
+	// in blobs: bytes that must make it match; 0: none. The loader tries them all.
+	uint32_t vector_len;
+	uint64_t vector_off;
 };
 
 // A rule waiting for a signature (or for every head).

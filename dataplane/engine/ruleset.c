@@ -4,7 +4,6 @@
 // Stream state: a worker keeps the streams it has opened and resets them for the next body. Beyond those opened at load it
 // grows by hs_open_stream(), which allocates, up to the number of bodies it may have open; after that it never does.
 #include "dataplane/engine/ruleset_impl.h"
-#include "dataplane/engine/selftest.h"
 #include "dataplane/engine/transform.h"
 
 #include <errno.h>
@@ -237,42 +236,6 @@ static int worker_load(struct ruleset *rs, struct ruleset_worker *w)
 	return 0;
 }
 
-struct selftest_ctx {
-	const struct ruleset *rs;
-	hs_scratch_t *scratch;
-	int matches;
-};
-
-static int selftest_match(unsigned int id, unsigned long long from, unsigned long long to,
-			  unsigned int flags, void *ctx)
-{
-	((struct selftest_ctx *)ctx)->matches++;
-	return 0;
-}
-
-static int selftest_scan(void *vctx, const uint8_t *data, uint32_t len, uint32_t piece)
-{
-	struct selftest_ctx *ctx = vctx;
-	const uint32_t *db = ctx->rs->img->selftest;
-	hs_stream_t *s;
-	hs_error_t err = HS_SUCCESS;
-
-	ctx->matches = 0;
-	if (piece == 0) {
-		err = hs_scan(ctx->rs->db[db[0]], (const char *)data, len, 0, ctx->scratch,
-			      selftest_match, ctx);
-		return err == HS_SUCCESS ? ctx->matches : -EIO;
-	}
-	if (hs_open_stream(ctx->rs->db[db[1]], 0, &s) != HS_SUCCESS)
-		return -ENOMEM;
-	for (uint32_t at = 0; at < len && err == HS_SUCCESS; at += piece)
-		err = hs_scan_stream(s, (const char *)data + at,
-				     len - at < piece ? len - at : piece, 0, ctx->scratch,
-				     selftest_match, ctx);
-	hs_close_stream(s, ctx->scratch, selftest_match, ctx);
-	return err == HS_SUCCESS ? ctx->matches : -EIO;
-}
-
 int ruleset_selftest(struct diag *ret_diag)
 {
 	if (hs_valid_platform() == HS_SUCCESS)
@@ -356,13 +319,10 @@ static int load(const void *image, bool mapped, uint64_t len, const uint8_t want
 		err = worker_load(rs, &rs->w[i]);
 	if (err < 0)
 		goto fail;
-	if (workers > 0) {
-		struct selftest_ctx ctx = {.rs = rs, .scratch = rs->w[0].scratch};
-
-		err = selftest_run(selftest_scan, &ctx, ret_diag);
-		if (err < 0)
-			goto fail;
-	}
+	if (workers > 0)
+		err = ruleset_try(rs, ret_diag);
+	if (err < 0)
+		goto fail;
 	*ret_rs = rs;
 	return 0;
 fail:

@@ -91,6 +91,9 @@ struct ruleset {
 	struct ruleset_worker *w;
 };
 
+// Do libhs and the databases find what they must? With worker 0's scratch. 0, -ENOTSUP (libhs), -EBADMSG (a database).
+int ruleset_try(struct ruleset *rs, struct diag *ret_diag);
+
 // A stream of database db at its start, or NULL. Give it back with ruleset_stream_put().
 hs_stream_t *ruleset_stream_get(struct ruleset *rs, struct ruleset_worker *w, uint32_t db);
 
