@@ -242,6 +242,37 @@ static uint32_t cond_tail(const struct plan_cond *c)
 	return tail;
 }
 
+// A condition that is evaluated on the window need not be while its best literal is not there.
+static void add_gate(struct maker *m, const struct plan_cond *c, struct image_cond *ic)
+{
+	struct image_match im = {
+		.type = IMAGE_CONTENT,
+		.flags = c->literal.nocase ? IMAGE_NOCASE : 0,
+		.blob_off = (uint32_t)m->sec[IMAGE_BLOBS].len,
+		.len = (uint32_t)c->literal.bytes.len,
+	};
+	struct image_link il = {
+		.match = maker_count(m, IMAGE_MATCHES, sizeof(im)),
+		.n_matches = 1,
+	};
+	struct image_term it = {
+		.db = IMAGE_NONE,
+		.link = maker_count(m, IMAGE_LINKS, sizeof(il)),
+		.n_links = 1,
+	};
+	uint8_t *bytes;
+
+	if (c->literal.bits == 0 || c->n_transforms > 0)
+		return;
+	bytes = maker_add(&m->sec[IMAGE_BLOBS], c->literal.bytes.data, im.len);
+	for (uint32_t i = 0; bytes != NULL && c->literal.nocase && i < im.len; i++)
+		bytes[i] = span_lower(bytes[i]);
+	maker_add(&m->sec[IMAGE_MATCHES], &im, sizeof(im));
+	maker_add(&m->sec[IMAGE_LINKS], &il, sizeof(il));
+	maker_add(&m->sec[IMAGE_TERMS], &it, sizeof(it));
+	ic->n_terms = 1;
+}
+
 static int add_cond(struct maker *m, const struct plan *p, const struct plan_cond *c,
 		    struct image_cond *ic, struct diag *d)
 {
@@ -260,6 +291,8 @@ static int add_cond(struct maker *m, const struct plan *p, const struct plan_con
 		ic->n_matches = (uint16_t)(add_transforms(m, c, ic) + c->n_matches);
 		for (uint32_t i = 0; i < c->n_matches; i++)
 			add_match(m, &p->rule->matches[c->matches[i]], n_decoded, at_end);
+		if (c->buffered)
+			add_gate(m, c, ic);
 		return 0;
 	}
 	for (int i = 0; i < c->n_terms; i++)

@@ -131,6 +131,15 @@ static int rules_check(const struct image_header *h, struct diag *d)
 	return 0;
 }
 
+// Before a condition is evaluated on the window one term may have to hold: a single link.
+static bool is_gate(const struct image_header *h, const struct image_cond *c)
+{
+	const struct image_term *t = IMAGE_AT(h, struct image_term, IMAGE_TERMS) + c->term;
+
+	return c->n_terms == 0 || (c->n_terms == 1 && c->mode != IMAGE_COND_EXACT &&
+				   t->flags == 0 && t->db == IMAGE_NONE && t->n_links == 1);
+}
+
 static int conds_check(const struct image_header *h, struct diag *d)
 {
 	const struct image_cond *c = IMAGE_AT(h, struct image_cond, IMAGE_CONDS);
@@ -150,6 +159,11 @@ static int conds_check(const struct image_header *h, struct diag *d)
 		    c->n_terms > IMAGE_TERMS_PER_COND_MAX ||
 		    c->n_matches > IMAGE_MATCHES_PER_COND_MAX)
 			return bad(d, "matches of a condition");
+		if (!image_cond_is_whole(c->mode) && c->n_matches > 0) {
+			if (!is_gate(h, c))
+				return bad(d, "terms of a condition");
+			continue;
+		}
 		// Evaluated, or terms, or nothing: its signature is all.
 		if ((c->n_terms > 0) != (!image_cond_is_whole(c->mode) &&
 					 c->mode != IMAGE_COND_EXACT && c->n_matches == 0))

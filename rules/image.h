@@ -129,10 +129,11 @@ struct image_rule {
 
 // All matches of a rule on one buffer.
 struct image_cond {
-	uint8_t buffer;  // enum buffer
-	uint8_t n_terms; // STREAM: terms to satisfy; HEAD, FILE: 0
+	uint8_t buffer; // enum buffer
+	// STREAM: terms to satisfy, or the one that must be before it is worth while to evaluate the window; HEAD, FILE: 0
+	uint8_t n_terms;
 	// HEAD, FILE: evaluated in order on the whole buffer. STREAM: 0, or all of them for a condition that no stream
-	// expression can say: it is evaluated on the retained window (n_terms 0, no db).
+	// expression can say: it is evaluated on the retained window.
 	uint16_t n_matches;
 	uint32_t match; // first
 	uint32_t term;  // first

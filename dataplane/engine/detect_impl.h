@@ -96,6 +96,10 @@ void watch_data(struct detect *d, struct inspect *in, const struct detect_msg *m
 void watch_slide(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		 enum detect_stream s);
 
+// The window has been evaluated and slid: conditions that did not hold on it wait again until that is worth while.
+void watch_again(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		 enum detect_stream s);
+
 // The buffer has ended: what only its end makes true, and what is absent.
 void watch_end(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a,
 	       enum detect_stream s);

@@ -16,7 +16,7 @@ static void listen(struct detect *d, struct inspect *in, const struct detect_msg
 {
 	const struct image_cond *c = &in->rs->conds[in->rs->rules[a->rule].cond + cond];
 
-	if (c->n_matches > 0)
+	if (c->n_matches > 0 && c->n_terms == 0)
 		a->buffered |= (uint16_t)(1u << cond);
 	else
 		watch_open(d, in, m, a, cond, from);

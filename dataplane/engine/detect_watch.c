@@ -320,8 +320,12 @@ static void cond_check(struct detect *d, struct inspect *in, const struct detect
 			late_open(d, in, m, a, s, c);
 		return;
 	}
-	a->have |= (uint16_t)(1u << a->cond[s]);
 	watch_close(d, in, a, s);
+	if (c->n_matches > 0) {
+		a->buffered |= (uint16_t)(1u << a->cond[s]); // worth while now
+		return;
+	}
+	a->have |= (uint16_t)(1u << a->cond[s]);
 	active_complete(d, in, m, a, c->buffer, a->end[s]);
 	if (a->done)
 		watch_close_all(d, in, a);
@@ -690,6 +694,24 @@ void watch_open(struct detect *d, struct inspect *in, const struct detect_msg *m
 			term_open(d, in, m, a, s, i, from);
 	if (!a->done && (a->have & 1u << cond) == 0 && !a->late_open[s])
 		late_open(d, in, m, a, s, c);
+}
+
+void watch_again(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		 enum detect_stream s)
+{
+	for (uint32_t i = in->active; i != POOL_NONE;) {
+		struct active *a = pool_at(d->actives, i);
+		const struct image_cond *c;
+
+		i = a->next;
+		if (a->done || a->cond[s] == ACTIVE_NO_COND || a->watch[s] != POOL_NONE)
+			continue;
+		c = &in->rs->conds[in->rs->rules[a->rule].cond + a->cond[s]];
+		if (c->n_matches == 0 || ((a->buffered | a->have) & 1u << a->cond[s]) != 0)
+			continue;
+		a->terms[s] = 0;
+		term_open(d, in, m, a, s, 0, window_start(in, s));
+	}
 }
 
 void watch_end(struct detect *d, struct inspect *in, const struct detect_msg *m, struct active *a,

@@ -50,8 +50,12 @@ static void buffered_eval(struct detect *d, struct inspect *in, const struct det
 		return;
 	if ((doubts & DOUBT_NEAR) != 0 && !at_end)
 		piece.len -= piece.len < DOUBT_NEAR_BYTES ? piece.len : DOUBT_NEAR_BYTES;
-	if (!eval_cond(in->rs, worker_of(d, in->rs), c, piece, d->counters))
+	if (!eval_cond(in->rs, worker_of(d, in->rs), c, piece, d->counters)) {
+		if (c->n_terms > 0 && !at_end)
+			a->buffered &=
+				(uint16_t) ~(1u << i); // until watch_again() finds it worth while
 		return;
+	}
 	a->buffered &= (uint16_t) ~(1u << i);
 	a->have |= (uint16_t)(1u << i);
 	wake_complete(d, in, m, a, c->buffer, 0);
@@ -135,6 +139,8 @@ void window_append(struct detect *d, struct inspect *in, const struct detect_msg
 		watch_slide(d, in, m, s);
 		memmove(in->window[s], in->window[s] + in->window_len[s] - keep, keep);
 		in->window_len[s] = keep;
+		if (in->set[s] != NULL)
+			watch_again(d, in, m, s);
 	}
 	memcpy(in->window[s] + in->window_len[s], data.data, data.len);
 	in->window_len[s] += (uint32_t)data.len;

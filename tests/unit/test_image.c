@@ -314,8 +314,8 @@ static void test_records(void **state)
 		       IMAGE_TERMS_PER_COND_MAX + 1);
 		spoil32(s, "terms", RECORD(image_cond, IMAGE_CONDS, i, term), 1000);
 		if (!head && conds[i].n_matches > 0) {
-			spoil8(s, "terms besides matches",
-			       RECORD(image_cond, IMAGE_CONDS, i, n_terms), 1);
+			spoil8(s, "more than one term before matches",
+			       RECORD(image_cond, IMAGE_CONDS, i, n_terms), 2);
 		} else if (!head && conds[i].mode != IMAGE_COND_EXACT) {
 			spoil8(s, "terms", RECORD(image_cond, IMAGE_CONDS, i, n_terms), 0);
 		}
