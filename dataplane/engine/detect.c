@@ -478,6 +478,7 @@ void detect_end(struct detect *d, struct inspect *in, const struct detect_msg *m
 		signatures_end(d, in, m, s);
 	for (int s = 0; s < DETECT_STREAM_N; s++)
 		watches_end(d, in, m, s);
+	in->flags |= INSPECT_UNDECIDED; // sizes and times have changed
 	hit_decide(d, in, m);
 	inspect_free(d, in);
 }

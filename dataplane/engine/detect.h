@@ -32,6 +32,7 @@ enum inspect_flag {
 	INSPECT_HAS_HIT = 1 << 4,  // a rule has hit, maybe before the message had a transaction
 	INSPECT_WAITING =
 		1 << 5, // a rule matched that asks for state: decided when the stage is over
+	INSPECT_UNDECIDED = 1 << 17, // one of them may hold: a new one, or one that asks for sizes
 	INSPECT_BUDGET_SPENT = 1 << 6, // no rule may wake up any more
 	INSPECT_QUIET = 1 << 7,        // rules that the head decides were told before
 	// of DETECT_BODY, of the other streams in the bits behind
@@ -51,10 +52,11 @@ struct inspect {
 	uint32_t head_len;
 	uint8_t *head;                         // copy of the head, when a rule may still ask for it
 	struct watchset *set[DETECT_STREAM_N]; // what is searched for in the streams, NULL: nothing
-	int64_t budget;  // bytes of work that may still be spent on verification
-	uint32_t active; // rules that wait for something, pool index
-	uint32_t events; // of the head, bit per enum state_event, if a rule asks for some
-	uint32_t flags;  // enum inspect_flag
+	int64_t budget;   // bytes of work that may still be spent on verification
+	uint32_t active;  // rules that wait for something, pool index
+	uint32_t decided; // detect.state_changes when those that ask for state were last asked
+	uint32_t events;  // of the head, bit per enum state_event, if a rule asks for some
+	uint32_t flags;   // enum inspect_flag
 	uint8_t dir;
 	uint8_t answers; // enum http_answers, to parse the kept head again
 };
@@ -134,7 +136,8 @@ struct detect {
 	struct ruleset *rs; // for messages that begin now, NULL: none
 	struct counters *counters;
 	struct ring *hits;
-	struct tap *tap; // NULL: none
+	struct tap *tap;        // NULL: none
+	uint32_t state_changes; // how often a rule has changed the state that others ask for
 	uint64_t hit_seq;
 	uint32_t worker;
 	struct pool *inspects; // struct inspect

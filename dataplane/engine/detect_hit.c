@@ -161,7 +161,7 @@ void hit_rule(struct detect *d, struct inspect *in, const struct detect_msg *m, 
 	a->short_window |= short_window;
 	a->wait_buffer = buffer;
 	a->wait_offset = offset;
-	in->flags |= INSPECT_WAITING;
+	in->flags |= INSPECT_WAITING | INSPECT_UNDECIDED;
 }
 
 // The waiting rule that is next in order and holds, or NULL.
@@ -195,9 +195,21 @@ void hit_decide(struct detect *d, struct inspect *in, const struct detect_msg *m
 
 	if ((in->flags & INSPECT_WAITING) == 0)
 		return;
+	// Nothing has changed since they were asked: with many that wait this would be most of the work.
+	if ((in->flags & INSPECT_UNDECIDED) == 0 && in->decided == d->state_changes)
+		return;
+	in->flags &= ~(uint32_t)INSPECT_UNDECIDED;
 	while ((m->flow->flags & FLOW_PASSED) == 0 && (a = waiting_next(d, in, m)) != NULL) {
 		a->waiting = 0; // each at most once: the loop ends
 		report(d, in, m, a->rule, a->wait_buffer, a->wait_offset, a->short_window);
+	}
+	in->decided = d->state_changes;
+	for (uint32_t i = in->active; i != POOL_NONE;) {
+		const struct active *w = pool_at(d->actives, i);
+
+		i = w->next;
+		if (w->waiting && state_moves(in, &in->rs->rules[w->rule]))
+			in->flags |= INSPECT_UNDECIDED;
 	}
 }
 

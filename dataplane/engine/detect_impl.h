@@ -62,6 +62,9 @@ void hit_decide(struct detect *d, struct inspect *in, const struct detect_msg *m
 bool state_holds(const struct detect *d, const struct inspect *in, const struct detect_msg *m,
 		 const struct image_rule *r);
 
+// Can what a rule asks for change without a rule of this worker changing it: sizes, other workers' bits?
+bool state_moves(const struct inspect *in, const struct image_rule *r);
+
 // What it leaves behind, now that it matched.
 void state_write(struct detect *d, const struct inspect *in, const struct detect_msg *m,
 		 const struct image_rule *r);

@@ -194,6 +194,16 @@ static void flowint_write(struct detect *d, const struct detect_msg *m,
 				      : value - operand);
 }
 
+bool state_moves(const struct inspect *in, const struct image_rule *r)
+{
+	const struct state_op_record *s = in->rs->state + r->state;
+
+	for (uint32_t i = 0; i < r->n_state; i++)
+		if (s[i].kind == STATE_STREAM_SIZE || s[i].kind == STATE_XBIT)
+			return true;
+	return false;
+}
+
 void state_write(struct detect *d, const struct inspect *in, const struct detect_msg *m,
 		 const struct image_rule *r)
 {
@@ -203,6 +213,7 @@ void state_write(struct detect *d, const struct inspect *in, const struct detect
 	for (uint32_t i = 0; i < r->n_state; i++, s++) {
 		if (state_reads(s))
 			continue;
+		d->state_changes++;
 		if (s->kind == STATE_XBIT)
 			xbit_write(d, m, s);
 		else if (s->kind == STATE_FLOWINT)
