@@ -45,7 +45,7 @@ static size_t percent_decode(struct span path, uint8_t *out)
 			c = (uint8_t)(hex(path.data[i + 1]) << 4 | hex(path.data[i + 2]));
 			i += 2;
 		}
-		out[n++] = c == '\\' ? '/' : c; // as some servers, and Suricata, take it
+		out[n++] = c;
 	}
 	return n;
 }
