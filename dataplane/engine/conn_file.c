@@ -120,7 +120,7 @@ static void file_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool trun
 		facts.digests |= (uint8_t)(1u << k);
 	}
 	hashes_drop(x, file);
-	if (msg->inspect != NULL) {
+	if (msg->inspect != NULL && (facts.bytes > 0 || more)) { // nothing is no file for rules
 		struct detect_msg m = conn_msg(x, f, dir);
 
 		detect_file_end(x->detect, msg->inspect, &m, &facts, more);

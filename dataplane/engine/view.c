@@ -125,6 +125,8 @@ static struct span names_make(const struct http_head *h, uint8_t *out)
 {
 	size_t n = 0;
 
+	if (h->n_fields == 0)
+		return SPAN_NONE;
 	out[n++] = '\r';
 	out[n++] = '\n';
 	for (uint32_t i = 0; i < h->n_fields; i++) {
@@ -257,6 +259,8 @@ static struct span make(struct view *v, enum buffer buffer)
 	case BUF_METHOD:
 		return h->method;
 	case BUF_URI:
+		if (span_eq(h->method, SPAN_LIT("CONNECT")))
+			return SPAN_NONE; // its target is no URI
 		return span_of(s->uri, uri_normalise(h->target, s->uri));
 	case BUF_URI_RAW:
 		return h->target;

@@ -51,6 +51,11 @@ static const struct talk_case talks[] = {
 		 ALERT("tcp-pkt", 2, "content:\"HTTP\";"),
 	 {GET("/")},
 	 "1 2"},
+	{"what a head does not have is not negated either",
+	 HTTP(1, "flow:to_server; http.header_names; content:!\"User-Agent\";")
+		 HTTP(2, "http.uri; content:!\"x\";") HTTP(3, "http.uri.raw; content:!\"x\";"),
+	 {">GET / HTTP/1.0\r\n\r\n", OK("body"), ">CONNECT a:443 HTTP/1.1\r\nHost: h\r\n\r\n"},
+	 "2 3 1 3"},
 	{"directions and no content",
 	 ALERT("tcp-pkt", 1, "flow:to_client;") ALERT("tcp-pkt", 2, ""),
 	 {GET("/"), OK("body")},
@@ -302,6 +307,14 @@ static void test_one_way(void **state)
 	kit_flush(&k);
 	hits_of(&k, got);
 	assert_string_equal(got, "2 3");
+	kit_done(&k);
+	// What goes on is.
+	kit_init(&k, &conf, rs);
+	kit_add(&l, 0, KIT_ACK, step_data(GET("/2")));
+	kit_feed(&k, l.v, l.n, 8);
+	kit_flush(&k);
+	hits_of(&k, got);
+	assert_string_equal(got, "2 3 1 2 3");
 	kit_done(&k);
 	free(l.v);
 	ruleset_free(rs);
