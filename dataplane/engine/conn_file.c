@@ -18,8 +18,8 @@ static void name_set(struct http_file *file, struct span name)
 		memcpy(file->name, name.data, name.len);
 }
 
-// The path of the request: what a file is called when nobody says otherwise.
-static struct span url_path(const struct http_tx *tx)
+// The path of the request, as in http.uri: what a file is called when nobody says otherwise.
+static struct span url_path(const struct http_tx *tx, uint8_t out[sizeof(tx->event.http.url)])
 {
 	struct span url, authority;
 	const uint8_t *query;
@@ -31,7 +31,9 @@ static struct span url_path(const struct http_tx *tx)
 	if (authority.len > 0)
 		url = span_from(url, (size_t)(authority.data + authority.len - url.data));
 	query = url.len > 0 ? memchr(url.data, '?', url.len) : NULL;
-	return query != NULL ? span_first(url, (size_t)(query - url.data)) : url;
+	if (query != NULL)
+		url = span_first(url, (size_t)(query - url.data));
+	return url.len > 0 ? span_of(out, uri_normalise(url, out)) : url;
 }
 
 // The filename of a Content-Disposition value (RFC 6266, read laxly), or nothing.
@@ -153,6 +155,7 @@ void files_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct 
 {
 	struct http_msg *msg = &f->http->msg[dir];
 	const bool events = (x->event_mask & (1u << EVENT_FILEINFO)) != 0;
+	uint8_t path[sizeof(msg->tx->event.http.url)];
 	bool rules = false;
 	uint8_t digests = 0;
 	struct span name;
@@ -180,7 +183,7 @@ void files_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct 
 	if (msg->mime != NULL)
 		return; // its parts are the files
 	name = dir == DIR_TO_CLIENT ? disposition_name(h->content_disposition) : SPAN_NONE;
-	file_begin(x, msg->file, name.len > 0 ? name : url_path(msg->tx));
+	file_begin(x, msg->file, name.len > 0 ? name : url_path(msg->tx, path));
 }
 
 // What the parts of a multipart body are; those without a file name are fields.
