@@ -229,7 +229,7 @@ void files_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 	if (msg->mime != NULL)
 		parts(x, f, dir, SPAN_NONE, true);
 	else if (msg->body_bytes > 0)
-		file_end(x, f, dir, msg->missing || msg->decode.as_is, false);
+		file_end(x, f, dir, msg->missing || msg->decode.gave_up, false);
 }
 
 void files_drop(struct conn_ctx *x, struct http_msg *msg)

@@ -69,7 +69,7 @@ void decode_begin(struct decode_ctx *x, struct decode_body *b, const uint8_t *co
 
 		if (d == NULL) {
 			x->counters->v[CNT_DECODE_NO_STATE]++;
-			b->as_is = true;
+			b->as_is = b->gave_up = true;
 			return;
 		}
 		memset(d, 0, sizeof(*d));

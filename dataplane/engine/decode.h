@@ -55,8 +55,9 @@ struct decode_body {
 	uint32_t *io_free;                        // left of DECODE_FLOW_BYTES
 	uint32_t free_bytes;                      // for this message
 	uint8_t n_layers;
-	bool ended; // no more input
-	bool as_is; // not decoded to its end: some of it came out as it was sent
+	bool ended;   // no more input
+	bool as_is;   // not decoded to its end: some of it came out as it was sent
+	bool gave_up; // as_is for want of room, not because of the data
 };
 
 // Memory of a context with room for n_inflates gzip and deflate bodies at a time, and for br and zstd in proportion.

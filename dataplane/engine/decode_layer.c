@@ -49,6 +49,7 @@ static void fail(struct decode_ctx *x, struct decode_body *b, struct decoder *d,
 	x->counters->v[why]++;
 	d->state = DECODE_AS_SENT;
 	b->as_is = true;
+	b->gave_up |= why != CNT_DECODE_BAD_DATA;
 	engine_close(x, d);
 }
 
