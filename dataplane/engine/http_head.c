@@ -61,17 +61,44 @@ static bool is_odd(struct span s)
 	return (odd | odd_bytes(word_at(s.data + s.len - 8))) != 0;
 }
 
-// Take a line off the front of *io_rest, without its line end (LF, CR LF). *io_odd is set by bytes other than printable ASCII.
-static struct span line_take(struct span *io_rest, uint32_t *io_notes, bool *io_odd)
+// Take a line off the front of *io_rest, without its line end: LF, CR LF, and a bare CR, as some clients have it. Byte by byte:
+// no head is looked at again for each CR in it.
+static struct span client_line_take(struct span *io_rest, uint32_t *io_notes)
 {
-	const uint8_t *lf = memchr(io_rest->data, '\n', io_rest->len);
 	struct span line = *io_rest;
+	size_t n = 0, next;
 
+	while (n < line.len && line.data[n] != '\r' && line.data[n] != '\n')
+		n++;
+	for (next = n; next < line.len && line.data[next] == '\r'; next++)
+		;
+	if (next != n + 1 || next == line.len || line.data[next] != '\n')
+		*io_notes |= 1u << HTTP_NOTE_LINE_END;
+	if (next < line.len && line.data[next] == '\n') {
+		if (n == 0 && next > 1)
+			n = 1; // it is not empty: head_end() has passed over it
+		next++;
+	}
+	*io_rest = span_from(*io_rest, next);
+	return span_first(line, n);
+}
+
+// Take a line off the front of *io_rest, without its line end (LF, CR LF; in responses a bare CR, too). *io_odd is set by bytes
+// other than printable ASCII.
+static struct span line_take(struct span *io_rest, enum dir dir, uint32_t *io_notes, bool *io_odd)
+{
+	const struct span all = *io_rest;
+	const uint8_t *lf;
+	struct span line = all;
+
+	if (*io_odd && dir == DIR_TO_CLIENT)
+		return client_line_take(io_rest, io_notes);
+	lf = memchr(all.data, '\n', all.len);
 	if (lf == NULL) {
 		*io_rest = SPAN_NONE;
 	} else {
 		line.len = (size_t)(lf - line.data);
-		*io_rest = span_from(*io_rest, line.len + 1);
+		*io_rest = span_from(all, line.len + 1);
 		if (line.len > 0 && line.data[line.len - 1] == '\r')
 			line.len--;
 		else
@@ -80,9 +107,13 @@ static struct span line_take(struct span *io_rest, uint32_t *io_notes, bool *io_
 	if (!is_odd(line))
 		return line;
 	*io_odd = true;
-	if (memchr(line.data, '\r', line.len) != NULL)
-		*io_notes |= 1u << HTTP_NOTE_LINE_END;
-	return line;
+	if (memchr(line.data, '\r', line.len) == NULL)
+		return line;
+	*io_notes |= 1u << HTTP_NOTE_LINE_END;
+	if (dir != DIR_TO_CLIENT)
+		return line;
+	*io_rest = all;
+	return client_line_take(io_rest, io_notes);
 }
 
 // "HTTP/1.1" -> 11; 0 if it is no version.
@@ -287,13 +318,21 @@ static bool is_folded(struct span line, const struct http_field *before)
 	       memchr(line.data, ':', line.len) == NULL;
 }
 
+// Does a bare CR stand before what begins here?
+static bool after_cr(struct span s)
+{
+	return s.data[-1] == '\r';
+}
+
 // Split fields; a folded line belongs to the value before it. -E2BIG: more than HTTP_FIELDS_MAX.
 static int fields_split(struct span rest, struct http_head *h, bool *io_odd)
 {
 	while (rest.len > 0) {
-		struct span line = line_take(&rest, &h->notes, io_odd);
+		struct span line = line_take(&rest, (enum dir)h->dir, &h->notes, io_odd);
 		struct http_field *f = &h->fields[h->n_fields - (h->n_fields > 0)];
 
+		if (line.len == 0 && rest.len > 0 && after_cr(rest))
+			continue;
 		if (line.len == 0)
 			break;
 		if (h->n_fields > 0 && is_folded(line, f)) {
@@ -320,7 +359,9 @@ static void fields_note(struct http_head *h, struct http_framing_fields *fr, boo
 	odd |= (h->notes & 1u << HTTP_NOTE_FOLDED) != 0;
 	for (uint32_t i = 0; i < h->n_fields; i++) {
 		struct http_field *f = &h->fields[i];
-		const bool junk = has_junk(f->name, odd);
+		// Only some see a field behind a bare CR. A start line stands before each.
+		const bool bare = odd && after_cr(f->name.len > 0 ? f->name : f->value);
+		const bool junk = has_junk(f->name, odd) || bare;
 		const bool control = odd && has_control(f->value);
 		bool tab;
 
@@ -351,7 +392,7 @@ int http_head_parse(struct span raw, enum dir dir, enum http_answers answers,
 	memset(h, 0, offsetof(struct http_head, fields));
 	h->raw = raw;
 	h->dir = (uint8_t)dir;
-	line = line_take(&rest, &h->notes, &odd);
+	line = line_take(&rest, dir, &h->notes, &odd);
 	err = start_line(line, dir, h);
 	if (err < 0)
 		return err;

@@ -516,7 +516,7 @@ static const struct vector lax_responses[] = {
 	{BYTES("SIP/2.0 200 ok\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"),
 	 "RAW SIP/2.0 200 ok\\r\\n|HEAD 200 v11 length 1|BODY a|END"},
 	{BYTES("HTTP/1.1\rTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
-	 "HEAD chunked v11 chunked or close|BODY a|END"},
+	 "HEAD  v11 chunked or close|BODY a|END"},
 	{BYTES("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nplain\r\nHTTP/1.1 200 "
 	       "OK\r\n\r\nx"),
 	 "HEAD 200 v10 chunked or close|BODY plain\\r\\n|END truncated|HEAD 200 v11 close|BODY "
