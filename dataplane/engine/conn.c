@@ -83,6 +83,8 @@ void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool truncated)
 	struct http_msg *msg = &f->http->msg[dir];
 
 	msg->truncated |= truncated;
+	if (truncated || !f->http->half[dir].chunked)
+		f->http->other[dir].beside_chunks = false;
 	body_end(x, f, dir);
 	if (msg->inspect != NULL) {
 		struct detect_msg m = conn_msg(x, f, dir);
@@ -176,6 +178,7 @@ static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t ga
 	bool end, in_body = http_gap(&f->http->half[dir], x->parser, gap_bytes, &end);
 
 	msg_gap(x, f, dir, gap_bytes, in_body);
+	f->http->msg[dir].missing |= end;
 	if (end)
 		msg_end(x, f, dir, true);
 	reading_gap(x, f, dir, gap_bytes);

@@ -61,6 +61,7 @@ struct reading {
 	struct inspect *inspect; // of its message in progress, NULL: none
 	uint32_t tx_id;          // of the request or response it would be
 	bool on;
+	bool beside_chunks; // it ends with the stream, beside chunks that are in order so far
 };
 
 struct conn_ws;

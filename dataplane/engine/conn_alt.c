@@ -106,6 +106,8 @@ void reading_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struc
 	http_half_other(&r->half, h);
 	r->tx_id = m.tx_id;
 	r->on = true;
+	r->beside_chunks =
+		h->framing == HTTP_FRAMING_CHUNKED && h->other_framing == HTTP_FRAMING_CLOSE;
 }
 
 void reading_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide)
@@ -117,6 +119,16 @@ void reading_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide)
 	inspect_end(x, &r->inspect, &m, decide);
 	http_half_done(&r->half, x->parser);
 	r->on = false;
+}
+
+// A message of a reading has ended. Chunks that were in order to the last are what nearly every receiver read: beside them
+// the end of the stream is the end of no body, and says nothing of what stands there or does not.
+static void reading_decide(struct conn_ctx *x, struct reading *r, const struct detect_msg *m)
+{
+	if (r->beside_chunks && r->inspect != NULL)
+		detect_settle(x->detect, r->inspect, m);
+	inspect_end(x, &r->inspect, m, !r->beside_chunks);
+	r->beside_chunks = false;
 }
 
 // The bytes as sent of a reading's message. Those of the connection's own are cut elsewhere.
@@ -156,7 +168,7 @@ static bool reading_next(struct conn_ctx *x, struct flow *f, enum dir dir, struc
 		case HTTP_EV_END:
 			raw_scan(x, r, &m, raw_from, at);
 			raw_from = at;
-			inspect_end(x, &r->inspect, &m, true);
+			reading_decide(x, r, &m);
 			m.tx_id = ++r->tx_id;
 			for (unsigned int i = 0; ends != NULL && i < ends->n; i++)
 				if (ends->at[i] == at)

@@ -428,8 +428,9 @@ static int finish(struct http_half *h, struct http_parser *ps, enum dir dir,
 		h->state = HTTP_START;
 		return http_event(ev, HTTP_EV_END);
 	case HTTP_BODY:
-		ev->missing = !h->chunked; // chunks that break off are all that there is
-					   // fall through
+		// Chunks that break off are all that there is.
+		ev->missing = !h->chunked;
+		// fall through
 	case HTTP_CHUNK_SIZE:
 	case HTTP_CHUNK_EXT:
 	case HTTP_CHUNK_END:
