@@ -428,14 +428,13 @@ static int finish(struct http_half *h, struct http_parser *ps, enum dir dir,
 		h->state = HTTP_START;
 		return http_event(ev, HTTP_EV_END);
 	case HTTP_BODY:
-		// Chunks that break off are all that there is.
-		ev->missing = !h->chunked;
-		// fall through
 	case HTTP_CHUNK_SIZE:
 	case HTTP_CHUNK_EXT:
 	case HTTP_CHUNK_END:
 	case HTTP_TRAILER:
 		ps->counters->v[CNT_HTTP_TRUNCATED]++;
+		// Chunks that break off are all that there is.
+		ev->missing = h->state == HTTP_BODY && !h->chunked;
 		h->state = HTTP_START;
 		ev->truncated = true;
 		return http_event(ev, HTTP_EV_END);
