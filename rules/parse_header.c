@@ -66,10 +66,16 @@ static int header_proto(struct parser *p, struct text token)
 	enum proto_kind kind = words_proto(token, &name, &closest);
 
 	parse_quote(word, token);
-	p->r.proto = kind == PROTO_HTTP ? RULE_PROTO_HTTP : RULE_PROTO_TCP;
+	p->r.proto = kind == PROTO_HTTP || kind == PROTO_HTTP1 || kind == PROTO_HTTP2
+			     ? RULE_PROTO_HTTP
+			     : RULE_PROTO_TCP;
 	switch (kind) {
 	case PROTO_HTTP:
 	case PROTO_TCP:
+		return 0;
+	case PROTO_HTTP1:
+	case PROTO_HTTP2:
+		p->r.http_version = kind == PROTO_HTTP1 ? 1 : 2;
 		return 0;
 	case PROTO_TCP_PKT:
 		p->r.packets = true;

@@ -129,6 +129,8 @@ struct text text_split(struct text *t, char c);
 enum proto_kind {
 	PROTO_UNKNOWN,
 	PROTO_HTTP,
+	PROTO_HTTP1,
+	PROTO_HTTP2,
 	PROTO_TCP,
 	PROTO_TCP_PKT, // single segments
 	PROTO_IPV4,

@@ -31,7 +31,8 @@ static const struct {
 	enum proto_kind kind;
 } protos[] = {
 	{"http", PROTO_HTTP},
-	{"http1", PROTO_HTTP},
+	{"http1", PROTO_HTTP1},
+	{"http2", PROTO_HTTP2},
 	{"tcp", PROTO_TCP},
 	{"tcp-stream", PROTO_TCP},
 	{"tcp-pkt", PROTO_TCP_PKT},
@@ -57,7 +58,6 @@ static const struct {
 	{"enip", PROTO_SKIPPED},
 	{"ftp", PROTO_SKIPPED},
 	{"ftp-data", PROTO_SKIPPED},
-	{"http2", PROTO_SKIPPED},
 	{"ike", PROTO_SKIPPED},
 	{"imap", PROTO_SKIPPED},
 	{"krb5", PROTO_SKIPPED},

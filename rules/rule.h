@@ -122,7 +122,7 @@ struct rule_state {
 };
 
 enum rule_proto {
-	RULE_PROTO_HTTP, // http, http1
+	RULE_PROTO_HTTP, // http, http1, http2
 	RULE_PROTO_TCP,  // tcp, tcp-stream, tcp-pkt, ip
 };
 
@@ -146,6 +146,7 @@ struct rule {
 	uint32_t sid, gid, rev; // gid defaults to 1, rev to 0
 	uint8_t action;         // enum rule_action
 	uint8_t proto;          // enum rule_proto
+	uint8_t http_version;   // 1, 2, or 0: any
 	uint8_t family;         // enum rule_family
 	bool packets;           // single segments are matched: tcp-pkt, dsize, flow:no_stream
 	uint8_t priority;       // 1 worst .. 255; default 3

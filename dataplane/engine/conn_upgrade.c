@@ -86,11 +86,16 @@ bool upgrade_begin(struct conn_ctx *x, struct flow *f)
 	c->upgrade = CONN_UPGRADE_NONE;
 	if (tx != NULL)
 		tx->held = true;
-	msg_end(x, f, DIR_TO_CLIENT, false);
+	// Raw bytes of a WebSocket go on behind the response; the streams of HTTP/2 have their own.
+	if (to == CONN_UPGRADE_H2C)
+		msg_end(x, f, DIR_TO_CLIENT, false);
 	begun = to == CONN_UPGRADE_WEBSOCKET ? conn_ws_begin(x, f, tx, &c->ws_ext)
 					     : conn_h2_begin(x, f, H2_PREFACE_ALL, tx);
-	if (!begun && tx != NULL && !tx->queued)
-		tx_finish(x, f, tx);
+	if (!begun) {
+		c->msg[DIR_TO_CLIENT].tx = NULL;
+		if (tx != NULL && !tx->queued)
+			tx_finish(x, f, tx);
+	}
 	return begun;
 }
 

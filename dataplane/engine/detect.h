@@ -126,6 +126,7 @@ struct detect_msg {
 	uint32_t tx_id;
 	uint8_t dir;
 	uint8_t app;
+	bool http2;
 	uint16_t hit_flags;     // enum hit_flag known of the flow
 	bool *ret_hit;          // set when a rule hits
 	struct flowvars **vars; // of the connection, NULL until one is set

@@ -828,6 +828,7 @@ static void test_header(void **state)
 	} cases[] = {
 		{"alert http", RULE_ALERT, RULE_PROTO_HTTP, RULE_FAMILY_ANY, false},
 		{"pass http1", RULE_PASS, RULE_PROTO_HTTP, RULE_FAMILY_ANY, false},
+		{"alert http2", RULE_ALERT, RULE_PROTO_HTTP, RULE_FAMILY_ANY, false},
 		{"drop tcp", RULE_DROP, RULE_PROTO_TCP, RULE_FAMILY_ANY, false},
 		{"reject tcp-stream", RULE_REJECT, RULE_PROTO_TCP, RULE_FAMILY_ANY, false},
 		{"rejectsrc tcp-pkt", RULE_REJECT, RULE_PROTO_TCP, RULE_FAMILY_ANY, true},

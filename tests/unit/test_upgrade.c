@@ -17,7 +17,9 @@ static const char rules[] =
 	"alert http any any -> any any (http.uri; content:\"/needle\"; sid:1;)\n"
 	"alert http any any -> any any (http.request_body; content:\"body-needle\"; sid:2;)\n"
 	"alert http any any -> any any (http.response_body; content:\"body-needle\"; sid:3;)\n"
-	"alert tcp any any -> any any (content:\"raw-needle\"; sid:4;)\n";
+	"alert tcp any any -> any any (content:\"raw-needle\"; sid:4;)\n"
+	"alert http1 any any -> any any (http.uri; content:\"/needle\"; sid:5;)\n"
+	"alert http2 any any -> any any (http.uri; content:\"/needle\"; sid:6;)\n";
 
 struct bytes {
 	uint8_t *p;
@@ -148,7 +150,9 @@ static void test_rapid_reset(void **state)
 	assert_int_equal(kit_count(&k, CNT_H2_RESETS), 1000);
 	assert_int_equal(kit_count(&k, CNT_HTTP_TRANSACTIONS), 1000);
 	assert_int_equal(kit_count(&k, CNT_H2_STREAMS_FULL), 0);
-	assert_int_equal(kit_count(&k, CNT_HITS), 1000);
+	assert_int_equal(hits_of(1), 1000);
+	assert_int_equal(hits_of(5), 0);
+	assert_int_equal(hits_of(6), 1000);
 	kit_flush(&k);
 }
 
@@ -212,6 +216,8 @@ static void test_tiny_messages(void **state)
 	kit_flush(&k);
 	assert_int_equal(hits_of(1), 1);
 	assert_int_equal(hits_of(3), 1);
+	assert_int_equal(hits_of(5), 1);
+	assert_int_equal(hits_of(6), 0);
 }
 
 // Ordinary messages are never joined, however many.

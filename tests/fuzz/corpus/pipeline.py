@@ -49,6 +49,18 @@ def frame(data, tail=1):
     return bytes([0xE0 | tail, len(data)]) + data
 
 
+def h2(kind, flags, stream, data=b""):
+    return struct.pack(">I", len(data))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + data
+
+
+def ws(opcode, data, masked=False):
+    return bytes([opcode, len(data) | masked << 7]) + (bytes(4) if masked else b"") + data
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2(4, 0, 0)
+WS_GET = b"GET /a HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n"
+WS_OK = b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+H2C_OK = b"HTTP/1.1 101 OK\r\nUpgrade: h2c\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 zipped = gzip.compress(b"one and two exact end" * 9, mtime=0)
 seeds = {
@@ -73,6 +85,17 @@ seeds = {
     "resets": handshake() + seg(GET[:9]) + seg(flags=RST) + seg(flags=RST, seq=5) + handshake() + seg(GET, short=True),
     "raw-rules": handshake() + seg(post(b"raw wake", b"Cookie: c\r\n")[:25]) + seg(post(b"raw wake", b"Cookie: c\r\n")[25:], short=True),
     "frames": frame(b"") + frame(b"\x02" * 13, 0) + frame(b"\x02" * 12 + b"\x08\x00\x45" + b"\x00" * 30) + frame(b"\x02" * 12 + b"\x86\xdd\x60" + b"\x00" * 50, 0),
+    "websocket": handshake() + seg(WS_GET) + seg(WS_OK + ws(0x81, b"exact") + ws(2, b"one "), server=True)
+    + seg(ws(0x81, b"1x raw", True) + ws(0x89, b"ping", True)) + seg(ws(0x80, b"two"), server=True) + close(),
+    "websocket-deflate": handshake() + seg(WS_GET) + seg(WS_OK + ws(0xC1, b"\xf2\x48\xcd\xc9\xc9\x07\x00"), server=True)
+    + seg(ws(0xC1, b"\xf2\x00\x11\x00\x00"), server=True) + control(3) + seg(ws(0x83, b"no frame")) + close(),
+    "h2": handshake() + seg(PREFACE + h2(1, 5, 1, b"\x82\x86\x04\x02/a") + h2(1, 4, 3, b"\x83\x86\x84"))
+    + seg(h2(4, 0, 0) + h2(1, 4, 1, b"\x88") + h2(0, 0, 1, b"exa") + h2(0, 1, 1, b"ct"), server=True)
+    + seg(h2(0, 8, 3, b"\x02one\0\0") + h2(3, 0, 3, bytes(4)) + h2(0x99, 0, 0, b"raw")) + close(),
+    "h2-server-first": handshake() + seg(h2(4, 0, 0), server=True) + seg(PREFACE) + idle(9) + control(7)
+    + seg(h2(1, 1, 1, b"\x82\x84") + h2(9, 4, 1, b"\0\1a\1b")) + seg(h2(5, 4, 1, b"\0\0\0\2\x82") + h2(0, 0, 2, b"two"), server=True),
+    "h2c": handshake() + seg(b"GET /a HTTP/1.1\r\nUpgrade: h2c\r\n\r\n") + seg(H2C_OK + h2(4, 0, 0) + h2(1, 5, 1, b"\x88"), server=True)
+    + seg(PREFACE + h2(9, 0, 1) + b"raw") + close(),
     "head-large": handshake() + b"".join(seg(b"X: " + b"y" * 200 + b"\r\n" if i else b"GET /a HTTP/1.1\r\n") for i in range(12)) + seg(b"\r\n"),
 }
 
