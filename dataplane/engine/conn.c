@@ -239,7 +239,8 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 		case HTTP_EV_END:
 			msg_raw(x, f, dir, span_of(raw_from, (size_t)(at - raw_from)));
 			raw_from = at;
-			if (dir == DIR_TO_CLIENT && c->upgrade != CONN_UPGRADE_NONE)
+			if (dir == DIR_TO_CLIENT && c->upgrade != CONN_UPGRADE_NONE &&
+			    !ev.truncated)
 				return upgrade_begin(x, f) && upgrade_rest(x, f, dir, in, run->fin);
 			c->msg[dir].missing |= ev.missing;
 			msg_end(x, f, dir, ev.truncated);
@@ -323,6 +324,7 @@ void conn_close(struct conn_ctx *x, struct flow *f, bool decide)
 		msg_drop(x, f, dir);
 		http_half_done(&c->half[dir], x->parser);
 	}
+	upgrade_close(x, f, decide); // by a head that only the end has completed
 	while (c->first != NULL)
 		tx_finish(x, f, tx_pop(c));
 	if (c->vars != NULL)
