@@ -91,9 +91,9 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->conn.wss, conf->conns / 4 + 1, sizeof(struct conn_ws));
 	pool_carve(c, &p->conn.ws_inflates, conf->inflaters / 2 + 1,
 		   (sizeof(struct ws_inflate) + 63) & ~(size_t)63);
-	pool_carve(c, &p->conn.h2s, conf->conns / 64 + 1, sizeof(struct conn_h2));
+	pool_carve(c, &p->conn.h2s, conf->conns / 128 + 1, sizeof(struct conn_h2));
 	pool_carve(c, &p->conn.h2_streams, conf->messages / 8 + 1, sizeof(struct h2_stream));
-	pool_carve(c, &p->conn.h2_chunks, conf->conns / 64 + 2, H2_CHUNK_BYTES);
+	pool_carve(c, &p->conn.h2_chunks, conf->conns / 128 + 2, H2_CHUNK_BYTES);
 	pool_carve(c, &p->conn.txs, conf->messages, (sizeof(struct http_tx) + 63) & ~(size_t)63);
 	decode = carve(c, decode_memory(conf->inflaters) + PIPELINE_TAIL_BYTES);
 	xbits = conf->xbits == NULL ? carve(c, xbits_bytes(XBITS_ENTRIES_OWN)) : NULL;
