@@ -127,8 +127,6 @@ static int always_on_db(struct maker *m, const struct want *wants, size_t n, str
 		}
 		maker_add(&m->sec[IMAGE_OWNERS], &w->owner, sizeof(w->owner));
 		sig->n_owners++;
-		if (w->lookback > sig->lookback)
-			sig->lookback = w->lookback;
 		if (stream && back > *tail)
 			*tail = back;
 	}

@@ -365,6 +365,17 @@ static void add_files(struct maker *m, const struct plan *p, uint32_t rule, uint
 	}
 }
 
+// See struct image_owner. What counts from the start is looked for from there.
+static uint32_t signature_lookback(const struct plan_cond *c)
+{
+	const bool floats = c->sig_expr == NULL && c->sig_max_end == UINT64_MAX &&
+			    c->sig_min_end <= c->literal.bytes.len;
+
+	if (image_cond_is_whole(c->mode))
+		return 0;
+	return floats ? c->literal.lookback : UINT32_MAX;
+}
+
 // Where the rule waits: one want per direction, or the always list, or for nothing but files.
 static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint32_t first_cond)
 {
@@ -398,6 +409,7 @@ static void add_wants(struct maker *m, const struct plan *p, uint32_t rule, uint
 		}
 		c = &p->conds[p->represented_by];
 		o.cond = first_cond + (uint32_t)p->represented_by;
+		o.lookback = signature_lookback(c);
 		w = (struct want){
 			.slot = c->slot,
 			.dir = (uint8_t)dir,

@@ -260,8 +260,7 @@ struct image_link {
 // One pattern of an always-on database: its pattern id is its index from db.sig.
 struct image_sig {
 	uint32_t owner, n_owners; // in owners: who waits for it
-	// bytes before the match's end that the woken condition needs; UINT32_MAX: all there is
-	uint32_t lookback;
+	uint32_t pad;
 	// in blobs: bytes that must make it match; 0: none. The loader tries them all.
 	uint32_t vector_len;
 	uint64_t vector_off;
@@ -271,6 +270,9 @@ struct image_sig {
 struct image_owner {
 	uint32_t rule;
 	uint32_t cond; // index in conds; for HEAD buffers the one whose buffer the signature is in
+	// STREAM: bytes before the signature's end that the condition looks at; UINT32_MAX: all there is, or it counts from
+	// the start
+	uint32_t lookback;
 };
 
 enum image_db_flag {
@@ -299,6 +301,7 @@ struct image_list {
 static_assert(sizeof(struct image_list) == 40, "image format");
 static_assert(sizeof(struct image_rule) == 92, "image format");
 static_assert(sizeof(struct image_link) == 8, "image format");
+static_assert(sizeof(struct image_owner) == 12, "image format");
 static_assert(sizeof(struct image_cond) == 28, "image format");
 static_assert(sizeof(struct image_transform) == 12, "image format");
 static_assert(sizeof(struct image_match) == 32, "image format");

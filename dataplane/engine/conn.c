@@ -87,6 +87,8 @@ void msg_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool truncated)
 	if (truncated || !f->http->half[dir].chunked)
 		f->http->other[dir].beside_chunks = false;
 	body_end(x, f, dir);
+	if (msg == &f->http->own_msg[dir])
+		seam_end(x, f, dir);
 	if (msg->inspect != NULL) {
 		struct detect_msg m = conn_msg(x, f, dir);
 
@@ -131,6 +133,8 @@ void msg_raw(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
 		if (msg->inspect == NULL)
 			return;
 	}
+	if (msg == &f->http->own_msg[dir])
+		seam_raw(x, f, dir, data);
 	if (!detect_needs(msg->inspect, DETECT_RAW))
 		return;
 	m = conn_msg(x, f, dir);
@@ -162,6 +166,7 @@ void msg_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_byte
 	struct detect_msg m;
 
 	msg->gap = true;
+	seam_gap(x, f, dir);
 	m = conn_msg(x, f, dir);
 	if (msg->inspect != NULL) {
 		for (int s = 0; s < DETECT_STREAM_N; s++)
@@ -270,6 +275,7 @@ void msg_drop(struct conn_ctx *x, struct flow *f, enum dir dir)
 	struct http_tx *tx = msg->tx;
 
 	body_drop(x, msg);
+	seam_close(x, f, dir);
 	if (msg->inspect != NULL)
 		detect_abort(x->detect, msg->inspect);
 	alt_end(x, f, dir, false);
@@ -289,6 +295,8 @@ unsigned int msgs_release_old(struct conn_ctx *x, struct flow *f)
 
 		if (msg->alt != NULL && msg->alt->rs != x->detect->rs)
 			alt_end(x, f, dir, false);
+		if (f->http->seam[dir].in != NULL && f->http->seam[dir].in->rs != x->detect->rs)
+			seam_close(x, f, dir);
 		if (f->http->other[dir].inspect != NULL &&
 		    f->http->other[dir].inspect->rs != x->detect->rs)
 			reading_end(x, f, dir, false);

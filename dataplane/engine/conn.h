@@ -64,6 +64,15 @@ struct reading {
 	bool beside_chunks; // it ends with the stream, beside chunks that are in order so far
 };
 
+// The last raw bytes of a direction and, while the first ones of a message come, the search across its start: conn_seam.c.
+struct conn_seam {
+	struct inspect *in; // NULL: none
+	bool ended;         // the next byte begins a message
+	uint8_t left;       // bytes of the message that are still to be searched
+	uint8_t n;
+	uint8_t tail[64];
+};
+
 struct conn_ws;
 struct conn_h2;
 
@@ -77,6 +86,7 @@ enum conn_upgrade {
 struct http_conn {
 	struct http_half half[DIR_N];
 	struct reading other[DIR_N];
+	struct conn_seam seam[DIR_N];
 	// The messages in hand: own_msg; for the time of a call those of an HTTP/2 stream or of a WebSocket.
 	struct http_msg *msg;
 	struct http_msg own_msg[DIR_N];

@@ -8,6 +8,7 @@
 //   conn.c (messages: msg_...)  ->  conn_tx.c (transactions, events)
 //                               ->  conn_body.c (decoding)  ->  conn_file.c (files, hashing)
 //                               ->  conn_alt.c (anomalies, alternative readings)
+//                               ->  conn_seam.c (raw bytes across the end of a message)
 #ifndef ENGINE_CONN_IMPL_H
 #define ENGINE_CONN_IMPL_H
 
@@ -133,6 +134,20 @@ void files_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span da
 void files_gap(struct http_msg *msg);
 void files_end(struct conn_ctx *x, struct flow *f, enum dir dir);
 void files_drop(struct conn_ctx *x, struct http_msg *msg);
+
+// --- conn_seam.c ---
+
+// Raw bytes of the message in hand.
+void seam_raw(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
+
+// It ends; the next raw byte begins another one.
+void seam_end(struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// Bytes are missing: nothing lies across them.
+void seam_gap(struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// Give up what a search holds.
+void seam_close(struct conn_ctx *x, struct flow *f, enum dir dir);
 
 // --- conn_alt.c ---
 

@@ -63,6 +63,20 @@ struct inspect *detect_begin(struct detect *d, enum dir dir)
 	return begin(d, d->rs, dir);
 }
 
+struct inspect *detect_seam(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			    struct span tail)
+{
+	struct inspect *seam = begin(d, in->rs, in->dir);
+
+	if (seam == NULL)
+		return NULL;
+	in->flags |= INSPECT_HAS_SEAM;
+	seam->seam = (uint32_t)tail.len;
+	seam->beside = in;
+	detect_data(d, seam, m, DETECT_RAW, tail);
+	return seam;
+}
+
 // ---- scanning ----
 
 struct scan_ctx {
@@ -271,8 +285,7 @@ static void signatures_wake(struct detect *d, struct inspect *in, const struct d
 		const struct image_sig *sig = &rs->sigs[db->sig + w->fired[i].sig];
 
 		for (uint32_t k = 0; k < sig->n_owners; k++)
-			wake_signature(d, in, m, s, &rs->owners[sig->owner + k], w->fired[i].end,
-				       sig->lookback);
+			wake_signature(d, in, m, s, &rs->owners[sig->owner + k], w->fired[i].end);
 	}
 }
 
@@ -313,7 +326,7 @@ void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *
 {
 	if (data.len == 0)
 		return;
-	if (d->tap != NULL)
+	if (d->tap != NULL && in->seam == 0)
 		tap_put(d->tap, (uintptr_t)in, slot_of(s), in->dir, data);
 	while (data.len > 0) {
 		struct span piece = span_first(data, window_room(in, s));
@@ -398,7 +411,7 @@ static void inspect_free(struct detect *d, struct inspect *in)
 	struct ruleset *rs = in->rs;
 	struct ruleset_worker *w = worker_of(d, rs);
 
-	if (d->tap != NULL)
+	if (d->tap != NULL && in->seam == 0)
 		tap_put(d->tap, (uintptr_t)in, BUF_N, in->dir, SPAN_NONE);
 	while (in->active != POOL_NONE) {
 		struct active *a = pool_at(d->actives, in->active);

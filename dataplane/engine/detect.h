@@ -33,6 +33,7 @@ enum inspect_flag {
 	INSPECT_WAITING =
 		1 << 5, // a rule matched that asks for state: decided when the stage is over
 	INSPECT_UNDECIDED = 1 << 17, // one of them may hold: a new one, or one that asks for sizes
+	INSPECT_HAS_SEAM = 1 << 18,  // what lies across its beginning is looked for, or was
 	INSPECT_BUDGET_SPENT = 1 << 6, // no rule may wake up any more
 	INSPECT_QUIET = 1 << 7,        // rules that the head decides were told before
 	// of DETECT_BODY, of the other streams in the bits behind
@@ -57,6 +58,8 @@ struct inspect {
 	uint32_t decided; // detect.state_changes when those that ask for state were last asked
 	uint32_t events;  // of the head, bit per enum state_event, if a rule asks for some
 	uint32_t flags;   // enum inspect_flag
+	uint32_t seam;    // of detect_seam(): offset at which the message begins; else 0
+	struct inspect *beside; // of detect_seam(): the message itself
 	uint8_t dir;
 	uint8_t answers; // enum http_answers, to parse the kept head again
 };
@@ -71,6 +74,7 @@ struct active {
 	uint8_t cond[DETECT_STREAM_N];      // condition that is or was awake, or ACTIVE_NO_COND
 	uint8_t late_open[DETECT_STREAM_N]; // its late terms are searched for
 	uint8_t short_window;
+	uint8_t hit;         // of a message with INSPECT_HAS_SEAM: it did
 	uint8_t waiting;     // holds but for what it asks of its flow
 	uint8_t wait_buffer; // of the hit, should they come to hold
 	uint64_t wait_offset;
@@ -175,6 +179,13 @@ struct inspect *detect_base(struct detect *d, enum dir dir, const struct detect_
 
 // Another reading of the body of a message: knows what the head of `in` said. NULL: no room, counted.
 struct inspect *detect_fork(struct detect *d, const struct inspect *in, const struct detect_msg *m);
+
+// What lies across the beginning of the message `in`: tail are raw bytes before it (64 readable bytes behind them), those
+// of the message follow by detect_data(.., DETECT_RAW). Rules hit whose raw contents begin in the tail and end in the
+// message, if they count from no start and ask for nothing else; but no rule hits once more in the message itself. Freed by
+// detect_abort() before `in` is. NULL: no room, counted.
+struct inspect *detect_seam(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			    struct span tail);
 
 // Its head is complete. has_body: bytes will follow.
 void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *m,

@@ -144,13 +144,30 @@ struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule)
 	return a;
 }
 
+// A message and what lies across its beginning are one, as far as a rule hits only once. False: it has.
+static bool hits_first(struct detect *d, struct inspect *in, uint32_t rule)
+{
+	struct inspect *both = in->seam > 0 ? in->beside : in;
+	struct active *a;
+
+	if ((both->flags & INSPECT_HAS_SEAM) == 0)
+		return true;
+	a = active_get(d, both, rule);
+	if (a == NULL || a->hit)
+		return false;
+	a->hit = 1;
+	return true;
+}
+
 void hit_rule(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
 	      uint8_t buffer, uint64_t offset, bool short_window)
 {
 	struct active *a;
 
-	if ((m->flow->flags & FLOW_PASSED) != 0)
+	if ((m->flow->flags & FLOW_PASSED) != 0 || (in->seam > 0 && offset <= in->seam) ||
+	    !hits_first(d, in, rule))
 		return;
+	offset -= in->seam;
 	if ((in->rs->rules[rule].flags & IMAGE_RULE_WAITS) == 0) {
 		report(d, in, m, rule, buffer, offset, short_window);
 		return;

@@ -125,8 +125,7 @@ void wake_gated(struct detect *d, struct inspect *in, const struct detect_msg *m
 
 // A rule's signature matched in a stream buffer, up to offset end.
 void wake_signature(struct detect *d, struct inspect *in, const struct detect_msg *m,
-		    enum detect_stream s, const struct image_owner *o, uint64_t end,
-		    uint32_t lookback);
+		    enum detect_stream s, const struct image_owner *o, uint64_t end);
 
 // --- detect_file.c ---
 

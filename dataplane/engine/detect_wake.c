@@ -32,14 +32,17 @@ void wake_gated(struct detect *d, struct inspect *in, const struct detect_msg *m
 }
 
 void wake_signature(struct detect *d, struct inspect *in, const struct detect_msg *m,
-		    enum detect_stream s, const struct image_owner *o, uint64_t end,
-		    uint32_t lookback)
+		    enum detect_stream s, const struct image_owner *o, uint64_t end)
 {
 	const struct ruleset *rs = in->rs;
 	const struct image_rule *r = &rs->rules[o->rule];
 	const struct image_cond *c = &rs->conds[o->cond];
 	const uint32_t i = o->cond - r->cond;
+	const uint64_t from = o->lookback > end ? 0 : end - o->lookback;
 	struct active *a;
+
+	if (in->seam > 0 && (from >= in->seam || o->lookback > end))
+		return; // the message's own affair
 
 	d->counters->v[CNT_CANDIDATES]++;
 	if (!hit_applies(rs, r, m))
@@ -58,7 +61,7 @@ void wake_signature(struct detect *d, struct inspect *in, const struct detect_ms
 		a->have |= (uint16_t)(1u << i);
 		a->end[s] = end;
 	} else {
-		listen(d, in, m, a, i, lookback > end ? 0 : end - lookback);
+		listen(d, in, m, a, i, from);
 	}
 	wake_gated(d, in, m, a);
 	wake_complete(d, in, m, a, c->buffer, end);

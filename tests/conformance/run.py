@@ -94,7 +94,7 @@ def judge(suite, failing, passed, excepted):
 
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(usage=__doc__)
+    parser = argparse.ArgumentParser(usage=__doc__.replace("%", "%%"))
     parser.add_argument("--wireglass", default="build/wireglass")
     parser.add_argument("--shared", default=os.path.join(here, "../../../shared"))
     parser.add_argument("--exceptions", default=os.path.join(here, "exceptions"))

@@ -207,7 +207,7 @@ static const struct conv convs[] = {
 	 {{0, AS_IS, 0,
 	   "POST /needle-uri HTTP/1.1\r\n" UA
 	   "Content-Length: 5\r\nContent-Length: 10\r\n\r\nRAW-NEEDLE"}},
-	 "1:0:0 11:0:0"},
+	 "1:0:0 11:0:0 11:0:1"}, // in the longer body, and across the end of the shorter one
 	{"not a start line",
 	 {{0, AS_IS, 0, CONV_GET("/needle-uri") "@@@@\r\n\r\n RAW-NEEDLE"}},
 	 "1:0:0 11:0:1"},
