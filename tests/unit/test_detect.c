@@ -530,23 +530,20 @@ static bool should_hit(const struct rrule *r, const struct rmsg *m)
 	return true;
 }
 
-// May the rule hit across the start of m: with contents that begin in the bytes before it and end in its own?
-static bool may_cross(const struct rrule *r, const struct rmsg *before, const struct rmsg *m)
+// May the rule hit across the start of a message at stream + at: with contents that begin in the bytes before it?
+static bool may_cross(const struct rrule *r, const char *stream, size_t at, const struct rmsg *m)
 {
 	const struct rcond *c = &r->c[0];
-	const size_t old = before->msg.len < 64 ? before->msg.len : 64;
-	char text[64 + 255 + 1];
+	const size_t before = at < 64 ? at : 64;
 
 	if (r->n != 1 || c->buffer != BUF_RAW)
 		return false;
 	for (int i = 0; i < c->n; i++)
-		if (c->m[i].negated || c->m[i].at_end || c->m[i].absolute_from ||
+		if (c->m[i].negated || c->m[i].at_end || c->m[i].offset > 0 ||
 		    c->m[i].absolute_to ||
 		    (i > 0 && !c->m[i].relative_from && !c->m[i].relative_to))
 			return false;
-	snprintf(text, sizeof(text), "%.*s%.255s", (int)old,
-		 before->msg.text + before->msg.len - old, m->msg.text);
-	return places(c, span_of(text, strlen(text)), 0, 0);
+	return places(c, span_of(stream + at - before, before + m->msg.len), 0, 0);
 }
 
 static void rmsg_make(struct rmsg *m, uint64_t *seed)
@@ -611,11 +608,13 @@ static uint32_t random_round(uint64_t *seed, uint64_t *io_hits)
 	}
 	*io_hits += k.n_hits;
 	for (uint32_t i = 0; i < R_RULES; i++) {
-		for (uint32_t j = 0; j < R_MSGS && !refused[i]; j++) {
+		size_t at = 0;
+
+		for (uint32_t j = 0; j < R_MSGS && !refused[i]; at += msgs[j++].msg.len) {
 			bool want = should_hit(&rules[i], &msgs[j]);
 
 			if (want == got[i][j] ||
-			    (got[i][j] && j > 0 && may_cross(&rules[i], &msgs[j - 1], &msgs[j])))
+			    (got[i][j] && may_cross(&rules[i], stream, at, &msgs[j])))
 				continue;
 			rrule_text(&rules[i], i + 1, text, sizeof(text));
 			fail_msg("%s%s but %s on\n%s", text, want ? "should hit" : "should not hit",
