@@ -314,9 +314,7 @@ static int first_line(struct http_half *h, struct http_parser *ps, enum dir dir,
 	if (lf == NULL)
 		return HTTP_AGAIN;
 	h->line_judged = 1;
-	all.len = (size_t)(lf - all.data);
-	if (all.len > 0 && all.data[all.len - 1] == '\r')
-		all.len--;
+	all.len = (size_t)(lf + 1 - all.data);
 	if (http_start_line(all, dir, ps))
 		return HTTP_AGAIN;
 	h->gathered = (uint32_t)(lf + 1 - h->gather);

@@ -209,9 +209,12 @@ static int start_line(struct span line, enum dir dir, struct http_head *h)
 	return dir == DIR_TO_SERVER ? request_line(line, h) : status_line(line, h);
 }
 
-bool http_start_line(struct span line, enum dir dir, struct http_parser *ps)
+bool http_start_line(struct span text, enum dir dir, struct http_parser *ps)
 {
-	return start_line(line, dir, &ps->head) == 0;
+	uint32_t notes = 0;
+	bool odd = false;
+
+	return start_line(line_take(&text, dir, &notes, &odd), dir, &ps->head) == 0;
 }
 
 static void first(struct span *slot, struct span value)

@@ -34,8 +34,8 @@ void http_gather_drop(struct http_half *h, struct http_parser *ps);
 
 // --- http_head.c ---
 
-// Is it the start line of a message? Uses ps->head.
-bool http_start_line(struct span line, enum dir dir, struct http_parser *ps);
+// Does text, up to its first LF, begin with the start line of a message? Uses ps->head.
+bool http_start_line(struct span text, enum dir dir, struct http_parser *ps);
 
 // Without white space around it. What is left of nothing else still points to its end: memchr() takes no NULL.
 struct span http_trim(struct span s);
