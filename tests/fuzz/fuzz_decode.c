@@ -9,10 +9,15 @@
 #include <string.h>
 
 #include "dataplane/engine/decode.h"
+#include "tests/fuzz/cost.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { INFLATES = 8 };
+enum {
+	INFLATES = 8,
+	COST_PER_BYTE = 40, // of what goes in and comes out
+	COST_FIXED = 4000,
+};
 
 struct result {
 	uint64_t n;
@@ -29,12 +34,22 @@ static void require(bool holds)
 		abort();
 }
 
+static int decode(struct decode_body *b, struct span *ret_out)
+{
+	int said;
+
+	cost_counts = true;
+	said = decode_next(&ctx, b, ret_out);
+	cost_counts = false;
+	return said;
+}
+
 static void drain(struct decode_body *b, struct result *r)
 {
 	struct span out;
 	uint64_t steps = 0, before = b->out_bytes;
 
-	while (decode_next(&ctx, b, &out) == 1) {
+	while (decode(b, &out) == 1) {
 		require(out.len > 0);
 		for (size_t i = 0; i < out.len; i++)
 			r->sum = (r->sum ^ out.data[i]) * UINT64_C(0x100000001b3);
@@ -60,6 +75,7 @@ static void run(const uint8_t *data, size_t size, uint8_t how, bool whole, struc
 	if ((how & 0x40) != 0 && n == 2)
 		codings[n++] = codings[1];
 	memset(&counters, 0, sizeof(counters));
+	cost_begin();
 	*r = (struct result){.sum = UINT64_C(0xcbf29ce484222325)};
 	decode_begin(&ctx, &body, codings, n, &flow_free);
 	for (size_t at = 0, len; at < size; at += len) {
@@ -80,6 +96,7 @@ static void run(const uint8_t *data, size_t size, uint8_t how, bool whole, struc
 	decode_end(&body);
 	drain(&body, r);
 	decode_done(&ctx, &body);
+	cost_end(size + r->n, COST_PER_BYTE, COST_FIXED);
 	require(decode_in_use(&ctx) == 0);
 	require(ctx.arena.used_pages == 0);
 	r->counters = counters;

@@ -10,8 +10,14 @@
 #include <string.h>
 
 #include "dataplane/engine/http.h"
+#include "tests/fuzz/cost.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum {
+	COST_PER_BYTE = 200, // of both ways to cut it, each with another reading
+	COST_FIXED = 6000,
+};
 
 static uint8_t gather_memory[2][2][HTTP_GATHER_BYTES];
 static struct http_parser parser;
@@ -60,6 +66,17 @@ static void mix_span(struct state *s, uint64_t mark, struct span data)
 		mix(s, mark << 8 | data.data[i]);
 }
 
+static int parse(const struct state *s, struct http_half *half, struct span *in, bool fin,
+		 struct http_event *ev)
+{
+	int said;
+
+	cost_counts = true;
+	said = http_next(half, &parser, s->dir, s->answers, in, fin, ev);
+	cost_counts = false;
+	return said;
+}
+
 static void piece(struct state *s, const uint8_t *data, size_t len, bool fin)
 {
 	uint8_t *copy = malloc(len > 0 ? len : 1);
@@ -74,12 +91,10 @@ static void piece(struct state *s, const uint8_t *data, size_t len, bool fin)
 		struct span other = in;
 		size_t others = 0;
 
-		while (http_next(&s->other, &parser, s->dir, s->answers, &other, fin, &ev) == 1 &&
-		       ev.kind != HTTP_EV_UPGRADED)
+		while (parse(s, &s->other, &other, fin, &ev) == 1 && ev.kind != HTTP_EV_UPGRADED)
 			require(++others <= 4 * len + 8);
 	}
-	while (!s->upgraded &&
-	       http_next(&s->half, &parser, s->dir, s->answers, &in, fin, &ev) == 1) {
+	while (!s->upgraded && parse(s, &s->half, &in, fin, &ev) == 1) {
 		require(++events <= 4 * len + 8);
 		s->upgraded = ev.kind == HTTP_EV_UPGRADED;
 		s->said += ev.data.len;
@@ -105,6 +120,7 @@ static void piece(struct state *s, const uint8_t *data, size_t len, bool fin)
 
 static void begin(struct state *s, uint8_t how)
 {
+	cost_begin();
 	memset(s, 0, sizeof(*s));
 	s->dir = (how & 1) != 0 ? DIR_TO_CLIENT : DIR_TO_SERVER;
 	s->answers = (enum http_answers)((how >> 2 & 3) % 3);
@@ -120,6 +136,7 @@ static void end(struct state *s, uint8_t how, size_t size)
 	http_half_done(&s->half, &parser);
 	if (s->has_other)
 		http_half_done(&s->other, &parser);
+	cost_end(size, COST_PER_BYTE, COST_FIXED);
 	require(s->said <= size);
 	require(s->gathers.used == 0);
 }
