@@ -131,6 +131,8 @@
 	X(APP_TLS_FLOWS, "app.tls", "flows released as TLS")                                       \
 	X(APP_SSH_FLOWS, "app.ssh", "flows released as SSH")                                       \
 	X(APP_OPAQUE_FLOWS, "app.opaque", "flows released as neither HTTP nor known")              \
+	X(APP_SOCKS, "app.socks",                                                                  \
+	  "SOCKS hand-shakes passed over: what follows is judged like the first bytes of a flow")  \
 	X(APP_READ_AFTER_RELEASE, "app.read_after_release",                                        \
 	  "payload bytes read after a flow was released: always 0")                                \
 	X(APP_PREFIX_BYTES, "app.prefix_bytes",                                                    \
@@ -175,7 +177,9 @@
 	  "requests beyond the tracked pipeline depth: their responses are taken as unpaired")     \
 	X(HTTP_NO_REQUEST, "http.no_request", "responses without their request")                   \
 	X(HTTP_UPGRADED, "http.upgraded",                                                          \
-	  "connections that left HTTP by CONNECT or Upgrade, released")                            \
+	  "connections that left HTTP by Upgrade or within a tunnel, released")                    \
+	X(HTTP_TUNNELS, "http.tunnels",                                                            \
+	  "CONNECT tunnels: what they carry is judged like the first bytes of a flow")             \
 	X(HTTP_GAP_IN_HEAD, "http.gap_in_head",                                                    \
 	  "directions that lost bytes outside a body: they go on raw")                             \
 	X(HTTP_GAP_IN_BODY, "http.gap_in_body", "bodies with lost bytes")                          \

@@ -190,7 +190,13 @@ static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t ga
 	reading_gap(x, f, dir, gap_bytes);
 }
 
-bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp_run *run)
+static enum conn_verdict verdict(bool stays)
+{
+	return stays ? CONN_STAYS : CONN_LEAVES;
+}
+
+enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
+			   const struct tcp_run *run)
 {
 	struct http_conn *c = f->http;
 	struct span in = run->data;
@@ -203,17 +209,17 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 	// A tripwire: nobody hands bytes of a released flow on, and should somebody ever do, this shows it.
 	if (f->app != APP_HTTP && f->app != APP_FAILED) {
 		x->counters->v[CNT_APP_READ_AFTER_RELEASE] += run->data.len;
-		return false;
+		return CONN_LEAVES;
 	}
 	if (c->ws == NULL && c->h2 == NULL) {
 		if (upgrade_hold(x, f, dir, run))
-			return true;
+			return CONN_STAYS;
 		if (run->gap_bytes > 0 && c->h2 == NULL)
 			on_gap(x, f, dir, run->gap_bytes);
 	}
 	packet_feed(x, f, dir, run->data);
 	if (c->ws != NULL || c->h2 != NULL)
-		return upgrade_run(x, f, dir, run);
+		return verdict(upgrade_run(x, f, dir, run));
 	if (c->half[dir].state == HTTP_START)
 		ends.at[ends.n++] = in.data;
 	for (;;) {
@@ -230,8 +236,8 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 		case HTTP_EV_HEAD:
 			if (upgrade_is_h2_client(c, dir, ev.head)) {
 				msg_raw(x, f, dir, span_of(raw_from, (size_t)(at - raw_from)));
-				return conn_h2_begin(x, f, H2_PREFACE_REST, NULL) &&
-				       upgrade_rest(x, f, dir, in, run->fin);
+				return verdict(conn_h2_begin(x, f, H2_PREFACE_REST, NULL) &&
+					       upgrade_rest(x, f, dir, in, run->fin));
 			}
 			upgrade_note(x, c, dir, ev.head);
 			msg_head(x, f, dir, ev.head);
@@ -245,8 +251,14 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 			msg_raw(x, f, dir, span_of(raw_from, (size_t)(at - raw_from)));
 			raw_from = at;
 			if (dir == DIR_TO_CLIENT && c->upgrade != CONN_UPGRADE_NONE &&
-			    !ev.truncated)
-				return upgrade_begin(x, f) && upgrade_rest(x, f, dir, in, run->fin);
+			    !ev.truncated) {
+				if (c->upgrade != CONN_UPGRADE_TUNNEL)
+					return verdict(upgrade_begin(x, f) &&
+						       upgrade_rest(x, f, dir, in, run->fin));
+				if (upgrade_tunnel(x, f, in))
+					return CONN_TUNNEL;
+				break;
+			}
 			c->msg[dir].missing |= ev.missing;
 			msg_end(x, f, dir, ev.truncated);
 			if (ends.n < ALT_ENDS_MAX)
@@ -257,7 +269,7 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 			alt_body(x, f, dir, ev.data);
 			break;
 		case HTTP_EV_UPGRADED:
-			return false;
+			return CONN_LEAVES;
 		}
 	}
 	notes_tell(x, f, dir);
@@ -266,7 +278,7 @@ bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp
 	reading_run(x, f, dir, span_of(other_from, (size_t)(end - other_from)), run->fin, &ends);
 	if (run->fin && (c->msg[dir].inspect != NULL || c->msg[dir].alt != NULL))
 		msg_end(x, f, dir, true);
-	return true;
+	return CONN_STAYS;
 }
 
 void msg_drop(struct conn_ctx *x, struct flow *f, enum dir dir)

@@ -81,6 +81,14 @@ enum conn_upgrade {
 	CONN_UPGRADE_NONE, // or something that is not inspected
 	CONN_UPGRADE_WEBSOCKET,
 	CONN_UPGRADE_H2C,
+	CONN_UPGRADE_TUNNEL, // a request with CONNECT and a response of 2xx
+};
+
+// What the bytes of a run have made of a connection.
+enum conn_verdict {
+	CONN_LEAVES, // it has left HTTP for something that is not inspected: release the flow
+	CONN_STAYS,
+	CONN_TUNNEL, // the flow's app is unknown again: judge http_conn.tunnel, and what follows, as first bytes
 };
 
 struct http_conn {
@@ -95,7 +103,8 @@ struct http_conn {
 	// Of the request that asks for a WebSocket and of the response that grants it: segment cells or NULL.
 	uint8_t *head[DIR_N];
 	uint32_t head_len[DIR_N];
-	uint8_t upgrade; // enum conn_upgrade: granted by the response in hand
+	uint8_t upgrade;    // enum conn_upgrade: granted by the response in hand
+	struct span tunnel; // CONN_TUNNEL: what is left of the run
 	struct ws_extensions ws_ext;
 	uint8_t n_held; // first bytes of a server that may speak HTTP/2, CONN_HELD_OVER: decided
 	uint8_t held[H2_FRAME_HEADER];
@@ -103,6 +112,7 @@ struct http_conn {
 	struct flowvars *vars;        // pooled, NULL until a rule sets one
 	uint32_t n_queued;
 	uint32_t next_tx_id;
+	uint32_t begins_at;   // next_tx_id when nothing was said yet: 0, or more in a tunnel
 	uint32_t alt_bytes;   // scanned under other readings so far
 	uint32_t decode_free; // left of DECODE_FLOW_BYTES
 };
@@ -134,9 +144,9 @@ struct conn_ctx {
 // A connection for f, or NULL (counted).
 struct http_conn *conn_new(struct conn_ctx *x);
 
-// Bytes of direction dir, gap_bytes missing before them; fin: none will follow. Returns false when the connection has left HTTP
-// (CONNECT, Upgrade): release the flow.
-bool conn_run(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp_run *run);
+// Bytes of direction dir, gap_bytes missing before them; fin: none will follow.
+enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
+			   const struct tcp_run *run);
 
 // End of the flow: whatever is open ends, events are emitted, the connection is freed. decide: matches that depend on the end of a
 // message are decided; otherwise (the flow is released) everything is dropped.

@@ -51,6 +51,10 @@ void upgrade_note(struct conn_ctx *x, struct http_conn *c, enum dir dir, const s
 // At the end of a 101 response that grants what c->upgrade says. False: no room.
 bool upgrade_begin(struct conn_ctx *x, struct flow *f);
 
+// At the end of a 2xx response to CONNECT; rest: what is left of its run. True: nothing is known of what the tunnel carries, and
+// the flow is to be judged anew. False: the client did not wait, and what it sent was read as HTTP: that goes on.
+bool upgrade_tunnel(struct conn_ctx *x, struct flow *f, struct span rest);
+
 // The connection has changed its protocol: go on with what is left of the run.
 bool upgrade_rest(struct conn_ctx *x, struct flow *f, enum dir dir, struct span in, bool fin);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // From HTTP/1 to something else: a request with Upgrade that is answered with 101, or a connection that speaks HTTP/2 from
-// its first byte. WebSocket and HTTP/2 are followed; whatever else a 101 or a CONNECT leads to is let go.
+// its first byte, or what a CONNECT leads to. WebSocket and HTTP/2 are followed, a tunnel is judged like a connection of its own;
+// whatever else a 101 leads to is let go.
 #include "dataplane/engine/conn_impl.h"
 
 #include <string.h>
@@ -65,9 +66,9 @@ void upgrade_note(struct conn_ctx *x, struct http_conn *c, enum dir dir, const s
 			head_keep(x, c, dir, h->raw);
 		return;
 	}
-	if (h->status != 101)
-		return; // CONNECT
-	if (websocket) {
+	if (h->status != 101) {
+		c->upgrade = CONN_UPGRADE_TUNNEL;
+	} else if (websocket) {
 		c->upgrade = CONN_UPGRADE_WEBSOCKET;
 		ws_extensions_read(h, &c->ws_ext);
 		head_keep(x, c, dir, h->raw);
@@ -99,13 +100,45 @@ bool upgrade_begin(struct conn_ctx *x, struct flow *f)
 	return begun;
 }
 
+bool upgrade_tunnel(struct conn_ctx *x, struct flow *f, struct span rest)
+{
+	struct http_conn *c = f->http;
+	struct http_half *asks = &c->half[DIR_TO_SERVER], *grants = &c->half[DIR_TO_CLIENT];
+	const struct http_tx *tx = c->msg[DIR_TO_CLIENT].tx;
+
+	x->counters->v[CNT_HTTP_TUNNELS]++;
+	c->upgrade = CONN_UPGRADE_NONE;
+	// A CONNECT has no body: what claims to be one, and has not come yet, is the tunnel's.
+	if (tx != NULL && c->msg[DIR_TO_SERVER].tx == tx) {
+		msg_end(x, f, DIR_TO_SERVER, false);
+		http_half_done(asks, x->parser);
+		http_half_init(asks);
+	}
+	msg_end(x, f, DIR_TO_CLIENT, false);
+	http_half_again(grants);
+	if (c->first != NULL || c->msg[DIR_TO_SERVER].tx != NULL || asks->state != HTTP_START ||
+	    grants->n_left > 0)
+		return false;
+	for (int d = 0; d < DIR_N; d++) {
+		reading_end(x, f, d, true);
+		http_half_done(&c->half[d], x->parser);
+		http_half_init(&c->half[d]);
+	}
+	c->begins_at = c->next_tx_id;
+	c->n_held = 0;
+	c->tunnel = rest;
+	f->app = APP_UNKNOWN;
+	return true;
+}
+
 bool upgrade_hold(struct conn_ctx *x, struct flow *f, enum dir dir, const struct tcp_run *run)
 {
 	struct http_conn *c = f->http;
 	const uint8_t had = c->n_held;
 	size_t n = sizeof(c->held) - had;
 	struct tcp_run held = {.data = span_of(c->held, had)};
-	bool first = c->next_tx_id == 0 && c->half[dir].state == HTTP_START && run->gap_bytes == 0;
+	bool first = c->next_tx_id == c->begins_at && c->half[dir].state == HTTP_START &&
+		     run->gap_bytes == 0;
 	int is = 0;
 
 	if (dir != DIR_TO_CLIENT || had == CONN_HELD_OVER ||
@@ -131,7 +164,7 @@ bool upgrade_hold(struct conn_ctx *x, struct flow *f, enum dir dir, const struct
 
 bool upgrade_is_h2_client(const struct http_conn *c, enum dir dir, const struct http_head *h)
 {
-	return dir == DIR_TO_SERVER && c->next_tx_id == 0 &&
+	return dir == DIR_TO_SERVER && c->next_tx_id == c->begins_at &&
 	       span_eq(h->raw, SPAN_LIT("PRI * HTTP/2.0\r\n\r\n"));
 }
 

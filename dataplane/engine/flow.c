@@ -198,6 +198,7 @@ void flow_flip(struct flow *f)
 	uint64_t bytes = f->bytes[0];
 	uint32_t pkts = f->pkts[0];
 	uint8_t ttl = f->ttl[0];
+	struct socks_half socks = f->socks[0];
 	uint16_t seen = f->flags & (FLOW_SEEN_0 | FLOW_SEEN_1);
 
 	f->half[0] = f->half[1];
@@ -208,6 +209,8 @@ void flow_flip(struct flow *f)
 	f->pkts[1] = pkts;
 	f->ttl[0] = f->ttl[1];
 	f->ttl[1] = ttl;
+	f->socks[0] = f->socks[1];
+	f->socks[1] = socks;
 	if (seen == FLOW_SEEN_0 || seen == FLOW_SEEN_1)
 		f->flags ^= FLOW_SEEN_0 | FLOW_SEEN_1;
 	f->flags ^= FLOW_CLIENT_HI;

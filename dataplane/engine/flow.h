@@ -10,6 +10,7 @@
 #include "common/hit.h"
 #include "dataplane/engine/pkt.h"
 #include "dataplane/engine/pool.h"
+#include "dataplane/engine/socks.h"
 
 struct http_conn;
 
@@ -75,12 +76,14 @@ enum flow_flag {
 	FLOW_SYNACK = 1 << 7,
 	FLOW_LIVE = 1 << 8,   // the record is in the table
 	FLOW_PASSED = 1 << 9, // a pass rule matched: nothing more is reported
+	FLOW_SOCKS = 1 << 10, // in one direction at least the hand-shake is not over
 };
 
 struct flow {
 	struct flow_key key;
-	uint64_t last_seen_ns;  // pipeline time
-	struct http_conn *http; // from the worker's pool, NULL unless app == APP_HTTP or APP_FAILED
+	uint64_t last_seen_ns; // pipeline time
+	// From the worker's pool, NULL unless app == APP_HTTP or APP_FAILED, or APP_UNKNOWN again, in a tunnel.
+	struct http_conn *http;
 	uint32_t hash;
 	uint8_t state; // enum flow_state
 	uint8_t app;   // enum app_proto
@@ -95,6 +98,7 @@ struct flow {
 	uint32_t pkts[DIR_N];
 	uint32_t probes;                    // first-bytes attempts on a flow picked up mid-stream
 	uint8_t ttl[DIR_N];                 // highest TTL or hop limit seen
+	struct socks_half socks[DIR_N];     // hand-shake in front of what the flow is
 	uint16_t anomalies[FLOW_ANOMALIES]; // told already: enum counter + 1, 0: free
 };
 

@@ -207,6 +207,12 @@ void http_half_other(struct http_half *h, const struct http_head *head)
 	body_begin(h, (enum http_framing)head->other_framing, head->other_length);
 }
 
+void http_half_again(struct http_half *h)
+{
+	h->upgraded = 0;
+	h->state = HTTP_START;
+}
+
 // raw is a whole head, gathered or at the front of the input behind *io_in.
 static int head_done(struct http_half *h, struct http_parser *ps, enum dir dir,
 		     enum http_answers answers, struct span raw, struct span *io_in,

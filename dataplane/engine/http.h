@@ -183,6 +183,9 @@ int http_next(struct http_half *h, struct http_parser *ps, enum dir dir, enum ht
 // Begin with the body of a message whose head was read elsewhere, under its other framing.
 void http_half_other(struct http_half *h, const struct http_head *head);
 
+// The half has left HTTP, and speaks it again behind what it left by.
+void http_half_again(struct http_half *h);
+
 // The counter of a note.
 enum counter http_note_counter(enum http_note note);
 

@@ -39,6 +39,7 @@ static void flow_release(struct pipeline *p, struct flow *f, enum app_proto app)
 
 	p->counters.v[counter[app]]++;
 	f->app = (uint8_t)app;
+	f->flags &= (uint16_t)~FLOW_SOCKS;
 	for (int d = 0; d < DIR_N; d++) {
 		uint32_t held = tcp_half_drop(&p->tcp, &f->half[d]);
 
@@ -146,7 +147,7 @@ static bool prefix_feed(struct pipeline *p, struct flow *f, enum dir dir)
 	cell = pool_at(&p->cells, h->prefix);
 	h->prefix = POOL_NONE;
 	run.data = span_of(cell->data, cell->len);
-	stays = conn_run(&p->conn, f, dir, &run);
+	stays = conn_run(&p->conn, f, dir, &run) == CONN_STAYS; // too few bytes for anything else
 	pool_put(&p->cells, cell);
 	return stays;
 }
@@ -156,17 +157,19 @@ static void flow_becomes_http(struct pipeline *p, struct flow *f, enum dir *io_d
 {
 	enum dir says = side == APP_SIDE_SERVER ? DIR_TO_CLIENT : DIR_TO_SERVER;
 
-	f->http = conn_new(&p->conn);
-	if (f->http == NULL) {
-		flow_release(p, f, APP_OPAQUE);
-		return;
-	}
-	p->counters.v[CNT_APP_HTTP_FLOWS]++;
 	f->app = APP_HTTP;
-	// A handshake tells who is who; without it the first message does.
-	if (says != *io_dir && (f->flags & (FLOW_SYN | FLOW_SYNACK)) == 0) {
-		flow_flip(f);
-		*io_dir = says;
+	if (f->http == NULL) { // else it is what a tunnel carries
+		f->http = conn_new(&p->conn);
+		if (f->http == NULL) {
+			flow_release(p, f, APP_OPAQUE);
+			return;
+		}
+		p->counters.v[CNT_APP_HTTP_FLOWS]++;
+		// A handshake tells who is who; without it the first message does.
+		if (says != *io_dir && (f->flags & (FLOW_SYN | FLOW_SYNACK)) == 0) {
+			flow_flip(f);
+			*io_dir = says;
+		}
 	}
 	for (int d = 0; d < DIR_N; d++) {
 		if (!prefix_feed(p, f, d)) {
@@ -225,7 +228,7 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 	else
 		cell->len = (uint16_t)first.len;
 	// Picked up in the middle of a body: the next message may come.
-	if (app == APP_OPAQUE && (f->flags & FLOW_MIDSTREAM) != 0 &&
+	if (app == APP_OPAQUE && (f->flags & FLOW_MIDSTREAM) != 0 && f->http == NULL &&
 	    ++f->probes < MIDSTREAM_PROBES) {
 		if (cell != NULL)
 			p->counters.v[CNT_APP_PREFIX_BYTES] += cell->len;
@@ -234,6 +237,29 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 	}
 	flow_release(p, f, app);
 	return false;
+}
+
+// What is in front of the first bytes: a hand-shake of SOCKS is taken from *io_run. False: nothing is left of that.
+static bool flow_socks(struct pipeline *p, struct flow *f, enum dir dir, struct tcp_run *io_run)
+{
+	struct socks_half *h = f->socks;
+
+	if ((f->flags & FLOW_SOCKS) == 0) {
+		if (f->app != APP_UNKNOWN || !socks_begins(io_run->data) ||
+		    f->half[0].prefix != POOL_NONE || f->half[1].prefix != POOL_NONE)
+			return true;
+		if ((f->flags & FLOW_MIDSTREAM) != 0 && f->http == NULL)
+			return true; // it would be over already
+		p->counters.v[CNT_APP_SOCKS]++;
+		f->flags |= FLOW_SOCKS;
+		socks_begin(&h[dir], &h[!dir]);
+	}
+	if (io_run->gap_bytes > 0)
+		h[dir] = (struct socks_half){0}; // whatever it is that follows
+	socks_skip(&h[dir], &io_run->data);
+	if (!socks_active(&h[0]) && !socks_active(&h[1]))
+		f->flags &= (uint16_t)~FLOW_SOCKS;
+	return io_run->data.len > 0 || io_run->fin;
 }
 
 // ---- one run of stream bytes ----
@@ -245,28 +271,40 @@ static void flow_remember(struct pipeline *p, struct flow *f, enum dir dir,
 		tcp_history_add(&p->tcp, &f->half[dir], &f->half[!dir], run->data);
 }
 
+// A run goes to who reads the flow; at the end of a CONNECT's head that changes within it.
+static void flow_take(struct pipeline *p, struct flow *f, enum dir *io_dir, struct tcp_run run)
+{
+	enum conn_verdict verdict;
+
+	do {
+		if (!flow_socks(p, f, *io_dir, &run) ||
+		    (f->app == APP_UNKNOWN && !flow_classify(p, f, io_dir, &run)))
+			return;
+		if (is_released(f)) {
+			// The flow was let go while this packet was being read; nothing looks at the rest of it.
+			f->inspected_bytes -= run.data.len;
+			f->released_bytes += run.data.len;
+			p->counters.v[CNT_TCP_DELIVERED] -= run.data.len;
+			p->counters.v[CNT_TCP_RELEASED] += run.data.len;
+			return;
+		}
+		verdict = conn_run(&p->conn, f, *io_dir, &run);
+		if (verdict == CONN_LEAVES) {
+			p->counters.v[CNT_HTTP_UPGRADED]++;
+			flow_release(p, f, APP_OPAQUE);
+			return;
+		}
+		run.gap_bytes = 0;
+		run.data = f->http->tunnel;
+	} while (verdict == CONN_TUNNEL);
+}
+
 static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run)
 {
 	f->inspected_bytes += run->data.len;
-	if (f->app == APP_UNKNOWN && !flow_classify(p, f, &dir, run)) {
-		if (f->app == APP_UNKNOWN)
-			flow_remember(p, f, dir, run);
-		return;
-	}
-	if (is_released(f)) {
-		// The flow was let go while this packet was being read; nothing looks at the rest of it.
-		f->inspected_bytes -= run->data.len;
-		f->released_bytes += run->data.len;
-		p->counters.v[CNT_TCP_DELIVERED] -= run->data.len;
-		p->counters.v[CNT_TCP_RELEASED] += run->data.len;
-		return;
-	}
-	if (!conn_run(&p->conn, f, dir, run)) {
-		p->counters.v[CNT_HTTP_UPGRADED]++;
-		flow_release(p, f, APP_OPAQUE);
-	} else {
+	flow_take(p, f, &dir, *run);
+	if (!is_released(f))
 		flow_remember(p, f, dir, run);
-	}
 }
 
 // Another reading of bytes, or bytes that no Linux host takes.

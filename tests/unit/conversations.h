@@ -91,6 +91,7 @@ struct conv {
 	struct conv_say say[8];
 	const char *want; // "sid:dir:tx ...", sorted by sid, tx, dir
 	bool no_fin;
+	bool begins; // only who sees the connection begin can read it
 	bool loose; // how far ISA-L has read ahead of an error depends on the cut: sizes are not compared
 	bool far; // bodies larger than the window that is promised: whether the start is still there depends on the cut
 };
@@ -106,7 +107,10 @@ struct conv {
 #define CONV_OK       "HTTP/1.1 200 OK\r\n"
 #define CONV_NO_BODY  "HTTP/1.1 304 Not Modified\r\n\r\n"
 #define CONV_WS       "Host: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-#define CONV_RAW(s)   .head = s, .head_len = sizeof(s) - 1
+#define CONV_CONNECT                                                                               \
+	"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\nUser-Agent: Mozilla/5.0\r\n\r\n"
+#define CONV_CONNECTED "HTTP/1.1 200 Connected\r\n\r\n"
+#define CONV_RAW(s)    .head = s, .head_len = sizeof(s) - 1
 
 static const struct conv convs[] = {
 	{"get",
@@ -314,6 +318,80 @@ static const struct conv convs[] = {
 	  {1, AS_IS, 0, "HTTP/1.1 200 Connected\r\nX-Test: one\r\n\r\n"},
 	  {0, AS_IS, 0, CONV_RAW("\x16\x03\x01\x02\x00\x01 RAW-NEEDLE")}},
 	 "2:1:0"},
+	{"connect, HTTP inside",
+	 {{0, AS_IS, 0, CONV_CONNECT},
+	  {1, AS_IS, 0, CONV_CONNECTED},
+	  {0, AS_IS, 0, CONV_GET("/needle-uri")},
+	  {1, LENGTH, 0, CONV_OK, "an exact-body-marker, expected-phrase"},
+	  {0, LENGTH, 0, "POST /up.php HTTP/1.1\r\n" UA, "xxBODYNEEDLExx"},
+	  {1, AS_IS, 0, CONV_NO_BODY}},
+	 "1:0:1 3:0:2 4:1:1"},
+	{"connect, the server first",
+	 {{0, AS_IS, 0, CONV_CONNECT},
+	  {1, AS_IS, 0, CONV_CONNECTED CONV_OK "Content-Length: 20\r\n\r\nexact-body-marker-25"},
+	  {0, AS_IS, 0, CONV_GET("/needle-uri")}},
+	 "1:0:2 4:1:1 25:1:1"},
+	{"connect, the client does not wait",
+	 {{0, AS_IS, 0, CONV_CONNECT CONV_GET("/needle-uri")},
+	  {1, AS_IS, 0, CONV_CONNECTED CONV_OK "Content-Length: 17\r\n\r\nexact-body-marker"},
+	  {0, AS_IS, 0, CONV_GET("/needle-uri")},
+	  {1, AS_IS, 0, CONV_NO_BODY}},
+	 "1:0:1 1:0:2 4:1:1 25:1:1"},
+	{"connect with a body that does not come",
+	 {{0, AS_IS, 0, "CONNECT a.example:80 HTTP/1.1\r\n" UA "Content-Length: 1000\r\n\r\nlead"},
+	  {1, AS_IS, 0, CONV_CONNECTED},
+	  {0, AS_IS, 0, CONV_GET("/needle-uri")}},
+	 "1:0:1 23:0:0"},
+	{"connect, a proxy behind it",
+	 {{0, AS_IS, 0, CONV_CONNECT},
+	  {1, AS_IS, 0, CONV_CONNECTED},
+	  {0, AS_IS, 0, CONV_CONNECT},
+	  {1, AS_IS, 0, CONV_CONNECTED},
+	  {0, AS_IS, 0, CONV_RAW("\4\1\0P\0\0\0\1RAW-NEEDLE\0RAW-NEEDLE\0")},
+	  {1, AS_IS, 0, CONV_RAW("\0\x5a\0P\0\0\0\1")},
+	  {0, AS_IS, 0, CONV_GET("/needle-uri") "RAW-NEEDLE"}},
+	 "1:0:2 11:0:3"},
+	{"connect, HTTP/2 inside",
+	 {{0, AS_IS, 0, CONV_CONNECT},
+	  {1, AS_IS, 0, CONV_CONNECTED},
+	  {0, AS_IS, 0,
+	   CONV_RAW("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+		    "\0\0\x28\1\5\0\0\0\1\x82\x86\4\x0b/needle-uri\1\x09"
+		    "a.example\x0f+\x0bMozilla/5.0")}},
+	 "1:0:1"},
+	{"connect, something else inside",
+	 {{0, AS_IS, 0, CONV_CONNECT},
+	  {1, AS_IS, 0, CONV_CONNECTED "220 mail.example ESMTP RAW-NEEDLE\r\n"},
+	  {0, AS_IS, 0, "GET /needle-uri HTTP/1.1\r\n\r\n"}},
+	 ""},
+	{"connect is refused",
+	 {{0, AS_IS, 0, CONV_CONNECT},
+	  {1, AS_IS, 0, "HTTP/1.1 403 Forbidden\r\nContent-Length: 17\r\n\r\nexact-body-marker"},
+	  {0, AS_IS, 0, CONV_GET("/needle-uri")}},
+	 "1:0:1 4:1:0"},
+	{"SOCKS 5",
+	 {{0, AS_IS, 0, CONV_RAW("\5\2\0\2")},
+	  {1, AS_IS, 0, CONV_RAW("\5\2")},
+	  {0, AS_IS, 0, CONV_RAW("\1\4user\12RAW-NEEDLE\5\1\0\3\11a.example\0P")},
+	  {1, AS_IS, 0, CONV_RAW("\1\0\5\0\0\1\0\0\0\0\0P")},
+	  {0, AS_IS, 0, CONV_GET("/needle-uri")},
+	  {1, LENGTH, 0, CONV_OK, "an exact-body-marker, expected-phrase"}},
+	 "1:0:0 4:1:0"},
+	{"SOCKS 5, the client does not wait",
+	 {{0, AS_IS, 0, CONV_RAW("\5\1\0\5\1\0\3\11a.example\0P" CONV_GET("/needle-uri"))},
+	  {1, AS_IS, 0,
+	   CONV_RAW("\5\0\5\0\0\1\0\0\0\0\0P" CONV_OK
+		    "Content-Length: 17\r\n\r\nexact-body-marker")}},
+	 "1:0:0 4:1:0 25:1:0",
+	 .begins = true},
+	{"SOCKS 5, TLS",
+	 {{0, AS_IS, 0, CONV_RAW("\5\1\0")},
+	  {1, AS_IS, 0, CONV_RAW("\5\0")},
+	  {0, AS_IS, 0, CONV_RAW("\5\1\0\1\1\2\3\4\1\xbb")},
+	  {1, AS_IS, 0, CONV_RAW("\5\0\0\1\1\2\3\4\1\xbb")},
+	  {0, AS_IS, 0, CONV_RAW("\x16\3\1\2\0\1 RAW-NEEDLE")},
+	  {1, AS_IS, 0, "HTTP/1.1 200 OK\r\n\r\nexact-body-marker"}},
+	 ""},
 	{"upgrade",
 	 {{0, AS_IS, 0,
 	   "GET /needle-uri HTTP/1.1\r\n" UA "Upgrade: irc\r\nConnection: Upgrade\r\n\r\n"},

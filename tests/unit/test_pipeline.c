@@ -501,6 +501,8 @@ static void test_midstream(void **state)
 		struct kit k;
 		char text[500];
 
+		if (c->begins)
+			continue;
 		for (int s = 0; s < SAYS && c->say[s].head != NULL; s++)
 			bytes[s] = conv_bytes(&c->say[s]);
 		kit_init(&k, &conf, rs);
@@ -588,7 +590,7 @@ static void test_small_pools(void **state)
 	struct kit k;
 	uint32_t due;
 
-	ample.flows = 64;
+	ample.flows = 128;
 	ample.heads = ample.windows = ample.inflaters = 100;
 	ample.conns = 1000; // of which few may become HTTP/2
 	ample.messages = 1000;

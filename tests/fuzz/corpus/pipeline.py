@@ -79,6 +79,10 @@ seeds = {
     "midstream-turned": seg(GET[3:], server=True, seq=3) + seg(GET, server=True) + seg(ok(b"one")),
     "tls": handshake() + seg(b"\x16\x03\x01\x02\x00\x01\x00 raw") + seg(b"\x16\x03\x03", server=True) + close(),
     "connect": handshake() + seg(b"CONNECT h:443 HTTP/1.1\r\n\r\n") + seg(b"HTTP/1.1 200 OK\r\n\r\n", server=True) + seg(b"\x16\x03\x01"),
+    "connect-http": handshake() + seg(b"CONNECT h:80 HTTP/1.1\r\n\r\n") + seg(b"HTTP/1.1 200 OK\r\n\r\n", server=True) + seg(GET)
+    + seg(ok(b"exact") + ok(b"end"), server=True) + seg(b"CONNECT h:80 HTTP/1.1\r\nContent-Length: 9\r\n\r\none") + seg(b"HTTP/1.1 200 OK\r\n\r\n" + ok(b"two"), server=True) + close(),
+    "socks": handshake() + seg(b"\5\1\0") + seg(b"\5\0", server=True) + seg(b"\5\1\0\3\1h\0P" + GET) + seg(b"\5\0\0\1\0\0\0\0\0P" + ok(b"exact"), server=True) + close(),
+    "socks-4": handshake() + seg(b"\4\1\0P\0\0\0\1u\0h\0" + GET) + seg(b"\0\x5a\0P\0\0\0\0" + ok(b"exact"), server=True) + close(),
     "swap": handshake() + seg(post(b"one two")[:-5]) + control(3) + seg(b"e two" + post(b"xxtwo"))
     + control(1) + control(8) + control(7) + seg(GET),
     "crowd": b"".join(handshake(f) + seg(post(b"one two raw wake", b"Cookie: c\r\n")[: 30 + 3 * f], f) for f in range(16)),
