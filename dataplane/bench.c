@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// wireglass bench: the engine's speed on a capture, without DPDK, on one thread.
-//
-// Every round sends the whole capture through one pipeline, in bursts, as a worker would, with hits and events taken
-// out of the rings. Before each round the frames get other addresses, ports and times (outside of the timed region),
-// so that every round is new flows; after each round the flows that are still open are closed (outside as well, and
-// reported). Packets, transactions and hits of every round must equal those of the first: a fast run that did less work
-// is a wrong run, and no speed is printed for it.
+// wireglass bench: the engine's speed on a capture, without DPDK, on one thread, beside what its libraries alone need for the
+// same bytes. What a round is stands in bench_round.c. Packets, transactions and hits of every round must equal those of the
+// first: a fast run that did less work is a wrong run, and no speed is printed for it.
 #include "dataplane/replay.h"
 
 #include <errno.h>
@@ -16,21 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "common/eve.h"
 #include "common/suggest.h"
-#include "dataplane/capture.h"
-#include "dataplane/engine/pipeline.h"
-#include "dataplane/engine/ruleset.h"
+#include "dataplane/bench_impl.h"
 #include "dataplane/offline.h"
-#include "dataplane/ruleload.h"
 #include "dataplane/tunnels.h"
 
 enum {
-	BURST = 32,
-	SWEEP_BUDGET = 8, // as a worker
-	FLUSH_BUDGET = 4096,
 	RUNS_MAX = 1000,
 	EXIT_REFUSED = 1,
 	EXIT_USAGE_ERROR = 2,
@@ -39,66 +28,31 @@ enum {
 };
 #define ROUND_PAUSE_NS 1000000u
 
-struct options {
-	const char *pcap;
-	double seconds;  // per run
-	uint32_t rounds; // per run, 0: by seconds
-	uint32_t runs;
-	bool json, no_checksums;
-	uint32_t tunnels_off;
-};
-
-// What a round did; equal for all rounds or the measurement is void.
-struct work {
-	uint64_t packets, tcp, transactions, hits;
-};
-
-struct bench {
-	struct options opt;
-	struct ruleload rules;
-	struct ruleset *ruleset;
-	uint64_t load_ns;
-	struct capture_set set;
-	struct pipeline *pipe;
-	void *memory;
-	size_t memory_bytes;
-	bool huge;
-	uint64_t period_ns;
-	uint32_t round;    // the frames are in
-	struct work work;  // of one round
-	uint64_t flush_ns; // of all rounds, not in the speed
-	uint64_t rounds;   // measured
-};
-
 static void usage(FILE *f)
 {
 	fprintf(f,
 		"usage: wireglass bench [options] PCAP\n"
 		"\n"
-		"Speed of the engine on PCAP, one thread, median of the runs. Without rules: "
-		"decoding and parsing only.\n"
+		"Speed of the engine on PCAP, one thread, median of the runs, and what Hyperscan "
+		"and ISA-L alone\n"
+		"need for the same bytes. Without rules: decoding and parsing only.\n"
 		"\n"
 		"%s"
 		"  --seconds S       length of a run (default 1)\n"
 		"  --rounds N        rounds of a run, instead\n"
 		"  --runs N          runs (default 5)\n"
+		"  --no-limit        do not measure the libraries alone\n"
+		"  --expect-packets N, --expect-transactions N, --expect-hits N\n"
+		"                    print no speed if a round has not exactly so many\n"
 		"  --no-checksums    do not verify checksums, for captures taken with offloads "
 		"on\n"
 		"  --tunnels LIST    what to look into (default: all): " TUNNELS_HELP
 		", all or none\n"
 		"  --json            one JSON object\n"
 		"\n"
-		"Exit codes: 0 measured, 1 failed or a round did other work than the first, 2 "
-		"usage, 5 signature.\n",
+		"Exit codes: 0 measured, 1 failed or a round did other work than the first or than "
+		"expected, 2 usage, 5 signature.\n",
 		ruleload_help);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static int fail(const struct bench *b, const struct diag *diag)
@@ -125,9 +79,19 @@ static bool number(const char *text, double min, double max, double *ret)
 	return true;
 }
 
+static bool count(const char *text, uint64_t *ret)
+{
+	double v = 0;
+
+	if (!number(text, 0, 1e15, &v))
+		return false;
+	*ret = (uint64_t)v;
+	return true;
+}
+
 static bool take_option(struct bench *b, int opt, char *arg)
 {
-	struct options *o = &b->opt;
+	struct bench_options *o = &b->opt;
 	struct diag d = {0};
 	double v = 0;
 
@@ -143,6 +107,15 @@ static bool take_option(struct bench *b, int opt, char *arg)
 		if (!number(arg, 1, RUNS_MAX, &v))
 			return false;
 		o->runs = (uint32_t)v;
+		return true;
+	case 'P':
+		return count(arg, &o->expect.packets);
+	case 'T':
+		return count(arg, &o->expect.transactions);
+	case 'H':
+		return count(arg, &o->expect.hits);
+	case 'l':
+		o->no_limit = true;
 		return true;
 	case 'j':
 		o->json = true;
@@ -186,6 +159,10 @@ static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 		{"rounds", required_argument, NULL, 'n'},
 		{"runs", required_argument, NULL, 'R'},
 		{"json", no_argument, NULL, 'j'},
+		{"no-limit", no_argument, NULL, 'l'},
+		{"expect-packets", required_argument, NULL, 'P'},
+		{"expect-transactions", required_argument, NULL, 'T'},
+		{"expect-hits", required_argument, NULL, 'H'},
 		{"no-checksums", no_argument, NULL, 'c'},
 		{"tunnels", required_argument, NULL, 't'},
 		{"help", no_argument, NULL, 'h'},
@@ -283,17 +260,21 @@ static int set_up(struct bench *b, struct diag *diag)
 		max = b->set.frames[i].ts_ns > max ? b->set.frames[i].ts_ns : max;
 	}
 	b->period_ns = max - min + ROUND_PAUSE_NS;
-	uint64_t start = now_ns();
+	uint64_t start = bench_now_ns();
 
 	err = ruleload_run(&b->rules, 1, &b->ruleset);
 	if (err < 0) // it has said why
 		return err == -EKEYREJECTED ? err : -ECANCELED;
-	b->load_ns = now_ns() - start;
+	b->load_ns = bench_now_ns() - start;
 	return make_pipeline(b, diag);
 }
 
 static void tear_down(struct bench *b)
 {
+	free(b->ns);
+	for (int k = 0; k < BENCH_LIMIT_N; k++)
+		free(b->limit_ns[k]);
+	bench_limit_free(b->limit);
 	if (b->pipe != NULL)
 		pipeline_done(b->pipe);
 	if (b->memory != NULL)
@@ -302,171 +283,45 @@ static void tear_down(struct bench *b)
 	capture_unload(&b->set);
 }
 
-// --- rounds ---------------------------------------------------------------------------------------------------------
+// --- runs -----------------------------------------------------------------------------------------------------------
 
-static uint64_t drain(struct ring *r)
+static int make_room(struct bench *b)
 {
-	uint64_t n = ring_count(r);
-
-	ring_pop(r, n);
-	return n;
+	b->ns = calloc(b->opt.runs, sizeof(double));
+	for (int k = 0; k < BENCH_LIMIT_N; k++)
+		b->limit_ns[k] = calloc(b->opt.runs, sizeof(double));
+	for (int k = 0; k < BENCH_LIMIT_N; k++)
+		if (b->limit_ns[k] == NULL)
+			return -ENOMEM;
+	return b->ns == NULL ? -ENOMEM : 0;
 }
 
-static void next_round(struct bench *b)
-{
-	uint8_t *base = b->set.memory;
-	const uint8_t *start = b->set.memory;
-
-	for (size_t i = 0; i < b->set.n; i++) {
-		struct frame *f = &b->set.frames[i];
-
-		capture_rewrite_round(base + (f->data - start), f->len, b->round, b->round + 1);
-		f->ts_ns += b->period_ns;
-	}
-	b->round++;
-}
-
-// Nanoseconds of one round, without closing what it left open.
-static uint64_t run_round(struct bench *b, struct work *ret_work)
-{
-	const struct counters *c = pipeline_counters(b->pipe);
-	struct ring *hits = pipeline_hits(b->pipe), *events = pipeline_events(b->pipe);
-	struct work before = {0, c->v[CNT_PKT_TCP], c->v[CNT_HTTP_TRANSACTIONS], 0};
-	uint64_t drained = 0, now = 0, start, end;
-	unsigned int n;
-
-	start = now_ns();
-	for (size_t i = 0; i < b->set.n; i += n) {
-		n = b->set.n - i < BURST ? (unsigned int)(b->set.n - i) : BURST;
-		now = b->set.frames[i + n - 1].ts_ns > now ? b->set.frames[i + n - 1].ts_ns : now;
-		pipeline_burst(b->pipe, b->set.frames + i, n, now);
-		pipeline_idle(b->pipe, now, SWEEP_BUDGET);
-		drained += drain(hits);
-		drain(events);
-	}
-	end = now_ns();
-	do {
-		n = pipeline_flush(b->pipe, now, FLUSH_BUDGET);
-		drained += drain(hits);
-		drain(events);
-	} while (n > 0);
-	b->flush_ns += now_ns() - end;
-	*ret_work = (struct work){
-		.packets = b->set.n,
-		.tcp = c->v[CNT_PKT_TCP] - before.tcp,
-		.transactions = c->v[CNT_HTTP_TRANSACTIONS] - before.transactions,
-		.hits = drained,
-	};
-	return end - start;
-}
-
-static int check_work(const struct bench *b, const struct work *w, struct diag *diag)
-{
-	if (pipeline_counters(b->pipe)->v[CNT_HITS_LOST] != 0) {
-		diag_set(diag, b->opt.pcap, 0, 0, "hits were lost in the ring: no speed is given");
-		return -EIO;
-	}
-	if (pipeline_objects_in_use(b->pipe) != 0) {
-		diag_set(diag, b->opt.pcap, 0, 0,
-			 "%" PRIu64 " objects are in use after a round: no speed is given",
-			 pipeline_objects_in_use(b->pipe));
-		return -EIO;
-	}
-	if (memcmp(w, &b->work, sizeof(*w)) == 0)
-		return 0;
-	diag_set(diag, b->opt.pcap, 0, 0,
-		 "round %u did other work than the first: %" PRIu64 " TCP packets, %" PRIu64
-		 " transactions, %" PRIu64 " hits instead of %" PRIu64 ", %" PRIu64 ", %" PRIu64
-		 ": no speed is given",
-		 b->round, w->tcp, w->transactions, w->hits, b->work.tcp, b->work.transactions,
-		 b->work.hits);
-	return -EIO;
-}
-
-// One run: nanoseconds per packet.
-static int run_once(struct bench *b, double *ret_ns, struct diag *diag)
-{
-	uint64_t total = 0, limit = (uint64_t)(b->opt.seconds * 1e9);
-	uint32_t done = 0;
-	struct work w;
-
-	do {
-		next_round(b);
-		total += run_round(b, &w);
-		done++;
-		int err = check_work(b, &w, diag);
-
-		if (err < 0)
-			return err;
-	} while (b->opt.rounds != 0 ? done < b->opt.rounds : total < limit);
-	b->rounds += done;
-	*ret_ns = (double)total / ((double)done * (double)b->set.n);
-	return 0;
-}
-
-// --- result ---------------------------------------------------------------------------------------------------------
-
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static void print(const struct bench *b, const double *ns, uint32_t runs)
-{
-	double median = runs % 2 ? ns[runs / 2] : (ns[runs / 2 - 1] + ns[runs / 2]) / 2;
-	double bits = (double)b->set.bytes * 8 / (double)b->set.n; // of a packet
-	double flush = (double)b->flush_ns / ((double)b->rounds * (double)b->set.n);
-
-	if (b->opt.json) {
-		printf("{\"gbps\":{\"median\":%.4f,\"min\":%.4f,\"max\":%.4f},\"mpps\":%.4f,\"ns_"
-		       "per_packet\":%.2f,"
-		       "\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"transactions\":%" PRIu64
-		       ",\"hits\":%" PRIu64 ",\"rounds\":%" PRIu64
-		       ",\"runs\":%u,\"rules\":%u,\"rules_refused\":%zu,\"load_ms\":%.1f,"
-		       "\"close_ns_per_packet\":%.2f,\"memory_mb\":%zu,\"hugepages\":%s}\n",
-		       bits / median, bits / ns[runs - 1], bits / ns[0], 1e3 / median, median,
-		       b->work.packets, b->set.bytes, b->work.transactions, b->work.hits, b->rounds,
-		       runs, b->rules.stats.rules, b->rules.refused, (double)b->load_ns / 1e6,
-		       flush, b->memory_bytes >> 20, b->huge ? "true" : "false");
-		return;
-	}
-	printf("%s: %" PRIu64 " packets, %.2f MB, %" PRIu64 " transactions, %" PRIu64
-	       " hits in a round\n",
-	       b->opt.pcap, b->work.packets, (double)b->set.bytes / 1e6, b->work.transactions,
-	       b->work.hits);
-	printf("rules: %u loaded, %zu refused, %zu for other protocols, %.0f ms from text to "
-	       "ready\n",
-	       b->rules.stats.rules, b->rules.refused, b->rules.skipped, (double)b->load_ns / 1e6);
-	printf("%.2f Gbit/s (%.2f to %.2f in %u runs), %.3f Mpps, %.1f ns per packet\n",
-	       bits / median, bits / ns[runs - 1], bits / ns[0], runs, 1e3 / median, median);
-	printf("%" PRIu64 " rounds, each with the same work; closing open flows took another %.1f "
-	       "ns per packet; %zu MB of state%s\n",
-	       b->rounds, flush, b->memory_bytes >> 20, b->huge ? " on hugepages" : "");
-}
-
+// The engine and the limit take turns, so that both meet the same neighbours.
 static int measure(struct bench *b, struct diag *diag)
 {
-	double ns[RUNS_MAX];
-	int err;
+	int err = make_room(b);
 
-	(void)run_round(b, &b->work); // warms caches and says what a round is
-	b->flush_ns = 0;
-	err = check_work(b, &b->work, diag);
-	for (uint32_t i = 0; i < b->opt.runs && err == 0; i++)
-		err = run_once(b, &ns[i], diag);
-	if (err < 0)
-		return err;
-	qsort(ns, b->opt.runs, sizeof(ns[0]), by_value);
-	print(b, ns, b->opt.runs);
-	return 0;
+	if (err == 0)
+		err = bench_first_rounds(b, diag);
+	for (uint32_t i = 0; i < b->opt.runs && err == 0; i++) {
+		err = bench_run(b, &b->ns[i], diag);
+		if (err == 0 && b->limit != NULL)
+			err = bench_run_limit(b, i, diag);
+	}
+	if (err == 0)
+		bench_print(b);
+	else if (diag->text[0] == '\0')
+		diag_set(diag, NULL, 0, 0, "%s", strerror(-err));
+	return err;
 }
 
 int cmd_bench(bool json, int argc, char **argv)
 {
 	struct bench b = {
-		.opt = {.json = json, .seconds = 1, .runs = 5},
+		.opt = {.json = json,
+			.seconds = 1,
+			.runs = 5,
+			.expect = {BENCH_UNKNOWN, BENCH_UNKNOWN, BENCH_UNKNOWN, BENCH_UNKNOWN}},
 		.rules = {.quiet = true},
 	};
 	struct diag diag = {.text = ""};

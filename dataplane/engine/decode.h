@@ -36,6 +36,7 @@ enum {
 };
 
 struct decoder;
+struct tap;
 
 // What the bodies of one worker share.
 struct decode_ctx {
@@ -43,6 +44,7 @@ struct decode_ctx {
 	struct pool inflates; // ISA-L states, 87 KiB each
 	struct arena arena;   // what br and zstd allocate
 	struct counters *counters;
+	struct tap *tap;                 // NULL: none
 	uint8_t *out[DECODE_LAYERS_MAX]; // DECODE_OUT_BYTES + DECODE_PAD_BYTES each
 };
 

@@ -3,6 +3,7 @@
 // worker; nothing is allocated elsewhere.
 #define ZSTD_STATIC_LINKING_ONLY // for ZSTD_createDCtx_advanced(), which takes an allocator
 #include "dataplane/engine/decode_impl.h"
+#include "dataplane/engine/tap.h"
 
 #include <brotli/decode.h>
 #include <errno.h>
@@ -26,6 +27,8 @@ static int deflate_open(struct decode_ctx *x, struct decoder *d, uint32_t checks
 		return -ENOBUFS;
 	isal_inflate_init(d->isal);
 	d->isal->crc_flag = checksum;
+	if (x->tap != NULL)
+		tap_put(x->tap, (uintptr_t)d, TAP_DEFLATE, 0, SPAN_NONE);
 	return 0;
 }
 
@@ -105,8 +108,8 @@ static void lookahead_return(struct decoder *d, const struct span before, struct
 	s->read_in_length = 0;
 }
 
-static int deflate_run(struct decoder *d, struct span *io_in, uint8_t *out, size_t size,
-		       size_t *ret_n)
+static int deflate_run(struct decode_ctx *x, struct decoder *d, struct span *io_in, uint8_t *out,
+		       size_t size, size_t *ret_n)
 {
 	const struct span before = *io_in;
 	struct inflate_state *s = d->isal;
@@ -119,6 +122,9 @@ static int deflate_run(struct decoder *d, struct span *io_in, uint8_t *out, size
 	err = isal_inflate(s);
 	*ret_n = size - s->avail_out;
 	*io_in = span_from(*io_in, io_in->len - s->avail_in);
+	if (x->tap != NULL && before.len > io_in->len)
+		tap_put(x->tap, (uintptr_t)d, TAP_DEFLATE, 0,
+			span_first(before, before.len - io_in->len));
 	if (err < 0)
 		return -EBADMSG;
 	if (s->block_state != ISAL_BLOCK_FINISH)
@@ -170,7 +176,7 @@ int engine_run(struct decode_ctx *x, struct decoder *d, struct span *io_in, uint
 	case ENGINE_GZIP:
 	case ENGINE_ZLIB:
 	case ENGINE_RAW:
-		return deflate_run(d, io_in, out, size, ret_n);
+		return deflate_run(x, d, io_in, out, size, ret_n);
 	case ENGINE_BR:
 		return br_run(x, d, io_in, out, size, ret_n);
 	case ENGINE_ZSTD:

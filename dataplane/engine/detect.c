@@ -395,6 +395,8 @@ void detect_packet(struct detect *d, struct inspect *in, const struct detect_msg
 	const struct image_db *db = block_scan(d, in, BUF_PACKET, data);
 	const struct ruleset_worker *w = worker_of(d, rs);
 
+	if (d->tap != NULL && data.len > 0)
+		tap_put(d->tap, (uintptr_t)in, BUF_PACKET, in->dir, data);
 	for (uint32_t i = 0; db != NULL && i < w->n_fired; i++) {
 		const struct image_sig *sig = &rs->sigs[db->sig + w->fired[i].sig];
 
@@ -453,6 +455,8 @@ static void signatures_end(struct detect *d, struct inspect *in, const struct de
 
 	if (stream == NULL)
 		return;
+	if (d->tap != NULL)
+		tap_put(d->tap, (uintptr_t)in, slot_of(s), in->dir, SPAN_NONE);
 	in->stream[s] = NULL;
 	w->n_fired = 0;
 	db = &in->rs->dbs[index];

@@ -183,7 +183,6 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->conn.h2_parser.counters = &p->counters;
 	p->detect.counters = &p->counters;
 	p->detect.hits = &p->hits;
-	p->detect.tap = checked.tap;
 	p->detect.worker = checked.worker;
 	p->detect.inspects = &p->inspects;
 	p->detect.actives = &p->actives;
@@ -200,6 +199,7 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->conn.event_mask = checked.event_mask;
 	p->conn.worker = (uint8_t)checked.worker;
 	p->conn.hash_bodies = checked.hash_bodies;
+	pipeline_set_tap(p, checked.tap);
 	err = hashes_init(p);
 	if (err < 0) {
 		pipeline_done(p);
@@ -335,6 +335,12 @@ void pipeline_set_ruleset(struct pipeline *p, struct ruleset *rs)
 	p->detect.rs = rs;
 }
 
+void pipeline_set_tap(struct pipeline *p, struct tap *tap)
+{
+	p->detect.tap = tap;
+	p->conn.decode.tap = tap;
+}
+
 void pipeline_release_old(struct pipeline *p)
 {
 	for (uint32_t i = 0; i < p->flows.pool.fresh; i++) {
@@ -373,6 +379,33 @@ uint64_t pipeline_objects_in_use(const struct pipeline *p)
 	       p->conn.wss.used + p->conn.ws_inflates.used + p->conn.h2s.used +
 	       p->conn.h2_streams.used + p->conn.h2_chunks.used + p->histories.used +
 	       p->conn.files.used + p->conn.mimes.used + hashes_used(p);
+}
+
+static uint64_t pool_bytes(const struct pool *p)
+{
+	return (uint64_t)p->used * p->object_bytes;
+}
+
+void pipeline_usage(const struct pipeline *p, struct pipeline_usage *ret_usage)
+{
+	const struct conn_ctx *c = &p->conn;
+	const struct pool *const of_flows[] = {&p->flows.pool, &c->conns, &p->flowvars,
+					       &c->wss,        &c->h2s,   &p->histories};
+	const struct pool *const of_messages[] = {
+		&p->inspects,    &p->actives,    &p->watches,         &p->watchsets,
+		&p->windows,     &p->gathers,    &p->cells,           &c->txs,
+		&c->files,       &c->mimes,      &c->decode.decoders, &c->decode.inflates,
+		&c->ws_inflates, &c->h2_streams, &c->h2_chunks};
+	struct pipeline_usage u = {.flows = p->flows.pool.used, .messages = p->inspects.used};
+
+	u.flow_bytes = u.flows * flow_buckets_bytes(p->conf.flows) / p->conf.flows;
+	for (size_t i = 0; i < sizeof(of_flows) / sizeof(of_flows[0]); i++)
+		u.flow_bytes += pool_bytes(of_flows[i]);
+	for (size_t i = 0; i < sizeof(of_messages) / sizeof(of_messages[0]); i++)
+		u.message_bytes += pool_bytes(of_messages[i]);
+	if (p->detect.rs != NULL)
+		u.message_bytes += ruleset_stream_bytes(p->detect.rs, p->conf.worker);
+	*ret_usage = u;
 }
 
 struct ring *pipeline_hits(struct pipeline *p)

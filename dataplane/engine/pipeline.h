@@ -82,6 +82,9 @@ void pipeline_done(struct pipeline *p);
 // Called by the worker between bursts.
 void pipeline_set_ruleset(struct pipeline *p, struct ruleset *rs);
 
+// Another tap, or none. Only while nothing is in progress.
+void pipeline_set_tap(struct pipeline *p, struct tap *tap);
+
 // Inspect n <= PIPELINE_BURST_MAX frames. now_ns: monotonic or capture time, never going back by much; drives timeouts.
 void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int n,
 		    uint64_t now_ns);
@@ -101,6 +104,14 @@ void pipeline_release_old(struct pipeline *p);
 
 // Objects of all pools in use, flows included: 0 after everything is closed. For tests and identities.
 uint64_t pipeline_objects_in_use(const struct pipeline *p);
+
+// Memory that is in use now, in bytes: of flows and their connections, whether anything is in progress on them or not, and of
+// messages in progress: their state, decoders, windows, held bytes and Hyperscan streams. Walks all databases.
+struct pipeline_usage {
+	uint64_t flows, flow_bytes;
+	uint64_t messages, message_bytes;
+};
+void pipeline_usage(const struct pipeline *p, struct pipeline_usage *ret_usage);
 
 struct ring *pipeline_hits(struct pipeline *p);   // slots: struct hit
 struct ring *pipeline_events(struct pipeline *p); // slots: struct event

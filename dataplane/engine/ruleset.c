@@ -412,8 +412,11 @@ hs_stream_t *ruleset_stream_get(struct ruleset *rs, struct ruleset_worker *w, ui
 	hs_stream_t *s;
 
 	if (p->n > 0)
-		return p->free[--p->n];
-	return hs_open_stream(rs->db[db], 0, &s) == HS_SUCCESS ? s : NULL;
+		s = p->free[--p->n];
+	else if (hs_open_stream(rs->db[db], 0, &s) != HS_SUCCESS)
+		return NULL;
+	p->taken++;
+	return s;
 }
 
 void ruleset_stream_put(struct ruleset *rs, struct ruleset_worker *w, uint32_t db,
@@ -421,9 +424,22 @@ void ruleset_stream_put(struct ruleset *rs, struct ruleset_worker *w, uint32_t d
 {
 	struct stream_pool *p = &w->pools[db];
 
+	p->taken--;
 	if (p->n < p->cap && hs_reset_stream(stream, 0, on_match != NULL ? w->scratch : NULL,
 					     on_match, ctx) == HS_SUCCESS)
 		p->free[p->n++] = stream;
 	else
 		hs_close_stream(stream, on_match != NULL ? w->scratch : NULL, on_match, ctx);
+}
+
+uint64_t ruleset_stream_bytes(const struct ruleset *rs, unsigned int w)
+{
+	const struct stream_pool *pools = rs->w[w].pools;
+	uint64_t bytes = 0;
+	size_t each;
+
+	for (uint32_t i = 0; i < rs->n_dbs; i++)
+		if (pools[i].taken > 0 && hs_stream_size(rs->db[i], &each) == HS_SUCCESS)
+			bytes += pools[i].taken * (uint64_t)each;
+	return bytes;
 }

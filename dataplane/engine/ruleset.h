@@ -33,6 +33,9 @@ bool ruleset_in_use(const struct ruleset *rs);
 uint32_t ruleset_generation(const struct ruleset *rs);
 const struct image_header *ruleset_image(const struct ruleset *rs);
 
+// Hyperscan's state of the bodies that worker w has open now, in bytes.
+uint64_t ruleset_stream_bytes(const struct ruleset *rs, unsigned int w);
+
 // Can this machine run libhs at all (SSSE3)? 0, or -ENOTSUP with ret_diag. ruleset_load() also tries libhs on known
 // vectors and refuses (-ENOTSUP) to inspect with one that misses matches.
 int ruleset_selftest(struct diag *ret_diag);

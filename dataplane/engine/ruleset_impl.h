@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Inside of a loaded rule set: for ruleset.c, eval.c and detect.c only.
+// Inside of a loaded rule set: for ruleset.c, eval.c, detect.c, and for bench, which scans with the same databases.
 #ifndef ENGINE_RULESET_IMPL_H
 #define ENGINE_RULESET_IMPL_H
 
@@ -28,6 +28,7 @@ struct fired {
 struct stream_pool {
 	hs_stream_t **free;
 	uint32_t n, cap;
+	uint32_t taken; // not given back yet
 };
 
 // A link as the engine uses it (struct image_link), lengths computed once.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A copy of the buffers that rules look at, for who measures on a capture of his own ("rules check --profile"). Only a
-// process that replays a capture gives its pipeline one; workers on the wire have none, and no byte is copied.
+// A copy of the buffers that rules look at, and of what is inflated for them, for who measures on a capture of his own
+// ("rules check --profile", "bench"). Only a process that replays a capture gives its pipeline one; workers on the wire
+// have none, and no byte is copied.
 #ifndef ENGINE_TAP_H
 #define ENGINE_TAP_H
 
@@ -10,12 +11,16 @@
 
 #include "common/span.h"
 
+enum {
+	TAP_DEFLATE = 0xff, // DEFLATE data as the inflater takes it, dir unknown
+};
+
 // Before each piece in tap.mem; the next one follows at a multiple of eight.
 struct tap_record {
-	uint64_t message; // a word of its own for every message in progress
-	uint32_t len;
-	uint8_t buffer; // enum buffer; BUF_N: the message has ended
-	uint8_t dir;    // enum dir
+	uint64_t message; // a word of its own for every message in progress, or for every decoder
+	uint32_t len;     // 0: the stream buffer ends here, or DEFLATE data begins
+	uint8_t buffer;   // enum buffer; BUF_N: the message has ended; TAP_DEFLATE
+	uint8_t dir;      // enum dir
 	uint16_t pad;
 };
 

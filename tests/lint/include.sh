@@ -20,7 +20,7 @@ layer() {
     dataplane/engine/*) echo engine ;;
     dataplane/capture.[ch] | dataplane/linktype.[ch]) echo capture ;;
     # replay and bench belong to the wireglass program: they run the engine without DPDK and compile rules
-    dataplane/replay.[ch] | dataplane/bench.[ch] | dataplane/streams.[ch]) echo replay ;;
+    dataplane/replay.[ch] | dataplane/bench*.[ch] | dataplane/streams.[ch]) echo replay ;;
     dataplane/ruleload.[ch] | dataplane/offline.[ch] | dataplane/profile.c) echo replay ;;
     dataplane/*) echo shell ;;
     control/cli/*) echo cli ;;
@@ -40,7 +40,7 @@ allowed() {
     rules) echo "$common|rules/.*" ;;
     engine) echo "$common|$image|$engine" ;;
     capture) echo "$common|$engine|dataplane/(capture|linktype)\.h" ;;
-    replay) echo "$common|rules/.*|$engine|dataplane/(capture|replay|bench|streams|ruleload|offline|tunnels)\.h" ;;
+    replay) echo "$common|rules/.*|$engine|dataplane/(capture|replay|bench(_[a-z]+)?|streams|ruleload|offline|tunnels)\.h" ;;
     shell) echo "$common|hwprofiles/.*|$image|$engine|dataplane/[a-z_0-9]+\.h" ;;
     control) echo "$common|hwprofiles/.*|rules/.*|control/.*" ;;
     # the command's table names the two entry points that live beside the engine
