@@ -265,7 +265,7 @@
 	X(RANGE_PIECES, "range.pieces", "pieces of resources in 206 responses")                    \
 	X(RANGE_JOINED, "range.joined", "resources hashed as a whole from their pieces")           \
 	X(RANGE_PARTIAL, "range.partial",                                                          \
-	  "pieces not joined for hashing: out of order, damaged or seen before")                   \
+	  "pieces not joined for hashing: out of order, damaged, encoded or seen before")          \
 	X(RANGE_COVERED, "range.covered",                                                          \
 	  "resources all of whose pieces came, but out of order: not hashed as a whole")           \
 	X(RANGE_EVICTED, "range.evicted", "resources forgotten early to make room for others")     \

@@ -82,6 +82,7 @@ enum event_flag {
 	EVENT_HAS_HASH = 1 << 4,   // fileinfo.sha256 is set
 	EVENT_NO_REQUEST = 1 << 5, // http: response without a request seen
 	EVENT_NO_RESPONSE = 1 << 6,
+	EVENT_PARTIAL = 1 << 7, // fileinfo: a piece of a resource
 };
 
 enum flow_reason {

@@ -7,6 +7,7 @@
 #include "dataplane/engine/detect.h"
 #include "dataplane/engine/h2.h"
 #include "dataplane/engine/mime.h"
+#include "dataplane/engine/range.h"
 #include "dataplane/engine/ws.h"
 
 typedef struct evp_md_ctx_st EVP_MD_CTX;
@@ -15,6 +16,9 @@ enum {
 	CONN_HELD_OVER = 255,
 	CONN_PIPELINE_MAX = 128,      // requests in flight; servers allow about as many
 	CONN_ALT_BYTES_MAX = 4 << 20, // scanned under other readings, per flow
+	// Resources whose pieces are joined, per worker; of the digests of all files they hold a quarter at most.
+	CONN_RESOURCES = 256,
+	CONN_HASH_SETS = CONN_RESOURCES + 64, // and pieces in progress
 };
 
 // A request and its response. Lives until both have ended.
@@ -28,13 +32,22 @@ struct http_tx {
 	struct event event; // type EVENT_HTTP, filled as things become known
 };
 
+// The digests of a resource that comes in pieces.
+struct hash_set {
+	EVP_MD_CTX *hash[LIST_SHA256 + 1];
+};
+
 // A file in progress: the decoded body, or a part of it.
 struct http_file {
 	EVP_MD_CTX *hash[LIST_SHA256 + 1]; // by enum list_kind; NULL: not asked for
+	struct hash_set
+		*resource; // pooled; of which the file is a piece that is joined; NULL: of none
+	struct range_piece piece; // of that
 	uint64_t bytes;
 	uint16_t name_len;
 	uint8_t digests; // asked for
 	bool open, named, whole;
+	bool partial; // a piece of a resource, joined or not
 	uint8_t name[256];
 };
 
@@ -135,8 +148,11 @@ struct conn_ctx {
 	uint32_t event_mask;
 	uint8_t worker;
 	uint64_t ts_ns;   // of the packet in hand
+	uint64_t now_ns;  // the pipeline's time
 	bool hash_bodies; // for events
-	struct pool files, mimes;
+	struct pool files, mimes, hash_sets;
+	struct range_table ranges;
+	uint32_t range_at;                    // where ranges_expire() goes on
 	EVP_MD_CTX **hashes[LIST_SHA256 + 1]; // free contexts, by enum list_kind
 	uint32_t n_hashes[LIST_SHA256 + 1];
 };
@@ -163,6 +179,9 @@ void conn_anomaly(struct conn_ctx *x, struct flow *f, enum dir dir, enum counter
 
 // Messages bound to a rule set other than the current one lose their binding. Returns how many did.
 unsigned int conn_release_old(struct conn_ctx *x, struct flow *f);
+
+// Forget resources whose pieces have not come for long, looking at budget of them. now_ns UINT64_MAX: all.
+void ranges_expire(struct conn_ctx *x, uint64_t now_ns, uint32_t budget);
 
 // Emit an event of flow f. The caller has set type, tx_id, flags and the body.
 void conn_emit(struct conn_ctx *x, const struct flow *f, enum dir dir, struct event *e);

@@ -58,12 +58,45 @@ static struct span disposition_name(struct span value)
 	return SPAN_NONE;
 }
 
-static void hashes_drop(struct conn_ctx *x, struct http_file *file)
+void hashes_begin(struct conn_ctx *x, uint8_t digests, EVP_MD_CTX *ret_hash[LIST_SHA256 + 1])
 {
 	for (int k = 0; k <= LIST_SHA256; k++) {
-		if (file->hash[k] != NULL)
-			x->hashes[k][x->n_hashes[k]++] = file->hash[k];
-		file->hash[k] = NULL;
+		ret_hash[k] = NULL;
+		if ((digests & 1 << k) == 0)
+			continue;
+		if (x->n_hashes[k] == 0) {
+			x->counters->v[CNT_FILE_NO_HASH]++;
+			continue;
+		}
+		ret_hash[k] = x->hashes[k][--x->n_hashes[k]];
+		EVP_DigestInit_ex2(ret_hash[k], NULL, NULL); // its kind was set when it was made
+	}
+}
+
+void hashes_update(EVP_MD_CTX *const hash[LIST_SHA256 + 1], struct span data)
+{
+	for (int k = 0; k <= LIST_SHA256; k++)
+		if (hash[k] != NULL)
+			EVP_DigestUpdate(hash[k], data.data, data.len);
+}
+
+void hashes_finish(EVP_MD_CTX *const hash[LIST_SHA256 + 1], struct file_facts *io_facts)
+{
+	io_facts->digests = 0;
+	for (int k = 0; k <= LIST_SHA256; k++) {
+		if (hash[k] == NULL)
+			continue;
+		EVP_DigestFinal_ex(hash[k], io_facts->digest[k], NULL);
+		io_facts->digests |= (uint8_t)(1u << k);
+	}
+}
+
+void hashes_drop(struct conn_ctx *x, EVP_MD_CTX *io_hash[LIST_SHA256 + 1])
+{
+	for (int k = 0; k <= LIST_SHA256; k++) {
+		if (io_hash[k] != NULL)
+			x->hashes[k][x->n_hashes[k]++] = io_hash[k];
+		io_hash[k] = NULL;
 	}
 }
 
@@ -73,16 +106,7 @@ static void file_begin(struct conn_ctx *x, struct http_file *file, struct span n
 	file->whole = true;
 	file->bytes = 0;
 	name_set(file, name);
-	for (int k = 0; k <= LIST_SHA256; k++) {
-		if ((file->digests & 1 << k) == 0)
-			continue;
-		if (x->n_hashes[k] == 0) {
-			x->counters->v[CNT_FILE_NO_HASH]++;
-			continue;
-		}
-		file->hash[k] = x->hashes[k][--x->n_hashes[k]];
-		EVP_DigestInit_ex2(file->hash[k], NULL, NULL); // its kind was set when it was made
-	}
+	hashes_begin(x, file->digests, file->hash);
 }
 
 static void file_bytes(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
@@ -91,9 +115,8 @@ static void file_bytes(struct conn_ctx *x, struct flow *f, enum dir dir, struct 
 
 	if (msg->file != NULL) {
 		msg->file->bytes += data.len;
-		for (int k = 0; k <= LIST_SHA256; k++)
-			if (msg->file->hash[k] != NULL)
-				EVP_DigestUpdate(msg->file->hash[k], data.data, data.len);
+		hashes_update(msg->file->hash, data);
+		range_file_bytes(msg->file, data);
 	}
 	if (msg->inspect != NULL && detect_needs(msg->inspect, DETECT_FILE)) {
 		struct detect_msg m = conn_msg(x, f, dir);
@@ -106,30 +129,29 @@ static void file_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool trun
 {
 	struct http_msg *msg = &f->http->msg[dir];
 	struct http_file *file = msg->file;
-	struct file_facts facts;
+	struct file_facts facts, resource;
 
 	if (file == NULL || !file->open)
 		return;
 	file->open = false;
 	facts.whole = file->whole && !truncated;
+	facts.partial = file->partial;
 	facts.bytes = file->bytes;
 	facts.name = file->named ? span_of(file->name, file->name_len) : SPAN_NONE;
-	facts.digests = 0;
-	for (int k = 0; k <= LIST_SHA256; k++) {
-		if (file->hash[k] == NULL)
-			continue;
-		EVP_DigestFinal_ex(file->hash[k], facts.digest[k], NULL);
-		facts.digests |= (uint8_t)(1u << k);
-	}
-	hashes_drop(x, file);
+	hashes_finish(file->hash, &facts);
+	hashes_drop(x, file->hash);
+	facts.completes = range_file_end(x, file, !facts.whole, &resource) ? &resource : NULL;
 	if (msg->inspect != NULL && (facts.bytes > 0 || more)) { // nothing is no file for rules
 		struct detect_msg m = conn_msg(x, f, dir);
 
 		detect_file_end(x->detect, msg->inspect, &m, &facts, more);
 	}
 	x->counters->v[CNT_FILES]++;
-	if ((x->event_mask & (1u << EVENT_FILEINFO)) != 0)
-		tx_fileinfo(x, f, dir, &facts);
+	if ((x->event_mask & (1u << EVENT_FILEINFO)) == 0)
+		return;
+	tx_fileinfo(x, f, dir, &facts);
+	if (facts.completes != NULL)
+		tx_fileinfo(x, f, dir, facts.completes);
 }
 
 // The reader of a multipart body; NULL: it is none, or there is no room.
@@ -184,6 +206,7 @@ void files_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct 
 		return; // its parts are the files
 	name = dir == DIR_TO_CLIENT ? disposition_name(h->content_disposition) : SPAN_NONE;
 	file_begin(x, msg->file, name.len > 0 ? name : url_path(msg->tx, path));
+	range_file_begin(x, f, dir, h);
 }
 
 // What the parts of a multipart body are; those without a file name are fields.
@@ -239,7 +262,8 @@ void files_drop(struct conn_ctx *x, struct http_msg *msg)
 	msg->mime = NULL;
 	if (msg->file == NULL)
 		return;
-	hashes_drop(x, msg->file);
+	range_file_end(x, msg->file, true, NULL);
+	hashes_drop(x, msg->file->hash);
 	pool_put(&x->files, msg->file);
 	msg->file = NULL;
 }

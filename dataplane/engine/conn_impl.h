@@ -6,7 +6,7 @@
 //        '-----------------------------.---------------------------------'
 //                                      v
 //   conn.c (messages: msg_...)  ->  conn_tx.c (transactions, events)
-//                               ->  conn_body.c (decoding)  ->  conn_file.c (files, hashing)
+//                               ->  conn_body.c (decoding)  ->  conn_file.c (files, hashing)  ->  conn_range.c (pieces)
 //                               ->  conn_alt.c (anomalies, alternative readings)
 //                               ->  conn_seam.c (raw bytes across the end of a message)
 #ifndef ENGINE_CONN_IMPL_H
@@ -152,6 +152,29 @@ void seam_gap(struct conn_ctx *x, struct flow *f, enum dir dir);
 
 // Give up what a search holds.
 void seam_close(struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// Digests in their initial state, those of the bits set; fewer, if there is no room.
+void hashes_begin(struct conn_ctx *x, uint8_t digests, EVP_MD_CTX *ret_hash[LIST_SHA256 + 1]);
+
+void hashes_update(EVP_MD_CTX *const hash[LIST_SHA256 + 1], struct span data);
+
+// What they say. They can only be given back then.
+void hashes_finish(EVP_MD_CTX *const hash[LIST_SHA256 + 1], struct file_facts *io_facts);
+
+// Give them back; they are NULL then.
+void hashes_drop(struct conn_ctx *x, EVP_MD_CTX *io_hash[LIST_SHA256 + 1]);
+
+// --- conn_range.c ---
+
+// The message's file, just begun, may be a piece of a resource.
+void range_file_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h);
+
+// Its next bytes, which were counted already.
+void range_file_bytes(struct http_file *file, struct span data);
+
+// It ends; broken: some of it is missing. True: it completes its resource, of which *ret_facts are.
+bool range_file_end(struct conn_ctx *x, struct http_file *file, bool broken,
+		    struct file_facts *ret_facts);
 
 // --- conn_alt.c ---
 

@@ -484,6 +484,8 @@ void detect_file_end(struct detect *d, struct inspect *in, const struct detect_m
 	signatures_end(d, in, m, DETECT_FILE);
 	watches_end(d, in, m, DETECT_FILE);
 	file_decide(d, in, m, facts);
+	if (facts->completes != NULL)
+		file_decide(d, in, m, facts->completes);
 	hit_decide_waiting(d, in, m);
 	if (more)
 		file_next(d, in, m);

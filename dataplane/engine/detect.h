@@ -214,6 +214,8 @@ struct file_facts {
 	uint8_t digest[LIST_SHA256 + 1][32]; // by enum list_kind
 	uint8_t digests;                     // bit per kind that is set
 	bool whole;                          // nothing of it is missing
+	bool partial;                        // it is a piece of a resource
+	const struct file_facts *completes;  // the resource of which it was the last piece, or NULL
 };
 
 // Digests that rules want of the files of this message: bit per enum list_kind. *ret_any: some rule looks at files.

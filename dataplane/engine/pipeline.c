@@ -70,7 +70,7 @@ static void pool_carve(struct carver *c, struct pool *p, uint32_t n, size_t obje
 // The one list of what a pipeline is made of.
 static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct carver *c)
 {
-	void *buckets, *records, *hits, *events, *decode, *frags, *xbits;
+	void *buckets, *records, *hits, *events, *decode, *frags, *xbits, *ranges;
 
 	buckets = carve(c, flow_buckets_bytes(conf->flows));
 	records = carve(c, (size_t)conf->flows * sizeof(struct flow));
@@ -87,6 +87,8 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->flowvars, conf->messages, sizeof(struct flowvars));
 	pool_carve(c, &p->conn.conns, conf->conns, sizeof(struct http_conn));
 	pool_carve(c, &p->conn.files, conf->messages / 4 + 1, sizeof(struct http_file));
+	pool_carve(c, &p->conn.hash_sets, CONN_HASH_SETS, sizeof(struct hash_set));
+	ranges = carve(c, range_memory(CONN_RESOURCES));
 	pool_carve(c, &p->conn.mimes, conf->inflaters, (sizeof(struct mime) + 63) & ~(size_t)63);
 	pool_carve(c, &p->conn.wss, conf->conns / 4 + 1, sizeof(struct conn_ws));
 	pool_carve(c, &p->conn.ws_inflates, conf->inflaters / 2 + 1,
@@ -111,6 +113,7 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 			conf->hash_key[0] ^ conf->hash_key[1]);
 	decode_init(&p->conn.decode, decode, conf->inflaters, &p->counters);
 	frag_table_init(&p->frags, frags, conf->fragments, conf->hash_key[0], &p->counters);
+	range_init(&p->conn.ranges, ranges, CONN_RESOURCES, conf->hash_key[1], &p->counters);
 	ring_init(&p->hits, hits, conf->hits, sizeof(struct hit));
 	ring_init(&p->events, events, conf->events, sizeof(struct event));
 }
@@ -314,6 +317,7 @@ static unsigned int sweep(struct pipeline *p, uint64_t now_ns, bool all, unsigne
 unsigned int pipeline_idle(struct pipeline *p, uint64_t now_ns, unsigned int budget)
 {
 	frag_expire(&p->frags, now_ns, budget);
+	ranges_expire(&p->conn, now_ns, budget);
 	return sweep(p, now_ns, false, budget, FLOW_REASON_TIMEOUT);
 }
 
@@ -327,6 +331,8 @@ unsigned int pipeline_flush(struct pipeline *p, uint64_t now_ns, unsigned int bu
 
 		closed += sweep(p, now_ns, true, look, FLOW_REASON_SHUTDOWN);
 	}
+	if (p->flows.pool.used == 0)
+		ranges_expire(&p->conn, UINT64_MAX, CONN_RESOURCES);
 	return closed;
 }
 
@@ -378,7 +384,7 @@ uint64_t pipeline_objects_in_use(const struct pipeline *p)
 	       p->conn.conns.used + p->conn.txs.used + decode_in_use(&p->conn.decode) +
 	       p->conn.wss.used + p->conn.ws_inflates.used + p->conn.h2s.used +
 	       p->conn.h2_streams.used + p->conn.h2_chunks.used + p->histories.used +
-	       p->conn.files.used + p->conn.mimes.used + hashes_used(p);
+	       p->conn.files.used + p->conn.mimes.used + p->conn.hash_sets.used + hashes_used(p);
 }
 
 static uint64_t pool_bytes(const struct pool *p)

@@ -433,6 +433,7 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 	enum dir dir;
 
 	p->conn.ts_ns = frame->ts_ns;
+	p->conn.now_ns = now_ns;
 	if (f != NULL && flow_is_expired(f, now_ns)) {
 		pipeline_flow_close(p, f, FLOW_REASON_TIMEOUT);
 		p->conn.ts_ns = frame->ts_ns;

@@ -187,8 +187,7 @@ enum range_verdict range_begin(struct range_table *t, const struct range_resourc
 	*ret_freed = NULL;
 	*ret_piece = (struct range_piece){.range = *range};
 	t->counters->v[CNT_RANGE_PIECES]++;
-	if (range->total == RANGE_NO_LENGTH ||
-	    (range->first == 0 && range->last + 1 == range->total))
+	if (range_is_all(range))
 		return RANGE_ALONE;
 	key_make(t, resource, range->total, key);
 	e = entry_find(t, key);

@@ -77,6 +77,12 @@ struct range_piece {
 // 0; -EBADMSG: cannot be read; -ENOENT: "*/length", no bytes follow. White space and case do not matter.
 int range_parse(struct span value, struct range *ret_range);
 
+// Is the piece all of its resource, as far as anybody says?
+static inline bool range_is_all(const struct range *r)
+{
+	return r->total == RANGE_NO_LENGTH || (r->first == 0 && r->last + 1 == r->total);
+}
+
 // Memory for about n resources.
 size_t range_memory(uint32_t n);
 void range_init(struct range_table *t, void *mem, uint32_t n, uint64_t seed,

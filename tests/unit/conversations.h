@@ -110,6 +110,7 @@ struct conv {
 #define CONV_CONNECT                                                                               \
 	"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\nUser-Agent: Mozilla/5.0\r\n\r\n"
 #define CONV_CONNECTED "HTTP/1.1 200 Connected\r\n\r\n"
+#define CONV_PIECE     "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes "
 #define CONV_RAW(s)    .head = s, .head_len = sizeof(s) - 1
 
 static const struct conv convs[] = {
@@ -313,6 +314,19 @@ static const struct conv convs[] = {
 	{"simple request",
 	 {{0, AS_IS, 0, "GET /needle-uri\r\n"}, {1, AS_IS, 0, "<html>RAW-NEEDLE</html>"}},
 	 "1:0:0 11:1:0"},
+	{"pieces of a resource",
+	 {{0, AS_IS, 0, CONV_GET("/r") CONV_GET("/r") CONV_GET("/r")},
+	  {1, AS_IS, 0,
+	   CONV_PIECE "0-9/26\r\nContent-Length: 10\r\n\r\nexact-body" CONV_PIECE
+		      "7-16/26\r\nContent-Length: 10\r\n\r\nody-marker" CONV_PIECE
+		      "17-25/26\r\nContent-Length: 9\r\n\r\nBODY-NEED"}},
+	 ""},
+	{"pieces of a resource, cut off",
+	 {{0, AS_IS, 0, CONV_GET("/r") CONV_GET("/r")},
+	  {1, AS_IS, 0,
+	   CONV_PIECE "0-16/26\r\nContent-Length: 17\r\n\r\nexact-body-marker" CONV_PIECE
+		      "17-25/26\r\nContent-Length: 9\r\n\r\nBODY"}},
+	 "4:1:0"},
 	{"connect",
 	 {{0, AS_IS, 0, "CONNECT a.example:443 HTTP/1.1\r\n" UA "\r\n"},
 	  {1, AS_IS, 0, "HTTP/1.1 200 Connected\r\nX-Test: one\r\n\r\n"},
