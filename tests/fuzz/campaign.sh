@@ -29,15 +29,21 @@ campaign() {
         -print_final_stats=1 -artifact_prefix="$work/" "$work/corpus" "tests/fuzz/corpus/$2" >>"$work/log" 2>&1
 }
 
-build fast
-build sanitized -Db_sanitize=address,undefined
 jobs=()
-for target in "$@"; do
-    campaign fast "$target" "$executions" &
-    jobs+=("fast $target $!")
-    campaign sanitized "$target" $((executions / 20)) &
-    jobs+=("sanitized $target $!")
-done
+# start NAME EXECUTIONS TARGET...
+start() {
+    local name=$1 most=$2 target
+    shift 2
+    for target in "$@"; do
+        campaign "$name" "$target" "$most" &
+        jobs+=("$name $target $!")
+    done
+}
+
+build fast
+start fast "$executions" "$@"
+build sanitized -Db_sanitize=address,undefined
+start sanitized $((executions / 20)) "$@"
 status=0
 n=0
 for job in "${jobs[@]}"; do
