@@ -456,7 +456,7 @@ static void add_state(struct maker *m, const struct rule *r, struct image_rule *
 		writes |= !state_reads(&s);
 		maker_add(&m->sec[IMAGE_STATE], &s, sizeof(s));
 	}
-	if (reads)
+	if (reads || writes) // in the order of their turns, not of the scans
 		ir->flags |= IMAGE_RULE_WAITS;
 	ir->turn = r->action == RULE_PASS ? 0 : writes ? 1 + reads : reads ? 3 : 4;
 	m->head.n_pass += r->action == RULE_PASS;

@@ -103,7 +103,7 @@ enum image_rule_flag {
 	IMAGE_RULE_BIDIRECTIONAL = 1 << 0,
 	IMAGE_RULE_HTTP = 1 << 1, // only in flows that are HTTP
 	IMAGE_RULE_NOALERT = 1 << 2,
-	// decided at the end of the stage: it asks for state, or the set has pass rules
+	// decided at the end of the stage: it asks for state or leaves some, or the set has pass rules
 	IMAGE_RULE_WAITS = 1 << 3,
 	IMAGE_RULE_IPV4 = 1 << 4, // only in flows of this family
 	IMAGE_RULE_IPV6 = 1 << 5,

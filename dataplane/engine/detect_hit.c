@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What a match leads to: does the rule apply here, when is it decided, and the hit record.
 //
-// Rules that ask for state wait for the end of the stage, and so do all rules when one of the set is a pass rule: what a pass rule
+// Rules that ask for state or leave some wait for the end of the stage, and so do all rules when one of the set is a pass rule: what a pass rule
 // silences must not have been said before. Then they are decided in Suricata's order: pass rules, rules that only leave something
 // behind, that ask and leave, that only ask, others; of equals the one that stands first.
 #include "dataplane/engine/detect_impl.h"

@@ -48,6 +48,12 @@ void wake_signature(struct detect *d, struct inspect *in, const struct detect_ms
 	if (!hit_applies(rs, r, m))
 		return;
 	if (c->mode == IMAGE_COND_EXACT && r->n_conds == 1) {
+		// Every file of a message is a stream of its own.
+		a = s == DETECT_FILE ? active_get(d, in, o->rule) : NULL;
+		if (a != NULL && a->done)
+			return;
+		if (a != NULL)
+			a->done = 1;
 		hit_rule(d, in, m, o->rule, c->buffer, end, false);
 		return;
 	}

@@ -275,6 +275,13 @@ static bool terms_hold(const struct ruleset *rs, const struct image_cond *c, uin
 	       (negated == 0 || at_end);
 }
 
+// Something was found that must not be there.
+static bool is_lost(const struct inspect *in, const struct active *a, enum detect_stream s,
+		    const struct image_cond *c)
+{
+	return (a->terms[s] & terms_negated(in->rs, c)) != 0;
+}
+
 // It can never hold any more on this message.
 static void active_fail(struct detect *d, struct inspect *in, struct active *a)
 {
@@ -303,7 +310,7 @@ static void late_open(struct detect *d, struct inspect *in, const struct detect_
 			return;
 	}
 	a->late_open[s] = 1;
-	for (uint32_t i = 0; i < c->n_terms && !a->done; i++)
+	for (uint32_t i = 0; i < c->n_terms && !a->done && !is_lost(in, a, s, c); i++)
 		if (is_late(&in->rs->terms[c->term + i]) && (a->terms[s] & 1u << i) == 0 &&
 		    (a->have & 1u << a->cond[s]) == 0)
 			term_open(d, in, m, a, s, i, a->late_from[s]);
@@ -331,7 +338,7 @@ static void cond_check(struct detect *d, struct inspect *in, const struct detect
 		watch_close_all(d, in, a);
 }
 
-// The term of w holds. Frees w, or every watch of the rule.
+// The term of w holds. Frees w, or every watch of the rule on this stream.
 static void term_found(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		       struct active *a, struct watch *w, enum detect_stream s, uint64_t end)
 {
@@ -340,7 +347,11 @@ static void term_found(struct detect *d, struct inspect *in, const struct detect
 	a->terms[s] |= 1u << w->term;
 	a->end[s] = end;
 	if (negated) {
-		active_fail(d, in, a);
+		// The next file of the message is another one.
+		if (s == DETECT_FILE)
+			watch_close(d, in, a, s);
+		else
+			active_fail(d, in, a);
 		return;
 	}
 	watch_free(d, in, a, w, s);
@@ -479,9 +490,9 @@ static void term_next(struct detect *d, struct inspect *in, const struct detect_
 			pend(in, w, s, w->floor, in->offset[s] + 1);
 			return;
 		}
-		// What begins in the last bytes may go on in the next ones.
+		// What begins in the last bytes may go on in the next ones; a content of its own is searched for across them.
 		lo = last_start(in, w, l, s);
-		if (lo < in->offset[s])
+		if (lo < in->offset[s] && (l->n > 1 || l->with_pcre))
 			pend(in, w, s, lo, in->offset[s] + l->span);
 		return;
 	}
@@ -689,10 +700,10 @@ void watch_open(struct detect *d, struct inspect *in, const struct detect_msg *m
 	a->cond[s] = (uint8_t)cond;
 	a->terms[s] = 0;
 	a->late_from[s] = from;
-	for (uint32_t i = 0; i < c->n_terms && !a->done; i++)
+	for (uint32_t i = 0; i < c->n_terms && !a->done && !is_lost(in, a, s, c); i++)
 		if (!is_late(&in->rs->terms[c->term + i]))
 			term_open(d, in, m, a, s, i, from);
-	if (!a->done && (a->have & 1u << cond) == 0 && !a->late_open[s])
+	if (!a->done && (a->have & 1u << cond) == 0 && !a->late_open[s] && !is_lost(in, a, s, c))
 		late_open(d, in, m, a, s, c);
 }
 

@@ -14,6 +14,10 @@ enum {
 #define TCP(sid, options)  ALERT("tcp", sid, options)
 #define GET(path)          ">GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define OK(body)           "<HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" body
+#define PART(data)         "--B\r\nContent-Disposition: form-data; filename=\"f\"\r\n\r\n" data "\r\n"
+#define FORM(a, b)         /* of eight bytes each */                                               \
+	">POST /f HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=B\r\n"                   \
+	"Content-Length: 133\r\n\r\n" PART(a) PART(b) "--B--\r\n"
 
 // A conversation: each step is a segment, ">" from the client or "<" from the server; "~N": N seconds pass; "+": another
 // connection of the same client, "*": of another one, to the same server.
@@ -75,6 +79,17 @@ static const struct talk_case talks[] = {
 			 "ip", 5, "flow:to_client;") ALERT("ip", 6, "http.uri; content:\"/\";"),
 	 {GET("/")},
 	 "6 4 1 2"},
+	// ---- files ----
+	{"a rule hits once, though two files match",
+	 HTTP(1, "file.data; content:\"zq1\";")
+		 HTTP(2, "flowbits:set,b; file.data; content:\"zq1\";") HTTP(3, "filesize:8;"),
+	 {FORM("zq1.....", "..zq1...")},
+	 "1 2 3"},
+	{"what one file has does not speak for the next one",
+	 HTTP(1, "file.data; content:\"zq1\"; content:!\"xj2\";"),
+	 {FORM("zq1..xj2", "..zq1..."), FORM("xj2.....", "zq1....."), FORM("zq1.....", "zq1..xj2"),
+	  FORM("zq1.xj2.", "xj2.zq1.")},
+	 "1 1 1"},
 	// ---- flowbits ----
 	{"whoever sets a bit in the same message comes first",
 	 HTTP(1, "flowbits:isset,b; http.uri; content:\"/a\";")
@@ -88,6 +103,19 @@ static const struct talk_case talks[] = {
 			 HTTP(3, "flowbits:isnotset,x; flowbits:set,x; http.uri; content:\"/a\";"),
 	 {GET("/a")},
 	 "2"},
+	{"of those that only leave something behind the first in the set comes first",
+	 HTTP(1, "flow:to_server; flowbits:unset,b; noalert;")
+		 HTTP(2, "flowbits:set,b; noalert; http.uri; content:\"/a\";")
+			 HTTP(3, "flowbits:isset,b; http.uri; content:\"/a\";"),
+	 {GET("/a")},
+	 "3"},
+	{"a content is found with its last byte",
+	 HTTP(1, "flowbits:set,b; noalert; file.data; content:\"zq1\"; content:\"xj2\";")
+		 HTTP(2, "flowbits:isset,b; http.uri; content:\"/b\";"),
+	 {GET("/a"), "<HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "<zq1.xj", "<2", GET("/b"),
+	  "+", GET("/a"), "<HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "<xj2.zq", "<1",
+	  GET("/b")},
+	 "2 2"},
 	{"toggle and unset",
 	 HTTP(1, "flowbits:toggle,t; noalert; http.uri; content:\"/t\";")
 		 HTTP(2, "flowbits:isset,t; http.uri; content:\"/q\";")
