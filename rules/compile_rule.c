@@ -472,6 +472,8 @@ static uint16_t rule_flags(const struct rule *r)
 		flags |= IMAGE_RULE_BIDIRECTIONAL;
 	if (r->proto == RULE_PROTO_HTTP)
 		flags |= IMAGE_RULE_HTTP;
+	if (r->proto == RULE_PROTO_WEBSOCKET)
+		flags |= IMAGE_RULE_WEBSOCKET;
 	if (r->http_version != 0)
 		flags |= r->http_version == 1 ? IMAGE_RULE_HTTP1 : IMAGE_RULE_HTTP2;
 	if (r->family == RULE_FAMILY_IPV4)

@@ -124,10 +124,11 @@ int explain_rule(FILE *out, struct rules *rs, const struct rule *r, struct diag 
 	fprintf(out, "Rule %u:%u of %s, line %u: %s\n", r->gid, r->sid, r->file, r->line,
 		r->msg[0] != '\0' ? r->msg : "(no msg)");
 	fprintf(out, "It is about %s of %s flows.\n", directions(p.dirs),
-		r->proto != RULE_PROTO_HTTP ? "all inspected"
-		: r->http_version == 1      ? "HTTP/1"
-		: r->http_version == 2      ? "HTTP/2"
-					    : "HTTP");
+		r->proto == RULE_PROTO_TCP         ? "all inspected"
+		: r->proto == RULE_PROTO_WEBSOCKET ? "WebSocket"
+		: r->http_version == 1             ? "HTTP/1"
+		: r->http_version == 2             ? "HTTP/2"
+						   : "HTTP");
 	if (p.n_conds == 0)
 		fprintf(out, "It has no condition on bytes: addresses and state alone decide.\n");
 	explain_wake(out, &p);

@@ -101,7 +101,7 @@ struct image_header {
 
 enum image_rule_flag {
 	IMAGE_RULE_BIDIRECTIONAL = 1 << 0,
-	IMAGE_RULE_HTTP = 1 << 1, // only in flows that are HTTP
+	IMAGE_RULE_HTTP = 1 << 1, // only in flows that are HTTP, not in messages of WebSockets
 	IMAGE_RULE_NOALERT = 1 << 2,
 	// decided at the end of the stage: it asks for state or leaves some, or the set has pass rules
 	IMAGE_RULE_WAITS = 1 << 3,
@@ -110,6 +110,7 @@ enum image_rule_flag {
 	IMAGE_RULE_NOT_FIRST = 1 << 6, // not on the first packet of a flow
 	IMAGE_RULE_HTTP1 = 1 << 7,     // only what is HTTP/1
 	IMAGE_RULE_HTTP2 = 1 << 8,     // only streams of HTTP/2
+	IMAGE_RULE_WEBSOCKET = 1 << 9, // only messages of WebSockets
 };
 
 // A rule inspects one direction, or each of both on its own; its conditions all lie in that direction.

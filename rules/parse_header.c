@@ -66,15 +66,19 @@ static int header_proto(struct parser *p, struct text token)
 	enum proto_kind kind = words_proto(token, &name, &closest);
 
 	parse_quote(word, token);
-	p->r.proto = kind == PROTO_HTTP || kind == PROTO_HTTP1 || kind == PROTO_HTTP2
-			     ? RULE_PROTO_HTTP
-			     : RULE_PROTO_TCP;
+	p->r.proto = RULE_PROTO_TCP;
 	switch (kind) {
-	case PROTO_HTTP:
 	case PROTO_TCP:
+		return 0;
+	case PROTO_WEBSOCKET:
+		p->r.proto = RULE_PROTO_WEBSOCKET;
+		return 0;
+	case PROTO_HTTP:
+		p->r.proto = RULE_PROTO_HTTP;
 		return 0;
 	case PROTO_HTTP1:
 	case PROTO_HTTP2:
+		p->r.proto = RULE_PROTO_HTTP;
 		p->r.http_version = kind == PROTO_HTTP1 ? 1 : 2;
 		return 0;
 	case PROTO_TCP_PKT:
@@ -87,7 +91,8 @@ static int header_proto(struct parser *p, struct text token)
 	case PROTO_SKIPPED:
 		p->skipped = name;
 		parse_fail(p, token.s,
-			   "protocol \"%s\" is not inspected: only http, tcp and ip rules load",
+			   "protocol \"%s\" is not inspected: only http, websocket, tcp and ip "
+			   "rules load",
 			   word);
 		return PARSE_SKIPPED;
 	case PROTO_UNKNOWN:

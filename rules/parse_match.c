@@ -185,6 +185,17 @@ int parse_sticky(struct parser *p, const struct option *o, int buffer)
 	return 0;
 }
 
+// A message of a WebSocket is the file of file.data; the keyword makes a rule one of websocket, as in Suricata 8.
+int parse_websocket_payload(struct parser *p, const struct option *o, int arg)
+{
+	if (p->r.proto == RULE_PROTO_HTTP)
+		return parse_fail(
+			p, o->name.s,
+			"websocket.payload is not in rules for http: use alert websocket");
+	p->r.proto = RULE_PROTO_WEBSOCKET;
+	return parse_sticky(p, o, BUF_FILE_DATA);
+}
+
 // The content that modifier o applies to, or NULL with p->diag set.
 static struct rule_match *modifier_target(struct parser *p, const struct option *o)
 {

@@ -277,6 +277,7 @@ static const struct {
 	{"uricontent", parse_content, BUF_URI, VALUE_REQUIRED},
 	{"pkt_data", parse_sticky, -1, VALUE_NONE},
 	{"file_data", parse_sticky, BUF_FILE_DATA, VALUE_NONE},
+	{"websocket.payload", parse_websocket_payload, 0, VALUE_NONE},
 	{"target", option_target, 0, VALUE_REQUIRED},
 	// old spellings that are sticky, too
 	{"http_header_names", parse_sticky, BUF_HEADER_NAMES, VALUE_NONE},

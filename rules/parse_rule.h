@@ -131,6 +131,7 @@ enum proto_kind {
 	PROTO_HTTP,
 	PROTO_HTTP1,
 	PROTO_HTTP2,
+	PROTO_WEBSOCKET,
 	PROTO_TCP,
 	PROTO_TCP_PKT, // single segments
 	PROTO_IPV4,
@@ -186,6 +187,7 @@ int parse_options(struct parser *p, struct text options);
 // Keywords that match bytes. arg is the table's column in parse_options.c (a buffer, a flag).
 int parse_content(struct parser *p, const struct option *o, int arg);
 int parse_sticky(struct parser *p, const struct option *o, int buffer);
+int parse_websocket_payload(struct parser *p, const struct option *o, int arg);
 int parse_modifier(struct parser *p, const struct option *o, int buffer);
 int parse_flag(struct parser *p, const struct option *o, int flag);
 int parse_position(struct parser *p, const struct option *o, int flag);

@@ -33,6 +33,7 @@ static const struct {
 	{"http", PROTO_HTTP},
 	{"http1", PROTO_HTTP1},
 	{"http2", PROTO_HTTP2},
+	{"websocket", PROTO_WEBSOCKET},
 	{"tcp", PROTO_TCP},
 	{"tcp-stream", PROTO_TCP},
 	{"tcp-pkt", PROTO_TCP_PKT},
@@ -81,7 +82,6 @@ static const struct {
 	{"telnet", PROTO_SKIPPED},
 	{"tftp", PROTO_SKIPPED},
 	{"tls", PROTO_SKIPPED},
-	{"websocket", PROTO_SKIPPED},
 };
 
 // The supported ones first: of two equally close words the first is suggested.
@@ -111,7 +111,7 @@ static const char *const keywords[] = {
 	"http.request_header", "http.response_header", "http_request_header",
 	"http_response_header",
 	"dataset", "file.name", "fileext", "filemd5", "filename", "filesha1", "filesha256",
-	"filesize", "filestore", "ip.src", "ip.dst",
+	"filesize", "filestore", "ip.src", "ip.dst", "websocket.payload",
 	// files, not supported
 	"file.magic", "filemagic",
 	// payload, transforms, state
@@ -165,7 +165,7 @@ static const char *const keywords[] = {
 	"tls.store", "tls.subject", "tls.subjectaltname", "tls.version", "tls_cert_expired",
 	"tls_cert_fingerprint", "tls_cert_issuer", "tls_cert_notafter", "tls_cert_notbefore",
 	"tls_cert_serial", "tls_cert_subject", "tls_cert_valid", "tls_sni", "websocket.flags",
-	"websocket.mask", "websocket.opcode", "websocket.payload",
+	"websocket.mask", "websocket.opcode",
 	// clang-format on
 };
 

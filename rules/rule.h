@@ -122,8 +122,9 @@ struct rule_state {
 };
 
 enum rule_proto {
-	RULE_PROTO_HTTP, // http, http1, http2
-	RULE_PROTO_TCP,  // tcp, tcp-stream, tcp-pkt, ip
+	RULE_PROTO_HTTP,      // http, http1, http2
+	RULE_PROTO_TCP,       // tcp, tcp-stream, tcp-pkt, ip
+	RULE_PROTO_WEBSOCKET, // websocket
 };
 
 enum rule_family {

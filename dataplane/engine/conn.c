@@ -23,6 +23,7 @@ struct detect_msg conn_msg(const struct conn_ctx *x, struct flow *f, enum dir di
 		.dir = (uint8_t)dir,
 		.app = f->app,
 		.http2 = f->http->h2 != NULL,
+		.websocket = f->http->ws != NULL && f->http->msg == f->http->ws->msg,
 		.hit_flags = (uint16_t)(((f->flags & FLOW_MIDSTREAM) != 0 ? HIT_MIDSTREAM : 0) |
 					(seen != (FLOW_SEEN_0 | FLOW_SEEN_1) ? HIT_ONEWAY : 0) |
 					(msg->gap ? HIT_GAP : 0)),

@@ -131,6 +131,7 @@ struct detect_msg {
 	uint8_t dir;
 	uint8_t app;
 	bool http2;
+	bool websocket;         // a message behind the hand-shake
 	uint16_t hit_flags;     // enum hit_flag known of the flow
 	bool *ret_hit;          // set when a rule hits
 	struct flowvars **vars; // of the connection, NULL until one is set

@@ -34,6 +34,8 @@ bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const str
 		return false;
 	if ((r->flags & (m->http2 ? IMAGE_RULE_HTTP1 : IMAGE_RULE_HTTP2)) != 0)
 		return false;
+	if ((r->flags & (m->websocket ? IMAGE_RULE_HTTP : IMAGE_RULE_WEBSOCKET)) != 0)
+		return false;
 	if ((r->flags & IMAGE_RULE_NOT_FIRST) != 0 && m->flow->pkts[0] + m->flow->pkts[1] < 2)
 		return false;
 	if ((r->flags & IMAGE_RULE_IPV4) != 0 && (m->flow->key.net & FLOW_NET_IPV6) != 0)
