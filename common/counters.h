@@ -77,6 +77,11 @@
 	  "pieces received before with other bytes: the first ones count")                         \
 	X(FRAG_AMBIGUOUS, "frag.ambiguous",                                                        \
 	  "datagrams of tracked flows put together from pieces that disagreed")                    \
+	X(FRAG_HANDED, "frag.handed_over",                                                         \
+	  "segments put together from fragments and handed to the worker of their flow")           \
+	X(FRAG_NOT_HANDED, "frag.not_handed_over",                                                 \
+	  "segments put together from fragments that did not reach the worker of their flow: its " \
+	  "inbox was full, or no packet memory was left")                                          \
 	X(FRAG_FAR, "frag.far_apart",                                                              \
 	  "datagrams with more than 64 pieces of others between theirs: some hosts drop them")     \
 	/* flows */                                                                                \

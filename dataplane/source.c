@@ -11,6 +11,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/capture.h"
+#include "dataplane/mbufs.h"
 #include "dataplane/worker.h"
 
 enum {
@@ -70,36 +71,6 @@ uint64_t source_first_ns(const struct source *s)
 	return s->set.n > 0 ? s->set.frames[0].ts_ns : 0;
 }
 
-// Behind the first mbuf, as many as the frame needs. False: the pool is empty, m is as it was.
-static bool append_rest(struct rte_mbuf *m, struct rte_mempool *pool, const uint8_t *p,
-			uint32_t left)
-{
-	struct rte_mbuf *last = m;
-
-	while (left > 0) {
-		struct rte_mbuf *seg = rte_pktmbuf_alloc(pool);
-
-		if (seg == NULL) {
-			rte_pktmbuf_free(m->next);
-			m->next = NULL;
-			m->nb_segs = 1;
-			return false;
-		}
-		uint32_t room = rte_pktmbuf_tailroom(seg);
-		uint32_t n = left < room ? left : room;
-
-		memcpy(rte_pktmbuf_mtod(seg, void *), p, n);
-		seg->data_len = (uint16_t)n;
-		last->next = seg;
-		last = seg;
-		m->nb_segs++;
-		m->pkt_len += n;
-		p += n;
-		left -= n;
-	}
-	return true;
-}
-
 // The addresses lie in the first mbuf: it is rewritten alone. A checksum changes by what the addresses change, so the
 // rest of the frame is not needed.
 static bool copy_frame(const struct source *s, const struct frame *f, struct rte_mempool *pool,
@@ -114,7 +85,7 @@ static bool copy_frame(const struct source *s, const struct frame *f, struct rte
 	memcpy(rte_pktmbuf_mtod(m, void *), f->data, n);
 	m->data_len = (uint16_t)n;
 	m->pkt_len = n;
-	if (n < f->len && !append_rest(m, pool, f->data + n, f->len - n))
+	if (n < f->len && !mbufs_append(m, pool, f->data + n, f->len - n))
 		return false;
 	capture_rewrite_round(rte_pktmbuf_mtod(m, uint8_t *), n, 0, s->round);
 	meta->ts_ns = f->ts_ns + s->round * s->period_ns;

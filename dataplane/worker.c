@@ -3,7 +3,7 @@
 //
 // Invariants: no lock, allocation or log line in here, and no system call but the sleep of an idle worker. Frames are
 // never written to. Every mbuf that comes in is either sent, handed to another worker, or freed, in the same iteration.
-// Order within a flow is kept: one flow is inspected, and sent, by one worker.
+// Order within a flow is kept: one flow is inspected, and sent, by one worker; IP fragments are sent by the one that received them.
 #include "dataplane/worker.h"
 
 #include <string.h>
@@ -16,6 +16,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/engine/ruleset.h"
+#include "dataplane/handover.h"
 #include "dataplane/port.h"
 
 enum {
@@ -218,16 +219,22 @@ static unsigned int steer(struct worker *w, struct rte_mbuf **m, unsigned int n)
 		if (m[i]->nb_segs == 1 || !gather(w, m[i], &f))
 			view(m[i], &f);
 		f.wire_len = f.len;
-		uint32_t to = (uint32_t)((uint64_t)pipeline_frame_hash(&f, w->dp->hash_key) *
-						 w->dp->n_workers >>
-					 32);
+		bool fragment;
+		uint32_t to = pipeline_owner(pipeline_frame_hash(&f, w->dp->hash_key, &fragment),
+					     w->dp->n_workers);
 
-		if (to == w->index)
+		if (fragment) {
+			// What it completes is handed over before the frames behind it.
 			m[own++] = m[i];
-		else if (rte_ring_sp_enqueue(w->outbox[to], m[i]) == 0)
+			process(w, m, own);
+			own = 0;
+		} else if (to == w->index) {
+			m[own++] = m[i];
+		} else if (rte_ring_sp_enqueue(w->outbox[to], m[i]) == 0) {
 			count(w, CNT_RX_STEERED, 1);
-		else
+		} else {
 			skipped[skips++] = m[i];
+		}
 	}
 	if (skips > 0) {
 		count(w, CNT_RX_STEER_FULL, skips);
@@ -300,6 +307,23 @@ static unsigned int poll_port(struct worker *w, struct port *port, uint64_t tsc)
 	return n;
 }
 
+// Frames of the worker's own flows, and segments of them that others have put together.
+static void process_inbox(struct worker *w, struct rte_mbuf **m, unsigned int n)
+{
+	unsigned int frames = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (!handover_is(m[i])) {
+			m[frames++] = m[i];
+			continue;
+		}
+		process(w, m, frames);
+		frames = 0;
+		handover_take(w, m[i]);
+	}
+	process(w, m, frames);
+}
+
 static unsigned int poll_inbox(struct worker *w)
 {
 	struct rte_mbuf *m[WORKER_BURST];
@@ -309,8 +333,7 @@ static unsigned int poll_inbox(struct worker *w)
 		unsigned int n =
 			rte_ring_sc_dequeue_burst(w->inbox[i], (void **)m, WORKER_BURST, NULL);
 
-		if (n > 0)
-			process(w, m, n);
+		process_inbox(w, m, n);
 		total += n;
 	}
 	return total;

@@ -14,6 +14,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/engine/xbits.h"
+#include "dataplane/handover.h"
 #include "dataplane/port.h"
 #include "dataplane/source.h"
 
@@ -87,6 +88,8 @@ static int make_worker(struct dataplane *dp, uint32_t index, bool huge, struct d
 	conf.worker = index;
 	memcpy(conf.hash_key, dp->hash_key, sizeof(conf.hash_key));
 	conf.xbits = dp->xbits;
+	if (dp->n_workers > 1)
+		conf.handover = (struct pipeline_handover){handover_put, w, dp->n_workers};
 	w->memory_bytes = pipeline_memory(&conf);
 	err = make_memory(w, huge);
 	if (err == 0)

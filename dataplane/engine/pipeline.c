@@ -246,13 +246,18 @@ static void batch_run(struct pipeline *p, struct batch *b, uint64_t now_ns)
 	b->n = 0;
 }
 
+static void count_pkt(struct pipeline *p, const struct pkt *pkt)
+{
+	p->counters.v[pkt->is_ipv6 ? CNT_PKT_IPV6 : CNT_PKT_IPV4]++;
+	p->counters.v[CNT_PKT_VLAN] += pkt->has_vlan;
+}
+
 // A frame that was parsed into the next free packet of the batch.
 static void batch_add(struct pipeline *p, struct batch *b, const struct frame *f)
 {
 	const struct pkt *pkt = &b->pkts[b->n];
 
-	p->counters.v[pkt->is_ipv6 ? CNT_PKT_IPV6 : CNT_PKT_IPV4]++;
-	p->counters.v[CNT_PKT_VLAN] += pkt->has_vlan;
+	count_pkt(p, pkt);
 	b->hash[b->n] = flow_hash(&p->flows, &pkt->key);
 	flow_prefetch_bucket(&p->flows, b->hash[b->n]);
 	b->of[b->n++] = f;
@@ -263,11 +268,20 @@ static void batch_add(struct pipeline *p, struct batch *b, const struct frame *f
 static enum counter fragment(struct pipeline *p, struct batch *b, const struct frame *f,
 			     struct pkt_fragment *piece, uint64_t now_ns)
 {
+	const struct pipeline_handover *to = &p->conf.handover;
 	struct frame whole = *f;
-	enum counter verdict =
-		frag_packet(&p->frags, &p->pkt_conf, f, piece, now_ns, &b->pkts[b->n]);
+	struct pkt *pkt = &b->pkts[b->n];
+	enum counter verdict = frag_packet(&p->frags, &p->pkt_conf, f, piece, now_ns, pkt);
+	uint32_t owner = p->conf.worker;
 
-	if (verdict == CNT_PKT_TCP) {
+	if (verdict != CNT_PKT_TCP)
+		return verdict;
+	if (to->put != NULL)
+		owner = pipeline_owner(pkt_frame_hash(&pkt->key, p->conf.hash_key), to->workers);
+	if (owner != p->conf.worker) {
+		count_pkt(p, pkt);
+		to->put(to->ctx, owner, pkt, f->ts_ns);
+	} else {
 		whole.tail_bytes = PIPELINE_TAIL_BYTES;
 		batch_add(p, b, &whole);
 		batch_run(p, b, now_ns);
@@ -297,6 +311,13 @@ void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int
 		p->counters.v[verdict]++;
 	}
 	batch_run(p, &b, now_ns);
+}
+
+void pipeline_segment(struct pipeline *p, struct pkt *pkt, uint64_t ts_ns, uint64_t now_ns)
+{
+	const struct frame frame = {.ts_ns = ts_ns}; // nothing readable behind it
+
+	pipeline_packet(p, &frame, pkt, flow_hash(&p->flows, &pkt->key), now_ns);
 }
 
 // ---- between bursts ----

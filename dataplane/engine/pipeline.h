@@ -15,6 +15,7 @@
 #include "common/hit.h"
 #include "dataplane/engine/ring.h"
 
+struct pkt;
 struct ruleset;
 struct tap;
 struct xbits;
@@ -46,6 +47,14 @@ struct frame {
 	uint64_t ts_ns; // Unix time of arrival
 };
 
+// Takes TCP segments that this pipeline has put together from fragments and that belong to a flow of another worker.
+struct pipeline_handover {
+	// The payload is good during the call. NULL: there is no other worker.
+	void (*put)(void *ctx, uint32_t worker, const struct pkt *pkt, uint64_t ts_ns);
+	void *ctx;
+	uint32_t workers; // that frames are distributed over, see pipeline_owner()
+};
+
 struct pipeline_conf {
 	uint32_t worker;    // number of this worker, < workers given to ruleset_load()
 	uint32_t flows;     // most flows at a time; 0: 262144. Rounded up to a power of two.
@@ -64,6 +73,7 @@ struct pipeline_conf {
 	bool verify_checksums; // drop from inspection (never from the wire) what the host would drop
 	bool hash_bodies;      // SHA-256 of bodies in fileinfo events
 	uint64_t hash_key[2];  // secret per boot, from getrandom(2)
+	struct pipeline_handover handover;
 	struct tap
 		*tap; // gets a copy of every buffer that rules look at; NULL: none, as on the wire
 	struct xbits *xbits; // shared with the other pipelines, see engine/xbits.h; NULL: its own
@@ -116,8 +126,18 @@ void pipeline_usage(const struct pipeline *p, struct pipeline_usage *ret_usage);
 struct ring *pipeline_hits(struct pipeline *p);   // slots: struct hit
 struct ring *pipeline_events(struct pipeline *p); // slots: struct event
 
+// A segment that another worker's pipeline has handed over. The readable bytes behind its payload do not matter.
+void pipeline_segment(struct pipeline *p, struct pkt *pkt, uint64_t ts_ns, uint64_t now_ns);
+
 // Symmetric hash of a frame's flow (addresses, ports, VLAN), keyed: for software distribution over workers.
-// Frames that are not TCP over IP hash by addresses, or to 0.
-uint32_t pipeline_frame_hash(const struct frame *f, const uint64_t key[2]);
+// Frames that are not TCP over IP hash by addresses, or to 0. *ret_fragment: it is a piece of an IP datagram, and has no ports;
+// the worker that receives it keeps it, and hands over what it becomes.
+uint32_t pipeline_frame_hash(const struct frame *f, const uint64_t key[2], bool *ret_fragment);
+
+// Whose flow it is.
+static inline uint32_t pipeline_owner(uint32_t frame_hash, uint32_t workers)
+{
+	return (uint32_t)((uint64_t)frame_hash * workers >> 32);
+}
 
 #endif

@@ -291,9 +291,14 @@ enum counter pkt_parse_datagram(const struct pkt_conf *c, const struct frame *f,
 	return verdict == CNT_PKT_TCP ? tcp_step(&w, f, ret_pkt) : verdict;
 }
 
-uint32_t pipeline_frame_hash(const struct frame *f, const uint64_t key[2])
+uint32_t pkt_frame_hash(const struct flow_key *flow, const uint64_t key[2])
 {
-	const struct pkt_conf conf = {.key = key[0] ^ key[1]};
+	return (uint32_t)(XXH3_64bits_withSeed(flow, sizeof(*flow), key[0] ^ key[1]) >> 32);
+}
+
+uint32_t pipeline_frame_hash(const struct frame *f, const uint64_t key[2], bool *ret_fragment)
+{
+	const struct pkt_conf conf = {.key = key[1]}; // as a pipeline's
 	struct pkt_fragment fragment;
 	struct pkt_walk w = {
 		.conf = &conf,
@@ -304,11 +309,12 @@ uint32_t pipeline_frame_hash(const struct frame *f, const uint64_t key[2])
 	struct pkt pkt;
 	enum counter verdict = walk_frame(&w, f);
 
+	*ret_fragment = verdict == CNT_PKT_FRAGMENT;
 	if (w.src == NULL)
 		return 0;
 	if (verdict == CNT_PKT_TCP && w.s.len >= 4)
 		key_make(&w, be16(w.s.data), be16(w.s.data + 2), &pkt);
 	else
 		key_make(&w, 0, 0, &pkt);
-	return (uint32_t)(XXH3_64bits_withSeed(&pkt.key, sizeof(pkt.key), conf.key) >> 32);
+	return pkt_frame_hash(&pkt.key, key);
 }

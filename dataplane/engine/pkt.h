@@ -85,6 +85,9 @@ enum {
 	PKT_FRAGMENT_KEY_BYTES = 48,
 };
 
+// What pipeline_frame_hash() says of a frame of this flow that is no fragment. key: as there.
+uint32_t pkt_frame_hash(const struct flow_key *flow, const uint64_t key[2]);
+
 // CNT_PKT_TCP and *ret_pkt filled (payload points into the frame), CNT_PKT_FRAGMENT and *ret_fragment filled, or the
 // counter of the refusal.
 enum counter pkt_parse(const struct pkt_conf *c, const struct frame *f, struct pkt *ret_pkt,

@@ -87,6 +87,12 @@ for workers in 1 3; do
         --port "pcap:$WORK/jumbo.pcap,rounds=3"
     is "$workers workers: each is seen whole" "$(transactions_in_log "$WORK/jumbo$workers.log")" 60
 done
+python3 "$SOURCE/tests/golden/run.py" --pcap "$WORK/fragments.pcap" fragments_mixed >/dev/null
+for workers in 1 2 3; do
+    check "$workers workers: large segments in fragments" play "$WORK/fragments$workers.log" --workers "$workers" \
+        --port "pcap:$WORK/fragments.pcap,rounds=9"
+    is "$workers workers: each meets the flow it belongs to" "$(transactions_in_log "$WORK/fragments$workers.log")" 54
+done
 check 'the log says how memory was found' grep -q 'memory: .*hugepages' "$WORK/play1.log"
 head -c -7 "$PCAP" >"$WORK/cut.pcap"
 check 'a cut capture is played' play "$WORK/cut.log" --port "pcap:$WORK/cut.pcap"

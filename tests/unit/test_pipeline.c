@@ -3,6 +3,7 @@
 // byte is in exactly one account, and nothing is left in a pool; too small a pool costs inspection, never more.
 #include <errno.h>
 
+#include "dataplane/engine/pkt.h"
 #include "tests/unit/conversations.h"
 
 enum {
@@ -447,6 +448,78 @@ static void test_fragments(void **state)
 	assert_int_equal(failures, 0);
 }
 
+struct taker {
+	struct kit *k;
+	uint8_t *copy;
+};
+
+static void take(void *ctx, uint32_t worker, const struct pkt *pkt, uint64_t ts_ns)
+{
+	struct taker *t = ctx;
+	struct pkt mine = *pkt;
+
+	assert_int_equal(worker, 0);
+	if (pkt->payload.len > 0)
+		memcpy(t->copy, pkt->payload.data, pkt->payload.len);
+	mine.payload.data = t->copy;
+	pipeline_segment(t->k->p, &mine, ts_ns, t->k->now_ns);
+	kit_drain(t->k);
+}
+
+// One worker puts the fragments together, another one has the flow: of the same hash as of frames that are whole.
+static void test_handed_over(void **state)
+{
+	struct ruleset *rs = kit_ruleset(conv_rules, 1, NULL);
+	struct cut cut = {"segments of 700", 700};
+	uint64_t seed = 29;
+
+	failures = 0;
+	for (size_t i = 0; i < KIT_N(convs); i++) {
+		struct pipeline_conf conf = kit_conf();
+		struct span bytes[SAYS] = {{0}};
+		struct kit_list l = {0};
+		struct outcome got;
+		struct kit has_flow, has_pieces;
+		struct taker taker = {&has_flow, malloc(2000)};
+		uint8_t whole[PKTGEN_HEAD_MAX + 2000];
+		struct frame frame = {.data = whole};
+		bool fragment;
+		char text[500];
+
+		conv_all(&convs[i], bytes);
+		kit_init(&has_flow, &conf, rs);
+		conf.worker = 1;
+		conf.handover = (struct pipeline_handover){take, &taker, 2};
+		kit_init(&has_pieces, &conf, NULL);
+		cut_make(&l, &convs[i], bytes, &cut, &seed);
+		do {
+			has_pieces.ends.port[0]++;
+			frame.len = (uint32_t)pktgen_frame(whole, &has_pieces.ends, &l.v[0]);
+		} while (pipeline_owner(pipeline_frame_hash(&frame, conf.hash_key, &fragment), 2) !=
+			 0);
+		assert_false(fragment);
+		feed_pieces(&has_pieces, &l, 16, false, &seed);
+		assert_int_equal(kit_count(&has_pieces, CNT_PKT_TCP), l.n);
+		assert_int_equal(kit_count(&has_pieces, CNT_FLOW_CREATED), 0);
+		assert_int_equal(kit_count(&has_flow, CNT_FLOW_MIDSTREAM), 0);
+		kit_flush(&has_pieces);
+		kit_flush(&has_flow);
+		outcome_take(&has_flow, &got);
+		if (strcmp(hits_text(&got, text, sizeof(text)), convs[i].want) != 0)
+			differs("%s, handed over: hits \"%s\" instead of \"%s\"\n", convs[i].name,
+				text, convs[i].want);
+		outcome_free(&got);
+		kit_done(&has_pieces);
+		kit_done(&has_flow);
+		free(taker.copy);
+		free(l.v);
+		for (int s = 0; s < SAYS; s++)
+			free((void *)(uintptr_t)bytes[s].data);
+	}
+	ruleset_free(rs);
+	assert_int_equal(failures, 0);
+}
+
 // Datagrams of which a piece never comes are forgotten with time, and at the end of the input.
 static void test_lost_fragments(void **state)
 {
@@ -807,10 +880,15 @@ static void test_init_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_cut_is_the_same), cmocka_unit_test(test_fragments),
-		cmocka_unit_test(test_lost_fragments),        cmocka_unit_test(test_midstream),
-		cmocka_unit_test(test_small_pools),           cmocka_unit_test(test_odd_streams),
-		cmocka_unit_test(test_ruleset_swap),          cmocka_unit_test(test_full_rings),
+		cmocka_unit_test(test_every_cut_is_the_same),
+		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_lost_fragments),
+		cmocka_unit_test(test_handed_over),
+		cmocka_unit_test(test_midstream),
+		cmocka_unit_test(test_small_pools),
+		cmocka_unit_test(test_odd_streams),
+		cmocka_unit_test(test_ruleset_swap),
+		cmocka_unit_test(test_full_rings),
 		cmocka_unit_test(test_init_refuses),
 	};
 

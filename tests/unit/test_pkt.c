@@ -693,6 +693,8 @@ static void test_key_of_mapped_address(void **state)
 	assert_memory_not_equal(&a.key, &b.key, sizeof(a.key));
 }
 
+static bool is_fragment;
+
 static uint32_t hash(const struct built *f, size_t len, uint64_t key)
 {
 	const struct frame frame = {
@@ -701,7 +703,7 @@ static uint32_t hash(const struct built *f, size_t len, uint64_t key)
 		.wire_len = (uint32_t)f->len,
 	};
 
-	return pipeline_frame_hash(&frame, (const uint64_t[]){key, 0});
+	return pipeline_frame_hash(&frame, (const uint64_t[]){key, 0}, &is_fragment);
 }
 
 // A flow's frames meet on one worker; another boot deals them out otherwise.
@@ -718,6 +720,7 @@ static void test_frame_hash(void **state)
 		assert_int_not_equal(hash(&f, f.len, 7), hash(&f, f.len, 8));
 		for (size_t len = 0; len < f.end; len++)
 			hash(&f, len, 7);
+		assert_false(is_fragment);
 		put16(g.b + g.tcp, DPORT + 1);
 		assert_int_not_equal(hash(&f, f.len, 7), hash(&g, g.len, 7));
 	}
@@ -745,6 +748,10 @@ static void test_frame_hash_of_others(void **state)
 	put16(f.b + 12, 0x0806);
 	assert_int_equal(hash(&f, f.len, 7), 0);
 	assert_int_equal(hash(&f, 0, 7), 0);
+	build(&v4, &f);
+	put16(f.b + f.ip + 6, 0x2000);
+	hash(&f, f.len, 7);
+	assert_true(is_fragment);
 }
 
 int main(void)
