@@ -67,12 +67,19 @@ struct http_msg {
 	bool gap, truncated;
 };
 
+// Content codings of the body of another reading.
+struct alt_decode {
+	struct decode_body body;
+	uint32_t free; // as DECODE_FLOW_BYTES: those of the connection's own bodies are not touched
+};
+
 // The other reading of an ambiguous direction: a parser of its own beside the connection's, until both are between
 // messages at the same place.
 struct reading {
 	struct http_half half;
-	struct inspect *inspect; // of its message in progress, NULL: none
-	uint32_t tx_id;          // of the request or response it would be
+	struct inspect *inspect;   // of its message in progress, NULL: none
+	struct alt_decode *decode; // pooled; NULL: its body is not encoded, or there was no room
+	uint32_t tx_id;            // of the request or response it would be
 	bool on;
 	bool beside_chunks; // it ends with the stream, beside chunks that are in order so far
 };
@@ -132,7 +139,7 @@ struct http_conn {
 
 // What the connections of one worker share.
 struct conn_ctx {
-	struct pool conns, txs;
+	struct pool conns, txs, alt_decodes;
 	struct pool wss, ws_inflates;           // struct conn_ws, struct ws_inflate
 	struct pool h2s, h2_streams, h2_chunks; // struct conn_h2, struct h2_stream, H2_CHUNK_BYTES
 	uint8_t *ws_unmasked;                   // WS_PIECE_BYTES + 64

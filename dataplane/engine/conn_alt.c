@@ -88,6 +88,66 @@ static void inspect_end(struct conn_ctx *x, struct inspect **io_in, const struct
 	*io_in = NULL;
 }
 
+// ---- bodies of other readings ----
+
+// The head of a message of r says that its body is encoded.
+static void encoded_begin(struct conn_ctx *x, struct reading *r, const struct http_head *h)
+{
+	if (h->n_codings == 0 || r->inspect == NULL || r->decode != NULL ||
+	    (!detect_needs(r->inspect, DETECT_BODY) && !detect_needs(r->inspect, DETECT_FILE)))
+		return;
+	r->decode = pool_get(&x->alt_decodes);
+	if (r->decode == NULL) {
+		x->counters->v[CNT_HTTP_ALT_LIMIT]++;
+		return;
+	}
+	*r->decode = (struct alt_decode){.free = DECODE_FREE_BYTES};
+	decode_begin(&x->decode, &r->decode->body, h->codings, h->n_codings, &r->decode->free);
+}
+
+// What the decoders have to say, as far as the flow's budget goes.
+static void encoded_scan(struct conn_ctx *x, struct flow *f, struct reading *r,
+			 const struct detect_msg *m)
+{
+	struct span out;
+
+	while (decode_next(&x->decode, &r->decode->body, &out) == 1) {
+		if (r->decode->body.as_is)
+			r->inspect->flags |= INSPECT_TRUNCATED;
+		out = alt_take(x, f, out);
+		if (out.len > 0)
+			scan_body(x, r->inspect, m, out);
+	}
+}
+
+static void reading_body(struct conn_ctx *x, struct flow *f, struct reading *r,
+			 const struct detect_msg *m, struct span data)
+{
+	if (r->inspect == NULL)
+		return;
+	if (r->decode == NULL) {
+		scan_body(x, r->inspect, m, data);
+		return;
+	}
+	decode_feed(&r->decode->body, data);
+	encoded_scan(x, f, r, m);
+}
+
+// decide: what the decoders still hold is looked at.
+static void encoded_end(struct conn_ctx *x, struct flow *f, struct reading *r,
+			const struct detect_msg *m, bool decide)
+{
+	if (r->decode == NULL)
+		return;
+	if (decide && r->inspect != NULL) {
+		decode_end(&r->decode->body);
+		encoded_scan(x, f, r, m);
+	}
+	decode_done(&x->decode, &r->decode->body);
+	pool_put(&x->alt_decodes, r->decode);
+	r->decode = NULL;
+}
+
 // ---- the other reading ----
 
 void reading_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h)
@@ -103,6 +163,7 @@ void reading_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struc
 		x->counters->v[CNT_HTTP_ALT_LIMIT]++;
 		return;
 	}
+	encoded_begin(x, r, h);
 	http_half_other(&r->half, h);
 	r->tx_id = m.tx_id;
 	r->on = true;
@@ -116,6 +177,7 @@ void reading_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide)
 	struct detect_msg m = alt_msg(x, f, dir);
 
 	m.tx_id = r->tx_id;
+	encoded_end(x, f, r, &m, decide);
 	inspect_end(x, &r->inspect, &m, decide);
 	http_half_done(&r->half, x->parser);
 	r->on = false;
@@ -160,14 +222,15 @@ static bool reading_next(struct conn_ctx *x, struct flow *f, enum dir dir, struc
 			if (r->inspect != NULL)
 				detect_head(x->detect, r->inspect, &m, ev.head, HTTP_ANSWERS_OTHER,
 					    true);
+			encoded_begin(x, r, ev.head);
 			break;
 		case HTTP_EV_BODY:
-			if (r->inspect != NULL)
-				scan_body(x, r->inspect, &m, ev.data);
+			reading_body(x, f, r, &m, ev.data);
 			break;
 		case HTTP_EV_END:
 			raw_scan(x, r, &m, raw_from, at);
 			raw_from = at;
+			encoded_end(x, f, r, &m, true);
 			reading_decide(x, r, &m);
 			m.tx_id = ++r->tx_id;
 			for (unsigned int i = 0; ends != NULL && i < ends->n; i++)
@@ -210,8 +273,10 @@ void reading_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_
 		reading_end(x, f, dir, true);
 		return;
 	}
+	if (r->decode != NULL)
+		decode_gap(&r->decode->body);
 	for (int s = 0; s < DETECT_RAW; s++)
-		if (detect_needs(r->inspect, s))
+		if (r->decode == NULL && detect_needs(r->inspect, s))
 			detect_gap(x->detect, r->inspect, &m, s, gap_bytes);
 }
 
@@ -225,6 +290,7 @@ static void messages_scan(struct conn_ctx *x, struct flow *f, enum dir dir, stru
 
 	http_half_init(&r.half);
 	reading_next(x, f, dir, &r, &data, true, NULL);
+	encoded_end(x, f, &r, &m, true);
 	inspect_end(x, &r.inspect, &m, true);
 	http_half_done(&r.half, x->parser);
 }

@@ -86,6 +86,7 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	pool_carve(c, &p->watchsets, conf->messages, sizeof(struct watchset));
 	pool_carve(c, &p->flowvars, conf->messages, sizeof(struct flowvars));
 	pool_carve(c, &p->conn.conns, conf->conns, sizeof(struct http_conn));
+	pool_carve(c, &p->conn.alt_decodes, conf->inflaters / 4 + 1, sizeof(struct alt_decode));
 	pool_carve(c, &p->conn.files, conf->messages / 4 + 1, sizeof(struct http_file));
 	pool_carve(c, &p->conn.hash_sets, CONN_HASH_SETS, sizeof(struct hash_set));
 	ranges = carve(c, range_memory(CONN_RESOURCES));
@@ -402,10 +403,11 @@ uint64_t pipeline_objects_in_use(const struct pipeline *p)
 	return (uint64_t)p->flows.pool.used + p->frags.datagrams.used + p->frags.blocks.used +
 	       p->cells.used + p->gathers.used + p->windows.used + p->inspects.used +
 	       p->actives.used + p->watches.used + p->watchsets.used + p->flowvars.used +
-	       p->conn.conns.used + p->conn.txs.used + decode_in_use(&p->conn.decode) +
-	       p->conn.wss.used + p->conn.ws_inflates.used + p->conn.h2s.used +
-	       p->conn.h2_streams.used + p->conn.h2_chunks.used + p->histories.used +
-	       p->conn.files.used + p->conn.mimes.used + p->conn.hash_sets.used + hashes_used(p);
+	       p->conn.conns.used + p->conn.txs.used + p->conn.alt_decodes.used +
+	       decode_in_use(&p->conn.decode) + p->conn.wss.used + p->conn.ws_inflates.used +
+	       p->conn.h2s.used + p->conn.h2_streams.used + p->conn.h2_chunks.used +
+	       p->histories.used + p->conn.files.used + p->conn.mimes.used +
+	       p->conn.hash_sets.used + hashes_used(p);
 }
 
 static uint64_t pool_bytes(const struct pool *p)

@@ -314,6 +314,13 @@ static const struct conv convs[] = {
 	{"simple request",
 	 {{0, AS_IS, 0, "GET /needle-uri\r\n"}, {1, AS_IS, 0, "<html>RAW-NEEDLE</html>"}},
 	 "1:0:0 11:1:0"},
+	{"gzip by the second length",
+	 {{0, AS_IS, 0,
+	   CONV_RAW("POST /gz HTTP/1.1\r\n" UA
+		    "Content-Encoding: gzip\r\nContent-Length: 7\r\nContent-Length: 37\r\n\r\n"
+		    "\037\213\010\000\000\000\000\000\002\003\113\255\110\114\056\321\115\312\117"
+		    "\251\324\315\115\054\312\116\055\002\000\202\155\330\022\021\000\000\000")}},
+	 "4:0:0"},
 	{"pieces of a resource",
 	 {{0, AS_IS, 0, CONV_GET("/r") CONV_GET("/r") CONV_GET("/r")},
 	  {1, AS_IS, 0,

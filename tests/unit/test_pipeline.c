@@ -608,13 +608,12 @@ static void test_midstream(void **state)
 // ---- pools too small ----
 
 // All conversations at once, segments of different ones in turn, reordered. Returns the hits that are due.
-static uint32_t crowd(struct kit *k)
+static uint32_t crowd(struct kit *k, uint64_t seed)
 {
 	struct cut cut = {"crowd", 400, true, .reorder = true};
 	struct kit_list lists[KIT_N(convs)] = {0};
 	struct span bytes[KIT_N(convs)][SAYS] = {0};
 	uint32_t at[KIT_N(convs)] = {0}, left = 0, due = 0;
-	uint64_t seed = 24;
 
 	for (size_t i = 0; i < KIT_N(convs); i++) {
 		for (int s = 0; s < SAYS && convs[i].say[s].head != NULL; s++)
@@ -668,7 +667,7 @@ static void test_small_pools(void **state)
 	ample.conns = 1000; // of which few may become HTTP/2
 	ample.messages = 1000;
 	kit_init(&k, &ample, rs);
-	due = crowd(&k);
+	due = crowd(&k, 24);
 	kit_flush(&k);
 	for (size_t i = 0; i < KIT_N(pools); i++)
 		assert_int_equal(kit_count(&k, pools[i].tells), 0);
@@ -683,9 +682,14 @@ static void test_small_pools(void **state)
 			if (i / 2 == j || i == 2 * KIT_N(pools))
 				memcpy((uint8_t *)&conf + pools[j].member, &room, sizeof(room));
 		kit_init(&k, &conf, rs);
-		crowd(&k);
-		kit_flush(&k);
-		assert_false(ruleset_in_use(rs));
+		// Whether two of a kind meet a third depends on who is when.
+		for (uint64_t seed = 24; seed < 30; seed++) {
+			crowd(&k, seed);
+			kit_flush(&k);
+			assert_false(ruleset_in_use(rs));
+			if (i == 2 * KIT_N(pools) || kit_count(&k, pools[i / 2].tells) > 0)
+				break;
+		}
 		if (i < 2 * KIT_N(pools) && kit_count(&k, pools[i / 2].tells) == 0)
 			fail_msg("room for %u %s: %s stays 0", room, pools[i / 2].name,
 				 counter_info(pools[i / 2].tells)->name);
