@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One planned rule -> its records, its own databases, and the signature it waits for.
 #include "rules/compile_impl.h"
+#include "rules/fold.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -242,9 +243,41 @@ static uint32_t cond_tail(const struct plan_cond *c)
 	return tail;
 }
 
-// A condition that is evaluated on the window need not be while its best literal is not there.
-static void add_gate(struct maker *m, const struct plan_cond *c, struct image_cond *ic)
+// The approximation of a pcre, if there is one that could fail.
+static int add_gate_expr(struct maker *m, const char *expr, struct image_cond *ic)
 {
+	const unsigned int flags = HS_FLAG_SINGLEMATCH | HS_FLAG_PREFILTER;
+	const hs_expr_ext_t ext = {.flags = 0};
+	struct image_term it = {.link = maker_count(m, IMAGE_LINKS, sizeof(struct image_link))};
+	hs_expr_info_t *info = NULL;
+	hs_compile_error_t *ce = NULL;
+	hs_database_t *db;
+	char why[256];
+	int bad, err;
+	bool idle;
+
+	if (hs_expression_info(expr, flags, &info, &ce) != HS_SUCCESS) {
+		hs_free_compile_error(ce);
+		return 0;
+	}
+	idle = info->min_width == 0;
+	free(info);
+	if (idle || maker_compile(&expr, &flags, &ext, 1, true, &db, &bad, why, sizeof(why)) < 0)
+		return 0;
+	m->stats->own_databases++;
+	err = maker_add_db(m, db, IMAGE_DB_STREAM | IMAGE_DB_OWN, 0, 1, &it.db);
+	if (err < 0)
+		return err;
+	maker_add(&m->sec[IMAGE_TERMS], &it, sizeof(it));
+	ic->n_terms++;
+	return 0;
+}
+
+// A condition that is evaluated on the window need not be while its best literal is not there, or its pcre cannot match.
+static int add_gate(struct maker *m, const struct rule *r, const struct plan_cond *c,
+		    struct image_cond *ic)
+{
+	const char *expr = fold_gate(&m->scratch, r, c);
 	struct image_match im = {
 		.type = IMAGE_CONTENT,
 		.flags = c->literal.nocase ? IMAGE_NOCASE : 0,
@@ -263,7 +296,7 @@ static void add_gate(struct maker *m, const struct plan_cond *c, struct image_co
 	uint8_t *bytes;
 
 	if (c->literal.bits == 0 || c->n_transforms > 0)
-		return;
+		return 0;
 	bytes = maker_add(&m->sec[IMAGE_BLOBS], c->literal.bytes.data, im.len);
 	for (uint32_t i = 0; bytes != NULL && c->literal.nocase && i < im.len; i++)
 		bytes[i] = span_lower(bytes[i]);
@@ -271,6 +304,7 @@ static void add_gate(struct maker *m, const struct plan_cond *c, struct image_co
 	maker_add(&m->sec[IMAGE_LINKS], &il, sizeof(il));
 	maker_add(&m->sec[IMAGE_TERMS], &it, sizeof(it));
 	ic->n_terms = 1;
+	return expr != NULL ? add_gate_expr(m, expr, ic) : 0;
 }
 
 static int add_cond(struct maker *m, const struct plan *p, const struct plan_cond *c,
@@ -291,9 +325,7 @@ static int add_cond(struct maker *m, const struct plan *p, const struct plan_con
 		ic->n_matches = (uint16_t)(add_transforms(m, c, ic) + c->n_matches);
 		for (uint32_t i = 0; i < c->n_matches; i++)
 			add_match(m, &p->rule->matches[c->matches[i]], n_decoded, at_end);
-		if (c->buffered)
-			add_gate(m, c, ic);
-		return 0;
+		return c->buffered ? add_gate(m, p->rule, c, ic) : 0;
 	}
 	for (int i = 0; i < c->n_terms; i++)
 		add_links(m, p->rule, c, &c->terms[i]);

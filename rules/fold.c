@@ -102,6 +102,18 @@ static void text_pcre(struct text *t, const struct rule_match *m, bool chained)
 		 (m->pcre_flags & RULE_PCRE_X) != 0 ? "\n" : "");
 }
 
+// The expression of a pcre on its own. NULL: no memory.
+static char *pcre_expr(struct rules *rs, const struct rule_match *m)
+{
+	struct text t = {.cap = 64 + (size_t)m->len};
+
+	t.p = rules_alloc(rs, t.cap);
+	if (t.p == NULL)
+		return NULL;
+	text_pcre(&t, m, false);
+	return t.failed ? NULL : t.p;
+}
+
 static bool is_plain_char(uint8_t c)
 {
 	return strchr("\\^$.[]|()?*+{}", c) == NULL && c >= 0x20 && c < 0x7f;
@@ -396,14 +408,8 @@ static int fold_links(struct rules *rs, const struct rule *r, const struct plan_
 	// Its own stream starts where the first of possible places is: it must not look at what is before it.
 	if (pcre_is_absolute(last))
 		return refuse(r, last, d, "a pcre that looks at where it starts");
-	struct text t = {.p = rules_alloc(rs, 64 + (size_t)last->len),
-			 .cap = 64 + (size_t)last->len};
-
-	if (t.p == NULL)
-		return -ENOMEM;
-	text_pcre(&t, last, false);
-	term->tail_expr = t.p;
-	return t.failed ? -ENOMEM : 0;
+	term->tail_expr = pcre_expr(rs, last);
+	return term->tail_expr == NULL ? -ENOMEM : 0;
 }
 
 static int fold_chain(struct rules *rs, const struct rule *r, const struct plan_cond *c,
@@ -473,4 +479,17 @@ int fold_cond(struct rules *rs, const struct rule *r, struct plan_cond *c, struc
 		from = to;
 	}
 	return 0;
+}
+
+const char *fold_gate(struct rules *rs, const struct rule *r, const struct plan_cond *c)
+{
+	for (uint32_t i = 0; i < c->n_matches; i++) {
+		const struct rule_match *m = &r->matches[c->matches[i]];
+
+		if (m->type == RULE_PCRE &&
+		    (m->flags & (RULE_NEGATED | RULE_DECODED | RULE_PCRE_RELATIVE)) == 0 &&
+		    (m->pcre_flags & (RULE_PCRE_A | RULE_PCRE_E)) == 0 && !pcre_is_absolute(m))
+			return pcre_expr(rs, m);
+	}
+	return NULL;
 }

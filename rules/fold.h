@@ -9,4 +9,8 @@
 int fold_cond(struct rules *rs, const struct rule *rule, struct plan_cond *c,
 	      struct diag *ret_diag);
 
+// An expression for HS_FLAG_PREFILTER: where it does not match, a condition that is evaluated on the window does not hold.
+// NULL: there is none.
+const char *fold_gate(struct rules *rs, const struct rule *rule, const struct plan_cond *c);
+
 #endif

@@ -131,13 +131,17 @@ static int rules_check(const struct image_header *h, struct diag *d)
 	return 0;
 }
 
-// Before a condition is evaluated on the window one term may have to hold: a single link.
+// Before a condition is evaluated on the window a term may have to hold, a single link, and an expression behind that.
 static bool is_gate(const struct image_header *h, const struct image_cond *c)
 {
 	const struct image_term *t = IMAGE_AT(h, struct image_term, IMAGE_TERMS) + c->term;
 
-	return c->n_terms == 0 || (c->n_terms == 1 && c->mode != IMAGE_COND_EXACT &&
-				   t->flags == 0 && t->db == IMAGE_NONE && t->n_links == 1);
+	if (c->n_terms == 0)
+		return true;
+	if (c->n_terms > 2 || c->mode == IMAGE_COND_EXACT || t->flags != 0 || t->db != IMAGE_NONE ||
+	    t->n_links != 1)
+		return false;
+	return c->n_terms == 1 || (t[1].flags == 0 && t[1].n_links == 0);
 }
 
 static int conds_check(const struct image_header *h, struct diag *d)

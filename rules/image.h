@@ -133,7 +133,7 @@ struct image_rule {
 // All matches of a rule on one buffer.
 struct image_cond {
 	uint8_t buffer; // enum buffer
-	// STREAM: terms to satisfy, or the one that must be before it is worth while to evaluate the window; HEAD, FILE: 0
+	// STREAM: terms to satisfy, or those that must be before it is worth while to evaluate the window; HEAD, FILE: 0
 	uint8_t n_terms;
 	// HEAD, FILE: evaluated in order on the whole buffer. STREAM: 0, or all of them for a condition that no stream
 	// expression can say: it is evaluated on the retained window.

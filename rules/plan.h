@@ -21,7 +21,9 @@
 // detect_watch.c), which costs all rules that are awake one light pass together. What a pcre says is added to its link when
 // it stands right behind it, or becomes a Hyperscan expression with a stream of its own, opened when all before it is found.
 // What cannot be said so (look-around, back-references, negated or backward relative matches) is BUFFERED: woken by its best
-// literal or gated as above, then evaluated directly on the retained window, when that is full and at the buffer's end.
+// literal or gated as above, then evaluated directly on the retained window, when that is full and at the buffer's end, if its
+// best literal is there and Hyperscan's approximation of its pcre matches (measured: one pcre with a back-reference took 42 %
+// of all time on a large text).
 #ifndef RULES_PLAN_H
 #define RULES_PLAN_H
 

@@ -326,7 +326,7 @@ void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *
 {
 	if (data.len == 0)
 		return;
-	if (d->tap != NULL && in->seam == 0)
+	if (d->tap != NULL)
 		tap_put(d->tap, (uintptr_t)in, slot_of(s), in->dir, data);
 	while (data.len > 0) {
 		struct span piece = span_first(data, window_room(in, s));
@@ -413,7 +413,7 @@ static void inspect_free(struct detect *d, struct inspect *in)
 	struct ruleset *rs = in->rs;
 	struct ruleset_worker *w = worker_of(d, rs);
 
-	if (d->tap != NULL && in->seam == 0)
+	if (d->tap != NULL)
 		tap_put(d->tap, (uintptr_t)in, BUF_N, in->dir, SPAN_NONE);
 	while (in->active != POOL_NONE) {
 		struct active *a = pool_at(d->actives, in->active);

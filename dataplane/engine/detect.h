@@ -96,6 +96,8 @@ struct watch {
 	uint32_t active;         // whose
 	uint8_t term, link;
 	uint8_t bucket; // or WATCH_NO_BUCKET
+	// The anchor's next eight bytes from its rarest ones on, or as many as it has: (bytes | fold) & mask == word.
+	uint64_t word, mask, fold;
 	uint64_t floor; // the link begins here or later
 	uint64_t lo,
 		due; // verify what begins at lo or later when `due` bytes have come; due 0: nothing waits
@@ -108,7 +110,9 @@ struct watchset {
 	struct teddy teddy;
 	uint64_t due; // least of all watches
 	uint32_t bucket[TEDDY_BUCKETS];
+	uint32_t n_in[TEDDY_BUCKETS]; // watches in each bucket
 	uint32_t n_searched, n_own;
+	uint32_t n_stale; // taken out of the buckets, not out of teddy
 	uint32_t longest; // anchor
 };
 

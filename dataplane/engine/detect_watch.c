@@ -184,20 +184,57 @@ static struct watchset *set_of(struct detect *d, struct inspect *in, enum detect
 	return set;
 }
 
+// Where the three bytes begin that an anchor is searched for by.
+static uint32_t rare_of(const struct link *l)
+{
+	return l->rare + TEDDY_BYTES <= l->len ? l->rare : 0;
+}
+
 static void search_add(struct detect *d, struct inspect *in, struct watch *w, const struct link *l,
 		       enum detect_stream s)
 {
 	struct watchset *set = in->set[s];
-	uint8_t rare = l->rare + TEDDY_BYTES <= l->len ? l->rare : 0;
+	const uint32_t rare = rare_of(l);
+	uint8_t word[8] = {0}, mask[8] = {0}, fold[8] = {0};
 
-	// Buckets by the literal, so that equal ones share one.
-	w->bucket = (uint8_t)((l->needle[rare] ^ l->needle[l->len - 1] * 7u) % TEDDY_BUCKETS);
+	for (uint32_t i = 0; i < 8 && rare + i < l->len; i++) {
+		const uint8_t c = l->needle[rare + i];
+
+		mask[i] = 0xff;
+		fold[i] = l->nocase && c >= 'a' && c <= 'z' ? 0x20 : 0;
+		word[i] = c;
+	}
+	memcpy(&w->word, word, 8);
+	memcpy(&w->mask, mask, 8);
+	memcpy(&w->fold, fold, 8);
+	w->bucket = (uint8_t)teddy_bucket(&set->teddy, set->n_in, l->needle + rare, l->len - rare,
+					  l->nocase);
 	w->next_in_bucket = set->bucket[w->bucket];
 	set->bucket[w->bucket] = pool_index(d->watches, w);
-	teddy_add(&set->teddy, w->bucket, l->needle + rare, (size_t)l->len - rare, l->nocase);
+	teddy_add(&set->teddy, w->bucket, l->needle + rare, l->len - rare, l->nocase);
+	set->n_in[w->bucket]++;
 	set->n_searched++;
 	if (l->len > set->longest)
 		set->longest = l->len;
+}
+
+// Take the bits of watches that are gone out of the tables.
+static void search_renew(struct detect *d, struct inspect *in, enum detect_stream s)
+{
+	struct watchset *set = in->set[s];
+
+	set->n_stale = 0;
+	memset(&set->teddy, 0, sizeof(set->teddy));
+	for (unsigned int b = 0; b < TEDDY_BUCKETS; b++) {
+		for (uint32_t k = set->bucket[b]; k != POOL_NONE;) {
+			const struct watch *w = pool_at(d->watches, k);
+			const struct link *l = link_of(in, pool_at(d->actives, w->active), w, s);
+			const uint32_t rare = rare_of(l);
+
+			k = w->next_in_bucket;
+			teddy_add(&set->teddy, b, l->needle + rare, l->len - rare, l->nocase);
+		}
+	}
 }
 
 static void search_remove(struct detect *d, struct inspect *in, struct watch *w,
@@ -211,10 +248,12 @@ static void search_remove(struct detect *d, struct inspect *in, struct watch *w,
 	for (at = &set->bucket[w->bucket]; *at != pool_index(d->watches, w);)
 		at = &((struct watch *)pool_at(d->watches, *at))->next_in_bucket;
 	*at = w->next_in_bucket;
+	set->n_in[w->bucket]--;
+	set->n_searched--;
 	w->bucket = WATCH_NO_BUCKET;
-	// The tables keep its bits: a few more candidates, until nothing is searched for.
-	if (--set->n_searched == 0)
-		memset(&set->teddy, 0, sizeof(set->teddy));
+	// The tables keep its bits for a while: a few more candidates.
+	if (++set->n_stale > set->n_searched)
+		search_renew(d, in, s);
 }
 
 static void watch_free(struct detect *d, struct inspect *in, struct active *a, struct watch *w,
@@ -590,21 +629,30 @@ static void bucket_check(struct detect *d, struct inspect *in, enum detect_strea
 			 unsigned int bucket, uint64_t at, uint64_t old_end)
 {
 	const struct watchset *set = in->set[s];
+	int64_t cost = 0;
+	uint64_t bytes;
 
+	memcpy(&bytes, window_at(in, s, at),
+	       sizeof(bytes)); // PIPELINE_TAIL_BYTES are readable behind
 	for (uint32_t k = set->bucket[bucket]; k != POOL_NONE;) {
 		struct watch *w = pool_at(d->watches, k);
-		struct active *a = pool_at(d->actives, w->active);
-		const struct link *l = link_of(in, a, w, s);
-		uint8_t rare = l->rare + TEDDY_BYTES <= l->len ? l->rare : 0;
-		uint64_t end = at - rare + l->len;
+		const struct link *l;
+		uint64_t end;
+		uint32_t rare;
 
 		k = w->next_in_bucket;
-		in->budget -= COST_CANDIDATE;
+		cost += COST_CANDIDATE;
+		if (((bytes | w->fold) & w->mask) != w->word)
+			continue;
+		l = link_of(in, pool_at(d->actives, w->active), w, s);
+		rare = rare_of(l);
+		end = at - rare + l->len;
 		if (at < rare + window_start(in, s) || end > in->offset[s] || end <= old_end)
 			continue;
 		if (eval_is_at(window_at(in, s, at - rare), l->needle, l->len, l->nocase))
 			anchor_found(d, in, w, l, s, end);
 	}
+	in->budget -= cost;
 }
 
 static void search(struct detect *d, struct inspect *in, enum detect_stream s, uint64_t old_end)
@@ -721,6 +769,8 @@ void watch_again(struct detect *d, struct inspect *in, const struct detect_msg *
 		if (c->n_matches == 0 || ((a->buffered | a->have) & 1u << a->cond[s]) != 0)
 			continue;
 		a->terms[s] = 0;
+		a->late_open[s] = 0;
+		a->late_from[s] = window_start(in, s);
 		term_open(d, in, m, a, s, 0, window_start(in, s));
 	}
 }

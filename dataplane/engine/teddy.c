@@ -28,6 +28,45 @@ void teddy_add(struct teddy *t, unsigned int bucket, const uint8_t *bytes, size_
 	}
 }
 
+// About how often a bucket's literals are compared, in parts of 16^(2 * TEDDY_BYTES) places: nibbles taken for independent.
+static uint64_t vain(const struct teddy *t, unsigned int bucket, uint32_t n_in)
+{
+	const int shift = 7 - (int)bucket;
+	uint64_t product = n_in;
+
+	for (unsigned int i = 0; i < TEDDY_BYTES; i++) {
+		const __m128i lo = _mm_loadu_si128((const void *)t->lo[i]);
+		const __m128i hi = _mm_loadu_si128((const void *)t->hi[i]);
+
+		// The bucket's bit moves to the top of each byte; what enters from the byte beside stays below it.
+		product *= (unsigned int)__builtin_popcount(
+			(unsigned int)_mm_movemask_epi8(_mm_slli_epi16(lo, shift)));
+		product *= (unsigned int)__builtin_popcount(
+			(unsigned int)_mm_movemask_epi8(_mm_slli_epi16(hi, shift)));
+	}
+	return product;
+}
+
+unsigned int teddy_bucket(const struct teddy *t, const uint32_t n_in[TEDDY_BUCKETS],
+			  const uint8_t *bytes, size_t n, int nocase)
+{
+	uint64_t best_cost = UINT64_MAX;
+	unsigned int best = 0;
+
+	for (unsigned int b = 0; b < TEDDY_BUCKETS; b++) {
+		struct teddy with = *t;
+		uint64_t cost;
+
+		teddy_add(&with, b, bytes, n, nocase);
+		cost = vain(&with, b, n_in[b] + 1) - vain(t, b, n_in[b]);
+		if (cost < best_cost) {
+			best_cost = cost;
+			best = b;
+		}
+	}
+	return best;
+}
+
 // Which buckets may have the bytes at p at the place that lo and hi are the tables of.
 __attribute__((target("ssse3"))) static inline __m128i place16(const uint8_t *p, const uint8_t *lo,
 							       const uint8_t *hi)

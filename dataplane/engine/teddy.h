@@ -24,6 +24,10 @@ struct teddy {
 // than three, anything may follow.
 void teddy_add(struct teddy *t, unsigned int bucket, const uint8_t *bytes, size_t n, int nocase);
 
+// The bucket, of those with n_in literals each, in which a literal adds the least to what has to be compared in vain.
+unsigned int teddy_bucket(const struct teddy *t, const uint32_t n_in[TEDDY_BUCKETS],
+			  const uint8_t *bytes, size_t n, int nocase);
+
 // First place in [from, to) of data where a bucket may match, or to. *ret_buckets: which ones. TEDDY_PAD bytes behind `to`
 // must be readable.
 size_t teddy_next(const struct teddy *t, const uint8_t *data, size_t from, size_t to,
