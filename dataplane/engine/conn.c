@@ -32,7 +32,7 @@ struct detect_msg conn_msg(const struct conn_ctx *x, struct flow *f, enum dir di
 	};
 }
 
-struct http_conn *conn_new(struct conn_ctx *x)
+struct http_conn *conn_new(struct conn_ctx *x, bool midstream)
 {
 	struct http_conn *c = pool_get(&x->conns);
 
@@ -45,6 +45,7 @@ struct http_conn *conn_new(struct conn_ctx *x)
 	c->decode_free = DECODE_FLOW_BYTES;
 	http_half_init(&c->half[0]);
 	http_half_init(&c->half[1]);
+	c->half[0].joined = c->half[1].joined = midstream;
 	return c;
 }
 
@@ -62,6 +63,9 @@ void msg_head(struct conn_ctx *x, struct flow *f, enum dir dir, const struct htt
 	x->counters->v[dir == DIR_TO_SERVER ? CNT_HTTP_REQUESTS : CNT_HTTP_RESPONSES]++;
 	if (dir == DIR_TO_CLIENT && c->first != NULL)
 		answers = c->first->answers;
+	// Few clients ask again before they were answered: the answers to what they asked before lie in what is missing.
+	if (dir == DIR_TO_SERVER && c->h2 == NULL && http_is_lost(&c->half[DIR_TO_CLIENT]))
+		tx_give_up(x, f);
 	msg->tx = dir == DIR_TO_SERVER ? tx_of_request(x, c, h) : tx_of_response(x, c, h);
 	msg->status = h->status;
 	msg->in_body = has_body;

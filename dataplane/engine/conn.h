@@ -164,8 +164,8 @@ struct conn_ctx {
 	uint32_t n_hashes[LIST_SHA256 + 1];
 };
 
-// A connection for f, or NULL (counted).
-struct http_conn *conn_new(struct conn_ctx *x);
+// A connection, or NULL (counted). midstream: its streams began before what will be seen of them.
+struct http_conn *conn_new(struct conn_ctx *x, bool midstream);
 
 // Bytes of direction dir, gap_bytes missing before them; fin: none will follow.
 enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,

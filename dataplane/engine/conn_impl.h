@@ -107,6 +107,9 @@ void tx_message_end(struct conn_ctx *x, struct flow *f, enum dir dir);
 // Report and free a transaction, whatever is missing.
 void tx_finish(struct conn_ctx *x, const struct flow *f, struct http_tx *tx);
 
+// What still waits for its response will not see it.
+void tx_give_up(struct conn_ctx *x, const struct flow *f);
+
 // The oldest one, taken out of the list.
 struct http_tx *tx_pop(struct http_conn *c);
 

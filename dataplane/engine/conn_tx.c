@@ -79,6 +79,20 @@ struct http_tx *tx_pop(struct http_conn *c)
 	return tx;
 }
 
+void tx_give_up(struct conn_ctx *x, const struct flow *f)
+{
+	struct http_conn *c = f->http;
+
+	while (c->first != NULL) {
+		struct http_tx *tx = tx_pop(c);
+
+		tx->event.flags |= EVENT_GAP;
+		tx->response_done = true;
+		if (tx->request_done)
+			tx_finish(x, f, tx);
+	}
+}
+
 struct http_tx *tx_of_request(struct conn_ctx *x, struct http_conn *c, const struct http_head *h)
 {
 	struct http_tx *tx = tx_new(x, c);

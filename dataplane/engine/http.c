@@ -33,12 +33,16 @@ void http_half_done(struct http_half *h, struct http_parser *ps)
 	http_gather_drop(h, ps);
 }
 
-// From here on raw, beginning with what was gathered.
+// From here on raw, beginning with what was gathered. What a stream that was joined late begins with is the rest of a
+// message, as behind a gap, and nothing odd.
 static int go_raw(struct http_half *h, struct http_parser *ps, enum http_note why, bool at_line,
 		  struct http_event *ev)
 {
-	http_note(h, ps, why);
-	http_lost(h, HTTP_RAW, HTTP_RESYNC_LINES, at_line);
+	bool rest = h->joined && why == HTTP_NOTE_BAD_START;
+
+	if (!rest)
+		http_note(h, ps, why);
+	http_lost(h, HTTP_RAW, rest ? HTTP_RESYNC_PIECES : HTTP_RESYNC_LINES, at_line);
 	if (h->gathered == 0)
 		return HTTP_AGAIN;
 	ev->data = span_of(h->gather, h->gathered);
@@ -236,6 +240,7 @@ static int head_done(struct http_half *h, struct http_parser *ps, enum dir dir,
 		return http_event(ev, HTTP_EV_RAW);
 	}
 	h->notes |= head->notes;
+	h->joined = 0;
 	h->drop_gather = h->gather != NULL;
 	body_begin(h, (enum http_framing)head->framing, head->content_length);
 	ev->head = head;

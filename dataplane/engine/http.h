@@ -132,6 +132,7 @@ struct http_half {
 	uint8_t line_judged;   // gathering: the first line is complete and was looked at
 	uint8_t resync;        // enum http_resync: framing is lost
 	uint8_t at_line;       // lost: a line begins here
+	uint8_t joined;        // the stream began before, and no message was seen yet
 	uint8_t drop_gather;   // free gather at the next call
 	uint8_t truncated;     // message end: early
 	uint8_t upgraded;
@@ -193,6 +194,9 @@ enum counter http_note_counter(enum http_note note);
 // false: framing is lost, the direction goes on raw until a piece starts like a message. If *ret_end is set the message
 // in progress ends here, truncated: the caller closes it before it goes on.
 bool http_gap(struct http_half *h, struct http_parser *ps, uint64_t gap_bytes, bool *ret_end);
+
+// Bytes are missing, or were never seen, and no message was found behind them yet.
+bool http_is_lost(const struct http_half *h);
 
 // Parse a complete head (up to its empty line) again: for late looks at a head that was kept.
 // 0 or -EBADMSG.

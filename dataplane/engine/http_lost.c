@@ -13,6 +13,11 @@ void http_lost(struct http_half *h, enum http_state state, enum http_resync resy
 	h->chunked = 0;
 }
 
+bool http_is_lost(const struct http_half *h)
+{
+	return h->state == HTTP_RAW && h->resync == HTTP_RESYNC_PIECES;
+}
+
 void http_lost_count(struct http_half *h, size_t n)
 {
 	if (h->resync != HTTP_RESYNC_LINES)

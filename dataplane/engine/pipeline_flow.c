@@ -159,7 +159,7 @@ static void flow_becomes_http(struct pipeline *p, struct flow *f, enum dir *io_d
 
 	f->app = APP_HTTP;
 	if (f->http == NULL) { // else it is what a tunnel carries
-		f->http = conn_new(&p->conn);
+		f->http = conn_new(&p->conn, (f->flags & FLOW_MIDSTREAM) != 0);
 		if (f->http == NULL) {
 			flow_release(p, f, APP_OPAQUE);
 			return;
@@ -199,6 +199,15 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 		first = span_of(cell->data, cell->len + n);
 	}
 	app = app_detect(first, &side);
+	// Picked up in the middle: what came before this segment may be the rest of something, or a keep-alive's byte.
+	if (app == APP_OPAQUE && cell != NULL && (f->flags & FLOW_MIDSTREAM) != 0 &&
+	    f->http == NULL) {
+		p->counters.v[CNT_APP_PREFIX_BYTES] += cell->len;
+		prefix_drop(p, h);
+		cell = NULL;
+		first = run->data;
+		app = app_detect(first, &side);
+	}
 	if (app == APP_UNKNOWN && run->fin && (f->half[!*io_dir].flags & TCP_HALF_FIN_DONE) != 0)
 		app = APP_OPAQUE; // nobody says any more
 	if (app == APP_HTTP) {

@@ -69,7 +69,7 @@ static int setup(void **state)
 	w->conn.parser = &w->parser;
 	w->conn.detect = &w->detect;
 	w->flow.app = APP_HTTP;
-	w->flow.http = conn_new(&w->conn);
+	w->flow.http = conn_new(&w->conn, false);
 	assert_non_null(w->flow.http);
 	*state = w;
 	return 0;
