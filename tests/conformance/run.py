@@ -5,17 +5,17 @@
 usage: run.py [--wireglass PROG] [--shared DIR] [--exceptions FILE] SUITE
 
 The corpus and conform.py, which runs it, lie outside this repository (DIR, default ../shared): without them the
-suite is skipped. A case may fail only if the file of exceptions lists it with a reason; an exception that is no
+suite is skipped. The suite tx is compared by transactions.py, which is stricter, instead of conform.py. A case may fail only if the file of exceptions lists it with a reason; an exception that is no
 longer needed, one without a reason, or more of them than 2 % of the suite's cases is a failure too. Prints
 TAP-like lines for the cases that are not plain passes, and the number of the others for tests/summary.py.
 """
 import argparse
-import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
+
+import transactions
 
 MOST = 0.02  # of a suite's cases may be exceptions
 EXCEPTION = re.compile(r"^(\S+) (.+?): (\S.*)$")
@@ -38,19 +38,6 @@ def exceptions_of(path, suite):
             elif match[1] == suite:
                 found[match[2]] = match[3]
     return found, wrong
-
-
-def complete_records(corpus, folder):
-    """The corpus with only those records of tshark_tx.jsonl that are transactions: some are notes about continuation
-    segments, without addresses, and conform.py stops at them."""
-    for name in os.listdir(corpus):
-        if name != "tshark_tx.jsonl":
-            os.symlink(os.path.join(corpus, name), os.path.join(folder, name))
-    with open(os.path.join(corpus, "tshark_tx.jsonl"), encoding="utf-8") as old, open(
-        os.path.join(folder, "tshark_tx.jsonl"), "w", encoding="utf-8"
-    ) as new:
-        new.writelines(line for line in old if line.strip() and "client" in json.loads(line))
-    return folder
 
 
 def conform(args, corpus):
@@ -111,9 +98,9 @@ def main():
     if not os.path.isdir(corpus):
         print(f"ok - {args.suite} # SKIP no corpus in {os.path.normpath(args.shared)}")
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        if args.suite == "tx":
-            corpus = complete_records(corpus, folder)
+    if args.suite == "tx":
+        outcome = transactions.suite(args.wireglass, corpus)
+    else:
         outcome = conform(args, corpus)
     if isinstance(outcome, str):
         print(f"not ok - {args.suite}: {outcome}")
