@@ -96,7 +96,7 @@ struct flow {
 	uint64_t inspected_bytes;
 	uint64_t released_bytes;
 	uint32_t pkts[DIR_N];
-	uint32_t probes;                    // first-bytes attempts on a flow picked up mid-stream
+	uint32_t probes;                    // not HTTP so far: segments, or with a handshake bytes
 	uint8_t ttl[DIR_N];                 // highest TTL or hop limit seen
 	struct socks_half socks[DIR_N];     // hand-shake in front of what the flow is
 	uint16_t anomalies[FLOW_ANOMALIES]; // told already: enum counter + 1, 0: free

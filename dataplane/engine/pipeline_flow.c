@@ -7,9 +7,11 @@
 #include "dataplane/engine/pipeline_impl.h"
 
 enum {
-	// segments of a flow without a handshake that may fail to look like HTTP
 	TTL_DROP = 5, // routes change by less within a connection
+	// segments of a flow without a handshake that may fail to look like HTTP
 	MIDSTREAM_PROBES = 64,
+	// of a client that is not HTTP, while its server has said nothing
+	CLIENT_UNREAD_MAX = 8 << 10,
 	// other readings of a worker: a tenth of what it scans when it has nothing else to do
 	ALT_BYTES_PER_SECOND = 16 << 20,
 };
@@ -159,7 +161,7 @@ static void flow_becomes_http(struct pipeline *p, struct flow *f, enum dir *io_d
 
 	f->app = APP_HTTP;
 	if (f->http == NULL) { // else it is what a tunnel carries
-		f->http = conn_new(&p->conn, (f->flags & FLOW_MIDSTREAM) != 0);
+		f->http = conn_new(&p->conn, (f->flags & FLOW_MIDSTREAM) != 0 || f->probes > 0);
 		if (f->http == NULL) {
 			flow_release(p, f, APP_OPAQUE);
 			return;
@@ -177,6 +179,33 @@ static void flow_becomes_http(struct pipeline *p, struct flow *f, enum dir *io_d
 			return;
 		}
 	}
+}
+
+// May a flow whose first bytes in this direction are not HTTP still become that? Picked up in the middle of a body, the next
+// message may come. And whatever a client begins with: a server that answers in HTTP has read it as that.
+static bool flow_may_be_http(struct flow *f, enum dir dir, size_t len)
+{
+	if (f->http != NULL)
+		return false; // a tunnel
+	if ((f->flags & FLOW_MIDSTREAM) != 0)
+		return ++f->probes < MIDSTREAM_PROBES;
+	f->probes += (uint32_t)len;
+	return dir == DIR_TO_SERVER && f->probes <= CLIENT_UNREAD_MAX;
+}
+
+// Is this what follows the first bytes of a client that were not HTTP? It is not read.
+static bool flow_awaits_server(const struct flow *f, enum dir dir)
+{
+	return f->app == APP_UNKNOWN && f->http == NULL && f->probes > 0 &&
+	       (f->flags & FLOW_MIDSTREAM) == 0 && dir == DIR_TO_SERVER;
+}
+
+static void run_unread(struct pipeline *p, struct flow *f, size_t len)
+{
+	f->inspected_bytes -= len;
+	f->released_bytes += len;
+	p->counters.v[CNT_TCP_DELIVERED] -= len;
+	p->counters.v[CNT_TCP_RELEASED] += len;
 }
 
 // Decide what an undecided flow is. Returns true when the run is still to be read, as HTTP.
@@ -236,9 +265,7 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 			first.len < APP_PREFIX_MAX ? first.len : APP_PREFIX_MAX;
 	else
 		cell->len = (uint16_t)first.len;
-	// Picked up in the middle of a body: the next message may come.
-	if (app == APP_OPAQUE && (f->flags & FLOW_MIDSTREAM) != 0 && f->http == NULL &&
-	    ++f->probes < MIDSTREAM_PROBES) {
+	if (app == APP_OPAQUE && flow_may_be_http(f, *io_dir, run->data.len)) {
 		if (cell != NULL)
 			p->counters.v[CNT_APP_PREFIX_BYTES] += cell->len;
 		prefix_drop(p, h);
@@ -285,16 +312,19 @@ static void flow_take(struct pipeline *p, struct flow *f, enum dir *io_dir, stru
 {
 	enum conn_verdict verdict;
 
+	if (flow_awaits_server(f, *io_dir)) {
+		run_unread(p, f, run.data.len);
+		if (!flow_may_be_http(f, *io_dir, run.data.len))
+			flow_release(p, f, APP_OPAQUE);
+		return;
+	}
 	do {
 		if (!flow_socks(p, f, *io_dir, &run) ||
 		    (f->app == APP_UNKNOWN && !flow_classify(p, f, io_dir, &run)))
 			return;
 		if (is_released(f)) {
 			// The flow was let go while this packet was being read; nothing looks at the rest of it.
-			f->inspected_bytes -= run.data.len;
-			f->released_bytes += run.data.len;
-			p->counters.v[CNT_TCP_DELIVERED] -= run.data.len;
-			p->counters.v[CNT_TCP_RELEASED] += run.data.len;
+			run_unread(p, f, run.data.len);
 			return;
 		}
 		verdict = conn_run(&p->conn, f, *io_dir, &run);
@@ -312,7 +342,7 @@ static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const str
 {
 	f->inspected_bytes += run->data.len;
 	flow_take(p, f, &dir, *run);
-	if (!is_released(f))
+	if (!is_released(f) && !flow_awaits_server(f, dir))
 		flow_remember(p, f, dir, run);
 }
 
