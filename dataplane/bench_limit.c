@@ -118,31 +118,49 @@ static void scan_add(struct bench_limit *l, uint32_t db, enum scan_op op, struct
 	l->size.scan_bytes += data.len;
 }
 
-// A record of a message. open: bit per buffer whose stream has begun.
-static void add_message(struct bench_limit *l, const struct tap *tap, size_t at, uint64_t *io_open)
+// The message whose records are being read.
+struct message {
+	uint64_t open;        // bit per buffer whose stream has begun
+	uint64_t from[BUF_N]; // bytes of it so far
+};
+
+static void end_stream(struct bench_limit *l, unsigned int b, unsigned int dir, struct message *io)
+{
+	for (uint32_t i = l->rs->img->db[b][dir]; i != IMAGE_NONE; i = l->rs->dbs[i].next)
+		scan_add(l, i, SCAN_END, SPAN_NONE);
+	io->open &= ~(1ull << b);
+	io->from[b] = 0;
+}
+
+static void add_message(struct bench_limit *l, const struct tap *tap, size_t at, struct message *io)
 {
 	const struct tap_record r = record_at(tap, at);
-	const uint32_t(*db)[DIR_N] = l->rs->img->db;
+	uint32_t i = r.buffer < BUF_N ? l->rs->img->db[r.buffer][r.dir] : IMAGE_NONE;
+	struct span data;
 
 	if (r.len == 0) {
-		uint64_t ends = r.buffer == BUF_N ? *io_open : *io_open & 1ull << r.buffer;
-
 		for (unsigned int b = 0; b < BUF_N; b++)
-			if ((ends >> b & 1) != 0)
-				scan_add(l, db[b][r.dir], SCAN_END, SPAN_NONE);
-		*io_open &= ~ends;
+			if ((io->open >> b & 1) != 0 && (r.buffer == BUF_N || r.buffer == b))
+				end_stream(l, b, r.dir, io);
 		return;
 	}
-	if (db[r.buffer][r.dir] == IMAGE_NONE)
+	if (i == IMAGE_NONE)
 		return;
-	if (buffer_info(r.buffer)->stage == BUFFER_STREAM) {
-		*io_open |= 1ull << r.buffer;
-		scan_add(l, db[r.buffer][r.dir], SCAN_STREAM, keep(l, tap, at, r.len));
-	} else {
-		scan_add(l, db[r.buffer][r.dir], SCAN_BLOCK, keep(l, tap, at, r.len));
+	data = keep(l, tap, at, r.len);
+	if (buffer_info(r.buffer)->stage != BUFFER_STREAM) {
+		scan_add(l, i, SCAN_BLOCK, data);
+		return;
 	}
+	for (; i != IMAGE_NONE; i = l->rs->dbs[i].next) {
+		const uint64_t limit = l->rs->dbs[i].limit, from = io->from[r.buffer];
+
+		if (from < limit)
+			scan_add(l, i, SCAN_STREAM, span_first(data, limit - from));
+	}
+	io->open |= 1ull << r.buffer;
+	io->from[r.buffer] += r.len;
 }
-_Static_assert(BUF_N <= 64, "bits of io_open");
+_Static_assert(BUF_N <= 64, "bits of struct message");
 
 // A record of a decoder: its pieces become one.
 static void add_deflate(struct bench_limit *l, const struct tap *tap, size_t at)
@@ -177,7 +195,7 @@ int bench_limit_new(const struct tap *tap, struct ruleset *rs, struct bench_limi
 {
 	struct bench_limit *l;
 	struct place *p;
-	uint64_t open = 0;
+	struct message message = {0};
 	size_t n;
 	int err;
 
@@ -194,8 +212,9 @@ int bench_limit_new(const struct tap *tap, struct ruleset *rs, struct bench_limi
 	if (l != NULL) {
 		l->rs = rs;
 		l->bytes = malloc(tap->used + PIPELINE_TAIL_BYTES);
-		// A message has at most one end for each of its records, and one more.
-		l->scans = malloc((2 * n + 1) * sizeof(*l->scans));
+		// A message has at most one end for each of its records, and one more; each is as many scans as there are
+		// databases.
+		l->scans = malloc((2 * n + 1) * IMAGE_PARTS_MAX * sizeof(*l->scans));
 		l->bodies = malloc((n + 1) * sizeof(*l->bodies));
 		l->inflate = malloc(sizeof(*l->inflate));
 		l->out = malloc(COPY_BYTES);
@@ -210,7 +229,7 @@ int bench_limit_new(const struct tap *tap, struct ruleset *rs, struct bench_limi
 		if (record_at(tap, p[i].at).buffer == TAP_DEFLATE)
 			add_deflate(l, tap, p[i].at);
 		else
-			add_message(l, tap, p[i].at, &open);
+			add_message(l, tap, p[i].at, &message);
 	}
 	memset(l->bytes + l->used, 0, PIPELINE_TAIL_BYTES);
 	l->size.deflate_bodies = l->n_bodies;

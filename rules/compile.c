@@ -23,8 +23,7 @@ static uint64_t clock_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-// Order by database, then by pattern, so that equal patterns stand together.
-static int want_cmp(const void *va, const void *vb)
+int want_cmp(const void *va, const void *vb)
 {
 	const struct want *a = va, *b = vb;
 	size_t n = a->bytes.len < b->bytes.len ? a->bytes.len : b->bytes.len;
@@ -34,6 +33,8 @@ static int want_cmp(const void *va, const void *vb)
 		return a->slot < b->slot ? -1 : 1;
 	if (a->dir != b->dir)
 		return a->dir < b->dir ? -1 : 1;
+	if (a->part != b->part)
+		return a->part < b->part ? -1 : 1;
 	if ((a->expr != NULL) != (b->expr != NULL))
 		return a->expr != NULL ? 1 : -1;
 	if (a->expr != NULL && (c = strcmp(a->expr, b->expr)) != 0)
@@ -86,22 +87,48 @@ static void add_vector(struct maker *m, const struct want *w, struct image_sig *
 	maker_add(&m->sec[IMAGE_BLOBS], w->bytes.data, w->bytes.len);
 }
 
-// One always-on database from wants[0..n), all of one slot and direction.
-static int always_on_db(struct maker *m, const struct want *wants, size_t n, struct diag *d)
+int patterns_make(struct maker *m, const struct want *wants, size_t n, struct patterns *ret_p)
 {
-	const bool stream = buffer_info(wants->slot)->stage == BUFFER_STREAM;
-	const uint32_t first_sig = maker_count(m, IMAGE_SIGS, sizeof(struct image_sig));
-	const char **expr = calloc(n, sizeof(*expr));
-	unsigned int *flags = calloc(n, sizeof(*flags));
-	hs_expr_ext_t *ext = calloc(n, sizeof(*ext));
-	struct image_sig *sig = NULL;
-	hs_database_t *db = NULL;
-	unsigned int n_sigs = 0;
-	int err = -ENOMEM, bad = -1;
-	char why[256] = "";
+	struct patterns *p = ret_p;
 
-	if (expr == NULL || flags == NULL || ext == NULL)
-		goto out;
+	*p = (struct patterns){
+		.expr = calloc(n, sizeof(*p->expr)),
+		.flags = calloc(n, sizeof(*p->flags)),
+		.ext = calloc(n, sizeof(*p->ext)),
+	};
+	if (p->expr == NULL || p->flags == NULL || p->ext == NULL)
+		goto no_memory;
+	for (size_t i = 0; i < n; i++) {
+		const struct want *w = &wants[i];
+
+		if (i > 0 && want_cmp(w, &wants[i - 1]) == 0)
+			continue;
+		p->expr[p->n] = w->expr != NULL ? w->expr : literal_expr(m, w->bytes);
+		if (p->expr[p->n] == NULL)
+			goto no_memory;
+		p->flags[p->n] =
+			HS_FLAG_SINGLEMATCH | (w->expr == NULL && w->nocase ? HS_FLAG_CASELESS : 0);
+		maker_ext(&p->ext[p->n++], w->min_end, w->max_end);
+	}
+	return 0;
+no_memory:
+	patterns_done(p);
+	return -ENOMEM;
+}
+
+void patterns_done(struct patterns *p)
+{
+	free(p->expr);
+	free(p->flags);
+	free(p->ext);
+	*p = (struct patterns){0};
+}
+
+// The rows of the signatures, and who waits for them.
+static int add_signatures(struct maker *m, const struct want *wants, size_t n)
+{
+	struct image_sig *sig = NULL;
+
 	for (size_t i = 0; i < n; i++) {
 		const struct want *w = &wants[i];
 		uint32_t *tail = &m->head.tail[w->slot][w->dir];
@@ -113,37 +140,75 @@ static int always_on_db(struct maker *m, const struct want *wants, size_t n, str
 			};
 
 			add_vector(m, w, &row);
-
-			expr[n_sigs] = w->expr != NULL ? w->expr : literal_expr(m, w->bytes);
-			flags[n_sigs] = HS_FLAG_SINGLEMATCH |
-					(w->expr == NULL && w->nocase ? HS_FLAG_CASELESS : 0);
-			maker_ext(&ext[n_sigs], w->min_end, w->max_end);
-			if (expr[n_sigs] == NULL)
-				goto out;
-			n_sigs++;
 			sig = maker_add(&m->sec[IMAGE_SIGS], &row, sizeof(row));
 			if (sig == NULL)
-				goto out;
+				return -ENOMEM;
 		}
 		maker_add(&m->sec[IMAGE_OWNERS], &w->owner, sizeof(w->owner));
 		sig->n_owners++;
-		if (stream && back > *tail)
+		if (buffer_info(w->slot)->stage == BUFFER_STREAM && back > *tail)
 			*tail = back;
 	}
-	err = maker_compile(expr, flags, ext, n_sigs, stream, &db, &bad, why, sizeof(why));
+	return 0;
+}
+
+// One always-on database from wants[0..n), all of one slot, direction and part.
+static int always_on_db(struct maker *m, const struct want *wants, size_t n, uint32_t *ret_index,
+			struct diag *d)
+{
+	const bool stream = buffer_info(wants->slot)->stage == BUFFER_STREAM;
+	const uint32_t first_sig = maker_count(m, IMAGE_SIGS, sizeof(struct image_sig));
+	struct patterns p;
+	hs_database_t *db = NULL;
+	int err, bad = -1;
+	char why[256] = "";
+
+	err = patterns_make(m, wants, n, &p);
+	if (err < 0)
+		return err;
+	err = add_signatures(m, wants, n);
+	if (err == 0)
+		err = maker_compile(p.expr, p.flags, p.ext, p.n, stream, &db, &bad, why,
+				    sizeof(why));
 	if (err < 0) {
 		diag_set(d, NULL, 0, 0, "cannot compile the %s database: %s: %s",
-			 buffer_info(wants->slot)->keyword, bad >= 0 ? expr[bad] : "", why);
-		goto out;
+			 buffer_info(wants->slot)->keyword, bad >= 0 ? p.expr[bad] : "", why);
+		patterns_done(&p);
+		return err;
 	}
 	m->stats->databases++;
-	m->stats->signatures += n_sigs;
-	err = maker_add_db(m, db, stream ? IMAGE_DB_STREAM : 0, first_sig, n_sigs,
-			   &m->head.db[wants->slot][wants->dir]);
-out:
-	free(expr);
-	free(flags);
-	free(ext);
+	m->stats->signatures += p.n;
+	err = maker_add_db(m, db, stream ? IMAGE_DB_STREAM : 0, first_sig, p.n, ret_index);
+	patterns_done(&p);
+	return err;
+}
+
+// The always-on databases of a buffer, from wants[0..n).
+static int always_on_buffer(struct maker *m, struct want *wants, size_t n, struct diag *d)
+{
+	uint32_t index, before = IMAGE_NONE;
+	uint64_t limit = UINT64_MAX;
+	int err = 0;
+
+	if (buffer_info(wants->slot)->stage == BUFFER_STREAM)
+		err = partition(m, wants, n, &limit);
+	for (size_t from = 0, to; from < n && err == 0; from = to) {
+		struct image_db *dbs;
+
+		for (to = from; to < n && wants[to].part == wants[from].part;)
+			to++;
+		err = always_on_db(m, wants + from, to - from, &index, d);
+		if (err < 0)
+			break;
+		dbs = (struct image_db *)(void *)m->sec[IMAGE_DBS].p;
+		if (wants[from].part == PART_START)
+			dbs[index].limit = limit;
+		if (before == IMAGE_NONE)
+			m->head.db[wants->slot][wants->dir] = index;
+		else
+			dbs[before].next = index;
+		before = index;
+	}
 	return err;
 }
 
@@ -174,7 +239,7 @@ static int always_on(struct maker *m, struct diag *d)
 		for (to = from; to < n && wants[to].slot == wants[from].slot &&
 				wants[to].dir == wants[from].dir;)
 			to++;
-		err = always_on_db(m, wants + from, to - from, d);
+		err = always_on_buffer(m, wants + from, to - from, d);
 	}
 	for (int dir = 0; dir < DIR_N && err == 0; dir++) {
 		m->head.always[dir] = add_owners(m, &m->always[dir], &m->head.n_always[dir]);
@@ -319,6 +384,7 @@ int compile_image(const struct rules *rs, uint64_t serial, void **ret_image, uin
 		free(m.files[dir].p);
 	}
 	maker_lists_done(&m);
+	sample_done(&m.sample);
 	rules_done(&m.scratch);
 	return err == -E2BIG ? -EINVAL : err;
 }

@@ -51,7 +51,11 @@ int maker_add_db(struct maker *m, hs_database_t *db, uint32_t flags, uint32_t si
 	char *bytes = NULL;
 	size_t len = 0;
 	hs_error_t err = hs_serialize_database(db, &bytes, &len);
-	struct image_db row = {.flags = flags, .sig = sig, .n_sigs = n_sigs};
+	struct image_db row = {.flags = flags,
+			       .sig = sig,
+			       .n_sigs = n_sigs,
+			       .next = IMAGE_NONE,
+			       .limit = UINT64_MAX};
 
 	hs_free_database(db);
 	if (err != HS_SUCCESS)
@@ -62,8 +66,7 @@ int maker_add_db(struct maker *m, hs_database_t *db, uint32_t flags, uint32_t si
 	maker_add(&m->sec[IMAGE_BLOBS], bytes, len);
 	free(bytes);
 	*ret_index = maker_count(m, IMAGE_DBS, sizeof(row));
-	maker_add(&m->sec[IMAGE_DBS], &row, sizeof(row));
-	return 0;
+	return maker_add(&m->sec[IMAGE_DBS], &row, sizeof(row)) != NULL ? 0 : -ENOMEM;
 }
 
 // One pattern set -> database. Pattern ids are 0..n-1.

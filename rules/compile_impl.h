@@ -7,6 +7,7 @@
 
 #include "rules/compile.h"
 #include "rules/plan.h"
+#include "rules/sample.h"
 
 // Growing bytes; failed sticks.
 struct bytes {
@@ -18,6 +19,7 @@ struct bytes {
 // A signature before equal ones are merged.
 struct want {
 	uint8_t slot, dir;
+	uint8_t part; // of the buffer's databases: rules/partition.c
 	bool nocase;
 	const char *expr; // instead of bytes
 	struct span bytes;
@@ -38,6 +40,7 @@ struct maker {
 	uint32_t *lists; // the other way round
 	uint32_t n_lists;
 	uint64_t list_bytes;
+	struct sample sample; // that partitions are timed on; filled when the first is
 	struct compile_stats *stats;
 	rules_report_fn *report;
 	void *ctx;
@@ -54,7 +57,7 @@ void maker_align(struct bytes *b);
 // Records of so many bytes in a section so far: the index of the next one.
 uint32_t maker_count(const struct maker *m, enum image_section_id id, size_t record);
 
-// Serialize db into the blobs and add its row. Frees db.
+// Serialize db into the blobs and add its row, which may be completed. Frees db.
 int maker_add_db(struct maker *m, hs_database_t *db, uint32_t flags, uint32_t sig, uint32_t n_sigs,
 		 uint32_t *ret_index);
 
@@ -65,6 +68,36 @@ int maker_compile(const char **expr, const unsigned int *flags, const hs_expr_ex
 
 // Where a match may end, as Hyperscan wants it.
 void maker_ext(hs_expr_ext_t *ext, uint64_t min_end, uint64_t max_end);
+
+// --- compile.c ---
+
+// Different patterns of wants[0..n), which are sorted, as Hyperscan takes them. Released with patterns_done().
+struct patterns {
+	const char **expr;
+	unsigned int *flags;
+	hs_expr_ext_t *ext;
+	unsigned int n;
+};
+
+int patterns_make(struct maker *m, const struct want *wants, size_t n, struct patterns *ret_p);
+void patterns_done(struct patterns *p);
+
+// Order by database, then by pattern, so that equal patterns stand together.
+int want_cmp(const void *a, const void *b);
+
+// --- partition.c ---
+
+// What is divided: the always-on signatures of one stream buffer and direction.
+enum {
+	PART_MAIN,
+	PART_SHORT, // literals of few bytes
+	PART_START, // literals that must end in a buffer's first bytes
+};
+_Static_assert(PART_START + 1 == IMAGE_PARTS_MAX, "parts of a buffer");
+
+// Set `part` of wants[0..n), all of one stream buffer and direction, and sort them again. ret_limit: see struct image_db,
+// for PART_START. 0 or -ENOMEM.
+int partition(struct maker *m, struct want *wants, size_t n, uint64_t *ret_limit);
 
 // --- compile_list.c ---
 

@@ -110,10 +110,9 @@ static uint64_t scan_all(struct measure *m, hs_database_t *db, bool stream, unsi
 }
 
 static int measure_database(struct measure *m, unsigned int buffer, unsigned int dir,
-			    struct diag *d)
+			    uint32_t index, struct diag *d)
 {
-	const struct image_db *row =
-		&IMAGE_AT(m->img, struct image_db, IMAGE_DBS)[m->img->db[buffer][dir]];
+	const struct image_db *row = &IMAGE_AT(m->img, struct image_db, IMAGE_DBS)[index];
 	const char *bytes = (const char *)m->img + m->img->section[IMAGE_BLOBS].off + row->blob_off;
 	struct cost_database *c = &m->cost->database[m->cost->n_databases++];
 	const bool stream = (row->flags & IMAGE_DB_STREAM) != 0;
@@ -133,6 +132,7 @@ static int measure_database(struct measure *m, unsigned int buffer, unsigned int
 	}
 	*c = (struct cost_database){.buffer = (uint8_t)buffer,
 				    .dir = (uint8_t)dir,
+				    .index = index,
 				    .patterns = row->n_sigs,
 				    .bytes = row->bytes,
 				    .stream_bytes = state};
@@ -204,7 +204,7 @@ static void load_rules(struct measure *m)
 		m->loads[i] = (struct load){.rule = i, .sig = IMAGE_NONE};
 	for (uint32_t i = 0; i < m->cost->n_databases; i++) {
 		const struct cost_database *c = &m->cost->database[i];
-		const struct image_db *row = &dbs[img->db[c->buffer][c->dir]];
+		const struct image_db *row = &dbs[c->index];
 
 		for (uint32_t s = row->sig; s < row->sig + row->n_sigs; s++)
 			for (uint32_t k = 0; m->fired[s] > 0 && k < sigs[s].n_owners; k++)
@@ -386,8 +386,9 @@ int cost_measure(const struct image_header *image, struct rules *rs, const struc
 	}
 	for (unsigned int b = 0; b < BUF_N; b++)
 		for (unsigned int dir = 0; dir < DIR_N && err == 0; dir++)
-			if (image->db[b][dir] != IMAGE_NONE)
-				err = measure_database(&m, b, dir, ret_diag);
+			for (uint32_t i = image->db[b][dir]; i != IMAGE_NONE && err == 0;
+			     i = dbs[i].next)
+				err = measure_database(&m, b, dir, i, ret_diag);
 	if (err == 0) {
 		load_rules(&m);
 		report_rules(&m, n_rules, rs);

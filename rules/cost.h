@@ -13,7 +13,7 @@
 #include "rules/sample.h"
 
 enum {
-	COST_DATABASES_MAX = 2 * BUF_N,
+	COST_DATABASES_MAX = IMAGE_PARTS_MAX * 2 * BUF_N,
 	COST_RULES_MAX = 10,
 	COST_TEXT_MAX = 400,
 };
@@ -21,6 +21,7 @@ enum {
 // An always-on database: every byte of its buffer is scanned with it.
 struct cost_database {
 	uint8_t buffer, dir;
+	uint32_t index; // in the image; a buffer may have several
 	uint32_t patterns;
 	uint64_t bytes;        // serialized
 	uint64_t stream_bytes; // per open message; 0: block mode

@@ -510,6 +510,26 @@ static int stream_owners_check(const struct image_header *h, const struct image_
 	return 0;
 }
 
+// The always-on databases of a buffer: a short list without a ring.
+static int buffer_dbs_check(const struct image_header *h, unsigned int b, int dir, struct diag *d)
+{
+	const struct image_db *db = IMAGE_AT(h, struct image_db, IMAGE_DBS);
+	const uint32_t n = IMAGE_COUNT(h, struct image_db, IMAGE_DBS);
+	const bool stream = buffer_info(b)->stage == BUFFER_STREAM;
+	uint32_t parts = 0;
+
+	for (uint32_t i = h->db[b][dir]; i != IMAGE_NONE; i = db[i].next) {
+		if (i >= n || (db[i].flags & IMAGE_DB_OWN) != 0 ||
+		    ((db[i].flags & IMAGE_DB_STREAM) != 0) != stream ||
+		    (db[i].next != IMAGE_NONE && (!stream || db[i].next <= i)) ||
+		    ++parts > IMAGE_PARTS_MAX)
+			return bad(d, "database of a buffer");
+		if (stream && stream_owners_check(h, &db[i], d) < 0)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
 static int dbs_check(const struct image_header *h, struct diag *d)
 {
 	const struct image_db *db = IMAGE_AT(h, struct image_db, IMAGE_DBS);
@@ -530,17 +550,9 @@ static int dbs_check(const struct image_header *h, struct diag *d)
 			return bad(d, "self-test databases");
 	for (unsigned int b = 0; b < BUF_N; b++) {
 		for (int dir = 0; dir < DIR_N; dir++) {
-			uint32_t i = h->db[b][dir];
-			bool stream = buffer_info(b)->stage == BUFFER_STREAM;
-
 			if (h->tail[b][dir] > IMAGE_TAIL_MAX)
 				return bad(d, "look-back of a buffer");
-			if (i == IMAGE_NONE)
-				continue;
-			if (i >= n || (db[i].flags & IMAGE_DB_OWN) != 0 ||
-			    ((db[i].flags & IMAGE_DB_STREAM) != 0) != stream)
-				return bad(d, "database of a buffer");
-			if (stream && stream_owners_check(h, &db[i], d) < 0)
+			if (buffer_dbs_check(h, b, dir, d) < 0)
 				return -EBADMSG;
 		}
 	}

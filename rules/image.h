@@ -38,6 +38,7 @@ enum {
 	IMAGE_TAIL_MAX = 64 << 10,        // largest look-back a database may ask for
 	IMAGE_SPAN_MAX = 32 << 10,        // longest link: half of what is retained
 	IMAGE_GAP_MAX = 32767,            // largest distance within a link
+	IMAGE_PARTS_MAX = 3,              // databases of one buffer
 };
 #define IMAGE_NONE UINT32_MAX
 #define IMAGE_MAX_BYTES                                                                            \
@@ -91,7 +92,7 @@ struct image_header {
 	uint8_t pad3[6];
 	uint32_t db
 		[BUF_N]
-		[DIR_N]; // index of the always-on database, IMAGE_NONE if no rule needs that buffer
+		[DIR_N]; // index of the first always-on database, IMAGE_NONE if no rule needs that buffer
 	uint32_t tail[BUF_N][DIR_N]; // bytes of a stream buffer to retain for late activation
 	uint8_t keep_head[DIR_N];    // some rule looks at the head after the head has passed
 	uint8_t wants_events;        // some rule asks for events of the head
@@ -287,7 +288,10 @@ struct image_db {
 	uint32_t flags;
 	uint32_t sig,
 		n_sigs; // always-on: first signature and their number; OWN: 0 and 1
-	uint32_t pad;
+	uint32_t
+		next; // STREAM, always-on: another one of the same buffer, behind this one in the image; or IMAGE_NONE
+	uint64_t
+		limit; // STREAM: only so many bytes of a buffer can hold what it looks for; UINT64_MAX: all
 };
 
 struct image_list {
@@ -306,7 +310,7 @@ static_assert(sizeof(struct image_owner) == 12, "image format");
 static_assert(sizeof(struct image_cond) == 28, "image format");
 static_assert(sizeof(struct image_transform) == 12, "image format");
 static_assert(sizeof(struct image_match) == 32, "image format");
-static_assert(sizeof(struct image_db) == 32, "image format");
+static_assert(sizeof(struct image_db) == 40, "image format");
 
 // Typed view of a section; valid while the image is mapped, after image_check() said 0.
 #define IMAGE_AT(img, type, sec)    ((const type *)((const uint8_t *)(img) + (img)->section[sec].off))

@@ -289,36 +289,45 @@ static void signatures_wake(struct detect *d, struct inspect *in, const struct d
 	}
 }
 
-static void stream_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,
-			enum detect_stream s, struct span data)
+// The bytes before `from` have been scanned with the database before.
+static void part_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,
+		      enum detect_stream s, hs_stream_t **stream, uint32_t index, uint64_t from,
+		      struct span data)
 {
-	const struct ruleset *rs = in->rs;
-	struct ruleset_worker *w = worker_of(d, rs);
-	struct scan_ctx ctx = {.w = w};
-	const uint32_t none = (uint32_t)INSPECT_NO_STREAM << s;
-	uint32_t index = always_on(in, s);
-	const struct image_db *db;
+	struct ruleset_worker *w = worker_of(d, in->rs);
+	const struct image_db *db = &in->rs->dbs[index];
+	struct scan_ctx ctx = {.w = w, .n_sigs = db->n_sigs};
 
-	if (index == IMAGE_NONE || (in->flags & none) != 0)
+	if (from >= db->limit)
 		return;
-	db = &rs->dbs[index];
-	ctx.n_sigs = db->n_sigs;
-	if (in->stream[s] == NULL) {
-		in->stream[s] = ruleset_stream_get(in->rs, w, index);
-		if (in->stream[s] == NULL) {
+	data = span_first(data, db->limit - from);
+	if (*stream == NULL) {
+		*stream = ruleset_stream_get(in->rs, w, index);
+		if (*stream == NULL) {
 			d->counters->v[CNT_STREAMS_FULL]++;
-			in->flags |= none;
+			in->flags |= (uint32_t)INSPECT_NO_STREAM << s;
 			return;
 		}
 	}
 	w->n_fired = 0;
 	d->counters->v[CNT_SCAN_CALLS]++;
 	d->counters->v[CNT_SCAN_BYTES] += data.len;
-	if (hs_scan_stream(in->stream[s], (const char *)data.data, (unsigned int)data.len, 0,
-			   w->scratch, on_signature, &ctx) != HS_SUCCESS)
+	if (hs_scan_stream(*stream, (const char *)data.data, (unsigned int)data.len, 0, w->scratch,
+			   on_signature, &ctx) != HS_SUCCESS)
 		d->counters->v[CNT_SCAN_FAILED]++;
 	d->counters->v[CNT_SIG_FIRED] += w->n_fired;
 	signatures_wake(d, in, m, s, db);
+}
+
+static void stream_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,
+			enum detect_stream s, struct span data)
+{
+	const uint32_t none = (uint32_t)INSPECT_NO_STREAM << s;
+	hs_stream_t **stream = in->stream[s];
+
+	for (uint32_t i = always_on(in, s); i != IMAGE_NONE && (in->flags & none) == 0;
+	     i = in->rs->dbs[i].next)
+		part_scan(d, in, m, s, stream++, i, in->offset[s] - data.len, data);
 }
 
 void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *m,
@@ -423,8 +432,11 @@ static void inspect_free(struct detect *d, struct inspect *in)
 		pool_put(d->actives, a);
 	}
 	for (int s = 0; s < DETECT_STREAM_N; s++) {
-		if (in->stream[s] != NULL)
-			ruleset_stream_put(rs, w, always_on(in, s), in->stream[s], NULL, NULL);
+		hs_stream_t **stream = in->stream[s];
+
+		for (uint32_t i = always_on(in, s); i != IMAGE_NONE; i = rs->dbs[i].next, stream++)
+			if (*stream != NULL)
+				ruleset_stream_put(rs, w, i, *stream, NULL, NULL);
 		window_drop(d, in, s);
 		watch_drop(d, in, s);
 	}
@@ -448,21 +460,22 @@ static void signatures_end(struct detect *d, struct inspect *in, const struct de
 			   enum detect_stream s)
 {
 	struct ruleset_worker *w = worker_of(d, in->rs);
-	const uint32_t index = always_on(in, s);
-	hs_stream_t *stream = in->stream[s];
-	const struct image_db *db;
-	struct scan_ctx ctx = {.w = w};
+	hs_stream_t **at = in->stream[s];
 
-	if (stream == NULL)
-		return;
-	if (d->tap != NULL)
+	if (*at != NULL && d->tap != NULL)
 		tap_put(d->tap, (uintptr_t)in, slot_of(s), in->dir, SPAN_NONE);
-	in->stream[s] = NULL;
-	w->n_fired = 0;
-	db = &in->rs->dbs[index];
-	ctx.n_sigs = db->n_sigs;
-	ruleset_stream_put(in->rs, w, index, stream, on_signature, &ctx);
-	signatures_wake(d, in, m, s, db);
+	for (uint32_t i = always_on(in, s); i != IMAGE_NONE; i = in->rs->dbs[i].next, at++) {
+		const struct image_db *db = &in->rs->dbs[i];
+		struct scan_ctx ctx = {.w = w, .n_sigs = db->n_sigs};
+		hs_stream_t *stream = *at;
+
+		if (stream == NULL)
+			continue;
+		*at = NULL;
+		w->n_fired = 0;
+		ruleset_stream_put(in->rs, w, i, stream, on_signature, &ctx);
+		signatures_wake(d, in, m, s, db);
+	}
 }
 
 static void watches_end(struct detect *d, struct inspect *in, const struct detect_msg *m,

@@ -46,8 +46,8 @@ _Static_assert(DETECT_STREAM_N == 3, "bits of enum inspect_flag");
 // What detection holds for one message in one direction, from its first byte to its last.
 struct inspect {
 	struct ruleset *rs;
-	hs_stream_t *stream[DETECT_STREAM_N]; // of the always-on databases
-	uint64_t offset[DETECT_STREAM_N];     // bytes scanned
+	hs_stream_t *stream[DETECT_STREAM_N][IMAGE_PARTS_MAX]; // of the always-on databases
+	uint64_t offset[DETECT_STREAM_N];                      // bytes scanned
 	uint8_t *window[DETECT_STREAM_N]; // the bytes before offset, as far as a rule may need them
 	uint32_t window_len[DETECT_STREAM_N];
 	uint32_t head_len;

@@ -389,6 +389,18 @@ static void test_records(void **state)
 		spoil64(s, "blob", RECORD(image_db, IMAGE_DBS, i, bytes), s->len);
 		spoil32(s, "flags", RECORD(image_db, IMAGE_DBS, i, flags), 4);
 	}
+	for (unsigned int b = 0; b < BUF_N; b++) {
+		for (int dir = 0; dir < DIR_N; dir++) {
+			uint32_t i = h->db[b][dir];
+
+			if (i == IMAGE_NONE)
+				continue;
+			spoil32(s, "a ring of databases", RECORD(image_db, IMAGE_DBS, i, next), i);
+			spoil32(s, "next database", RECORD(image_db, IMAGE_DBS, i, next), 1000);
+			spoil32(s, "own database as the next one",
+				RECORD(image_db, IMAGE_DBS, i, next), h->selftest[1]);
+		}
+	}
 	// What a signature in a stream wakes is followed without another look.
 	for (uint64_t i = 0; i < IMAGE_COUNT(h, struct image_sig, IMAGE_SIGS); i++) {
 		uint32_t owner = IMAGE_AT(h, struct image_sig, IMAGE_SIGS)[i].owner;
