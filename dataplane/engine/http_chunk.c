@@ -146,6 +146,9 @@ static void trailer(struct http_half *h, struct http_parser *ps, struct span *in
 			h->line_nonempty = 0;
 		else if (c != '\r')
 			h->line_nonempty = 1;
+		if (h->cr && c != '\n')
+			http_note(h, ps, HTTP_NOTE_CHUNK); // some end the message here
+		h->cr = c == '\r';
 	}
 }
 

@@ -165,10 +165,11 @@ static int request_line(struct span line, struct http_head *h)
 		return 0;
 	}
 	h->target = http_trim(span_first(rest, n));
-	// One blank on either side of the target, and nothing behind the version? The preface of HTTP/2 is nothing odd.
+	// A space on either side of the target, none in it, and nothing behind the version? The preface of HTTP/2 is nothing odd.
 	if (!span_eq(h->method, SPAN_LIT("PRI")) &&
-	    (h->method.len + h->target.len + 10 != line.len ||
-	     !is_plain_version(span_from(rest, n)) || has_blank(h->target)))
+	    (h->method.len + h->target.len + 10 != line.len || line.data[h->method.len] != ' ' ||
+	     rest.data[n - 1] != ' ' || !is_plain_version(span_from(rest, n)) ||
+	     has_blank(h->target)))
 		h->notes |= 1u << HTTP_NOTE_START;
 	return h->target.len > 0 ? 0 : -EBADMSG;
 }
@@ -399,6 +400,8 @@ int http_head_parse(struct span raw, enum dir dir, enum http_answers answers,
 	err = start_line(line, dir, h);
 	if (err < 0)
 		return err;
+	if (odd && dir == DIR_TO_SERVER && (has_junk(h->method, true) || has_control(h->target)))
+		h->notes |= 1u << HTTP_NOTE_START;
 	if (odd && memchr(line.data, '\r', line.len) != NULL)
 		hidden_fields(&fr, line);
 	err = fields_split(rest, h, &odd);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // diff_http [COUNT [SEED]]: random requests and responses, read by our parser and by two others, llhttp (Node's, strict and
 // lenient) and libhtp (of Suricata 7). A message that another one takes must be among ours, with the same target or status and the same
-// body, in the first reading or in the second; otherwise the parser must have noted something odd. What is
-// neither is printed: a silent disagreement. Deterministic: COUNT from SEED on are always the same bytes.
+// body, in the first reading or in the second; otherwise the parser must have noted something odd, or it is one of a few known
+// differences (enum why). What is none of these is printed: a silent disagreement. Deterministic: COUNT from SEED on are always the same bytes.
 #include <htp/htp.h>
 #define HTTP_HEAD LLHTTP_METHOD_HEAD // the name is ours
 #include <llhttp.h>
@@ -35,6 +35,7 @@ struct taken {
 
 static struct taken ours, other, strict, lenient, libhtp;
 static uint32_t notes;
+static bool upgraded; // ours has come to a change of the protocol
 static uint64_t seed;
 
 static uint32_t below(uint32_t n)
@@ -191,6 +192,36 @@ static void message(struct text *t, bool response)
 		put(t, body, len);
 }
 
+// A few bytes changed, put in, taken out or said twice, at random.
+static void mutate(struct text *t)
+{
+	static const char bytes[] = "\r\n \t:;,0123456789abcdefxHTP/.\0\x7f\xff+-\"";
+
+	for (uint32_t edits = 1 + below(4); edits > 0 && t->n > 0; edits--) {
+		const size_t at = below((uint32_t)t->n);
+		const size_t len = 1 + below(t->n - at < 12 ? (uint32_t)(t->n - at) : 12);
+		const char c = bytes[below(sizeof(bytes) - 1)];
+
+		switch (below(4)) {
+		case 0:
+			t->s[at] = below(8) == 0 ? (char)below(256) : c;
+			break;
+		case 1:
+			memmove(t->s + at, t->s + at + len, t->n - at - len);
+			t->n -= len;
+			break;
+		default:
+			if (t->n + len > TEXT_MAX)
+				break;
+			memmove(t->s + at + len, t->s + at, t->n - at);
+			t->n += len;
+			if (below(2) == 0)
+				t->s[at] = c;
+			break;
+		}
+	}
+}
+
 // ---- who reads ----
 
 static struct message *current(struct taken *t)
@@ -239,8 +270,10 @@ static void our_events(struct http_half *h, struct http_parser *ps, enum dir dir
 {
 	struct http_event ev;
 
-	while (http_next(h, ps, dir, HTTP_ANSWERS_OTHER, &in, true, &ev) == 1 &&
-	       ev.kind != HTTP_EV_UPGRADED) {
+	while (http_next(h, ps, dir, HTTP_ANSWERS_OTHER, &in, true, &ev) == 1) {
+		upgraded |= ev.kind == HTTP_EV_UPGRADED;
+		if (ev.kind == HTTP_EV_UPGRADED)
+			return;
 		if (ev.kind == HTTP_EV_HEAD) {
 			struct span key =
 				dir == DIR_TO_SERVER ? ev.head->target : ev.head->status_text;
@@ -300,7 +333,7 @@ static int on_headers(llhttp_t *p)
 
 	if (p->type == HTTP_RESPONSE)
 		add_key(p->data, status,
-			(size_t)snprintf(status, sizeof(status), "%u", p->status_code));
+			(size_t)snprintf(status, sizeof(status), "%03u", p->status_code));
 	return 0;
 }
 
@@ -395,39 +428,126 @@ static void show(const char *who, const struct text *t, const struct message *m)
 	printf("\"\n");
 }
 
-static bool is_blank(const struct message *m)
+static bool is_blank(const char *s, size_t len)
 {
 	size_t n = 0;
 
-	while (n < m->body_len && strchr(" \t\r\n", m->body[n]) != NULL)
+	while (n < len && strchr(" \t\r\n", s[n]) != NULL)
 		n++;
-	return n == m->body_len && n > 0;
+	return n == len && n > 0;
 }
 
-// Messages taken that are not among ours: told or silent.
-static void compare(const char *who, const struct text *t, const struct taken *they,
-		    uint64_t count[3])
+// Disagreements that are known and are nobody's miss.
+enum why {
+	WHY_BLANK_BEHIND, // libhtp: line ends behind a message are more of its body
+	WHY_101,          // what follows is another protocol, and looked at as such
+	WHY_304, // llhttp: it has a body, though its length is another message's (RFC 9110, 15.4.5)
+	WHY_N
+};
+
+static const char *const why_text[WHY_N] = {
+	"blanks behind the message as body",
+	"what follows a 101",
+	"a body of a 304",
+};
+
+// Why they took this, or WHY_N.
+static enum why why(const struct message *m, enum dir dir)
+{
+	if (dir == DIR_TO_CLIENT && upgraded)
+		return WHY_101;
+	if (dir == DIR_TO_CLIENT && m->key_len == 3 && memcmp(m->key, "304", 3) == 0)
+		return WHY_304;
+	for (int which = 0; which < 2; which++) {
+		const struct taken *t = which == 0 ? &ours : &other;
+
+		for (size_t i = 0; i < t->n; i++)
+			if (t->m[i].complete && t->m[i].key_len == m->key_len &&
+			    t->m[i].body_len < m->body_len &&
+			    memcmp(t->m[i].key, m->key, m->key_len) == 0 &&
+			    memcmp(t->m[i].body, m->body, t->m[i].body_len) == 0 &&
+			    is_blank(m->body + t->m[i].body_len, m->body_len - t->m[i].body_len))
+				return WHY_BLANK_BEHIND;
+	}
+	return WHY_N;
+}
+
+// Would rules on bodies or on raw bytes have seen it in one piece?
+static bool is_seen(const struct text *t, const struct message *m)
+{
+	for (size_t i = 0; i < ours.n; i++)
+		if (memmem(ours.m[i].body, ours.m[i].body_len, m->body, m->body_len) != NULL)
+			return true;
+	for (size_t i = 0; i < other.n; i++)
+		if (memmem(other.m[i].body, other.m[i].body_len, m->body, m->body_len) != NULL)
+			return true;
+	return memmem(t->s, t->n, m->body, m->body_len) != NULL;
+}
+
+// What one of the others took, and what became of it.
+struct tally {
+	uint64_t messages, told, silent;
+	uint64_t
+		whole; // of those told: their body stands in one of ours, or in one piece in the stream, which is scanned raw
+	uint64_t note[HTTP_NOTE_N]; // of those told: by what
+	uint64_t why[WHY_N];
+};
+
+// Messages taken that are not among ours: told, known or silent.
+static void compare(const char *who, const struct text *t, enum dir dir, const struct taken *they,
+		    struct tally *y)
 {
 	for (size_t i = 0; i < they->n; i++) {
+		const struct message *m = &they->m[i];
+		enum why known;
+
 		// White space between messages is in nobody's body.
-		if (they->m[i].key_len == 0 || is_blank(&they->m[i]))
+		if (m->key_len == 0 || is_blank(m->body, m->body_len))
 			continue;
-		count[0]++;
-		if (has(&ours, &they->m[i]) || has(&other, &they->m[i]))
+		y->messages++;
+		if (has(&ours, m) || has(&other, m))
 			continue;
+		known = why(m, dir);
 		if (notes != 0) {
-			count[1]++;
-		} else if (count[2]++ < SHOWN_MAX) {
-			show(who, t, &they->m[i]);
+			y->told++;
+			y->whole += is_seen(t, m);
+			for (uint32_t left = notes; left != 0; left &= left - 1)
+				y->note[__builtin_ctz(left)]++;
+		} else if (known != WHY_N) {
+			y->why[known]++;
+		} else if (y->silent++ < SHOWN_MAX) {
+			show(who, t, m);
 		}
 	}
+}
+
+static void tally_say(const char *who, const struct tally *y)
+{
+	static const char *const names[HTTP_NOTE_N] = {
+#define X(id, c) [HTTP_NOTE_##id] = #id,
+		HTTP_NOTE_TABLE(X)
+#undef X
+	};
+
+	printf("%s: %llu messages, %llu of them not ours but told (%llu with all of the body in "
+	       "one "
+	       "piece), %llu silent\n",
+	       who, (unsigned long long)y->messages, (unsigned long long)y->told,
+	       (unsigned long long)y->whole, (unsigned long long)y->silent);
+	for (int i = 0; i < WHY_N; i++)
+		if (y->why[i] > 0)
+			printf("    known: %s %llu\n", why_text[i], (unsigned long long)y->why[i]);
+	for (int i = 0; i < HTTP_NOTE_N; i++)
+		if (y->note[i] > 0)
+			printf("    told as %s %llu\n", names[i], (unsigned long long)y->note[i]);
 }
 
 int main(int argc, char **argv)
 {
 	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
 	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-	static uint64_t got[3][3];
+	static const char *const who[] = {"llhttp", "llhttp, lenient", "libhtp"};
+	static struct tally got[3];
 	htp_cfg_t *config = htp_config_create();
 
 	htp_config_set_server_personality(config, HTP_SERVER_IDS);
@@ -442,29 +562,27 @@ int main(int argc, char **argv)
 		seed = i * 0x2545f4914f6cdd1d;
 		t.n = 0;
 		message(&t, dir == DIR_TO_CLIENT);
+		upgraded = false;
 		single = below(2) == 0;
 		for (uint32_t n = single ? 0 : 1 + below(3); n > 0; n--)
 			message(&t, dir == DIR_TO_CLIENT);
+		if (below(2) == 0)
+			mutate(&t);
 		ours.n = other.n = strict.n = lenient.n = libhtp.n = 0;
 		ours.open = other.open = strict.open = lenient.open = libhtp.open = false;
 		read_ours(&t, dir);
 		read_llhttp(&t, dir, false, &strict);
-		compare("llhttp", &t, &strict, got[0]);
+		compare(who[0], &t, dir, &strict, &got[0]);
 		read_llhttp(&t, dir, true, &lenient);
-		compare("llhttp, lenient,", &t, &lenient, got[1]);
+		compare(who[1], &t, dir, &lenient, &got[1]);
 		// libhtp takes what follows a message for more of its body when it does not know the method.
 		if (dir == DIR_TO_SERVER && single) {
 			read_libhtp(&t, config);
-			compare("libhtp", &t, &libhtp, got[2]);
+			compare(who[2], &t, dir, &libhtp, &got[2]);
 		}
 	}
 	htp_config_destroy(config);
-	for (int i = 0; i < 3; i++) {
-		static const char *const who[] = {"llhttp", "llhttp, lenient", "libhtp"};
-
-		printf("%s: %llu messages, %llu of them not ours but told, %llu silent\n", who[i],
-		       (unsigned long long)got[i][0], (unsigned long long)got[i][1],
-		       (unsigned long long)got[i][2]);
-	}
-	return got[0][2] + got[1][2] + got[2][2] > 0;
+	for (int i = 0; i < 3; i++)
+		tally_say(who[i], &got[i]);
+	return got[0].silent + got[1].silent + got[2].silent > 0;
 }
