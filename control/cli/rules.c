@@ -107,6 +107,14 @@ void rules_print_text(const char *text)
 		putchar((*c > 0 && *c < 0x20) || *c == 0x7f ? '?' : *c);
 }
 
+void rules_print_alert_only(uint64_t n)
+{
+	if (n > 0)
+		printf("%" PRIu64 " of them say drop or reject: where no traffic may be stopped, "
+		       "they alert\n",
+		       n);
+}
+
 static json_int_t integer_of(const json_t *reply, const char *key)
 {
 	return json_integer_value(json_object_get(reply, key));
@@ -162,6 +170,7 @@ static int print_deployed(const struct cli *cli, const json_t *reply)
 		printf(", %" JSON_INTEGER_FORMAT " skipped (other protocols)", skipped);
 	printf(", generation %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT " ms)\n",
 	       integer_of(reply, "generation"), integer_of(reply, "total_ms"));
+	rules_print_alert_only((uint64_t)integer_of(reply, "alert_only"));
 	if (json_object_get(reply, "warning") != NULL) {
 		printf("warning: ");
 		rules_print_text(string_of(reply, "warning"));

@@ -23,6 +23,9 @@ int rules_failed(const struct cli *cli, int error, const struct diag *diag);
 // Print text; control characters become '?', so that a file cannot drive the terminal.
 void rules_print_text(const char *text);
 
+// Say how many rules would stop traffic where that is switched on, if there are some.
+void rules_print_alert_only(uint64_t n);
+
 // Read a secret key; if it is encrypted, ask for the password on the terminal, or read it from stdin. 0 or an exit
 // code, said already.
 int rules_open_key(const struct cli *cli, const char *path, struct sig_secret *ret_key);

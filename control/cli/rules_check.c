@@ -139,15 +139,15 @@ static int print_json(struct check *c, const struct load_result *res, const stru
 {
 	const struct compile_stats *s = &res->stats;
 	json_t *reply = json_pack(
-		"{s:I, s:I, s:O, s:O, s:o, s:o, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
+		"{s:I, s:I, s:O, s:O, s:o, s:o, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
 		"total", (json_int_t)res->seen, "loaded", (json_int_t)s->rules, "skipped",
 		c->skipped, "refused", c->refused, "databases", rules_cost_databases(cost),
 		"expensive", rules_cost_expensive(cost), "sample", rules_cost_sample(cost),
 		"seconds", seconds, "own_databases", (json_int_t)cost->own_databases, "signatures",
-		(json_int_t)s->signatures, "always", (json_int_t)s->always, "image_bytes",
-		(json_int_t)s->image_bytes, "parse_ms", (json_int_t)(res->parse_ns / 1000000),
-		"compile_ms", (json_int_t)((s->plan_ns + s->compile_ns) / 1000000), "cached",
-		res->cached);
+		(json_int_t)s->signatures, "always", (json_int_t)s->always, "alert_only",
+		(json_int_t)s->alert_only, "image_bytes", (json_int_t)s->image_bytes, "parse_ms",
+		(json_int_t)(res->parse_ns / 1000000), "compile_ms",
+		(json_int_t)((s->plan_ns + s->compile_ns) / 1000000), "cached", res->cached);
 	int ret;
 
 	if (reply != NULL && c->list_skipped &&
@@ -192,10 +192,7 @@ static void print_summary(const struct check *c, const struct load_result *res,
 	if (s->always > 0)
 		printf("%u of them have no text to search for and are looked at on every message\n",
 		       s->always);
-	if (s->alert_only > 0)
-		printf("%u of them say drop or reject: where no traffic may be stopped, they "
-		       "alert\n",
-		       s->alert_only);
+	rules_print_alert_only(s->alert_only);
 	if (s->rules > 0)
 		rules_cost_print(cost);
 }

@@ -82,6 +82,9 @@ prints 'the refusal has file, line, column, sid, keyword and reason' \
     '(.refused | length == 1) and (.refused[0] | .file == "mixed.rules" and .line == 1 and .column > 30 and
         .sid == 1 and .keyword == "http.urii" and (.reason | contains("did you mean http.uri")))'
 prints 'skipped rules are counted by protocol' '.skipped == {"dns": 1, "tls": 1} and .total == 13 and .loaded == 10'
+echo 'drop http any any -> any any (http.uri; content:"/dropped"; sid:7;)' >drop.rules
+exits 'a rule that would drop' 0 wg --json rules check drop.rules
+prints 'is said to alert only' '.alert_only == 1'
 exits 'the cache is filled' 1 wg --json rules check --cache cached mixed.rules
 prints 'the first time it is compiled' '.cached == false'
 exits 'the cache is used' 1 wg --json rules check --cache cached mixed.rules
@@ -204,6 +207,9 @@ is 'a store that minisign-signed bundles reach too' "$(
     wg rules load plain.wgb >/dev/null 2>load.err
     echo $?
 )" 0
+wg rules pack --id cli --serial 21 --sign publisher.key -o drop.wgb drop.rules >/dev/null
+exits 'load of a rule that would drop' 0 wg rules load drop.wgb
+check 'says that it alerts' grep -q '^1 of them say drop or reject' out
 check 'the daemon stops cleanly' stop "$CONTROL"
 check 'the dataplane stops cleanly' stop "$DATAPLANE"
 finish
