@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Write the seeds of fuzz_pkt (frames), fuzz_frag (pieces) and fuzz_http (a control byte and a stream) beside this script."""
+"""Write the seeds of fuzz_pkt (frames), fuzz_frag (pieces), fuzz_tcp (operations) and fuzz_http (a control byte and a stream)
+beside this script."""
 import pathlib
 import struct
 import sys
@@ -97,6 +98,45 @@ def frames():
     yield "arp", ether(b"\0\1\x08\0\6\4\0\1", 0x0806)
 
 
+FIN, SYN, RST, ACK, URG = 1, 2, 4, 16, 32
+STAMP, OLD_STAMP, MD5 = 1, 2, 3
+IN_TWO, BACKWARDS, TWICE = 1, 2, 3
+
+
+def operations():
+    def seg(flow=0, server=0, flags=ACK, seq=0, ack=0, n=0, options=0, shape=0, other=0, six=0):
+        return bytes([other << 6 | shape << 4 | six << 3 | server << 2 | flow, (flags ^ ACK) | options << 6,
+                      seq & 255, ack & 255, n])
+
+    def opened(flow=0, options=STAMP):
+        return (seg(flow, flags=SYN, options=options) + seg(flow, 1, SYN | ACK, options=options)
+                + seg(flow, options=options))
+
+    def closed(flow=0):
+        return seg(flow, flags=FIN | ACK) + seg(flow, 1, FIN | ACK) + seg(flow)
+
+    def shapes(flow):
+        return b"".join(seg(flow, n=90, shape=s) for s in (IN_TWO, BACKWARDS, TWICE))
+
+    wait, end, frame = bytes([0x80 | 30]), bytes([0xC0, 0]), bytes([0xE0, 60])
+    yield "plain", opened() + seg(n=100) + seg(server=1, n=200, six=1) + seg() + closed()
+    yield "reordered", (opened() + seg(seq=100, n=50) + seg(seq=50, n=50) + seg(n=50) + seg(server=1, ack=100)
+                        + closed())
+    yield "overlap", (opened() + seg(seq=10, n=30) + seg(seq=5, n=30, other=1) + seg(seq=20, n=60, other=1)
+                      + seg(n=12) + seg(server=1) + closed())
+    yield "retransmitted", (opened() + seg(n=50) + seg(seq=-50, n=50, other=1) + seg(server=1) + seg(seq=-50, n=70)
+                            + closed())
+    yield "fragments", opened() + shapes(0) + closed()
+    yield "fragments6", opened(1) + shapes(1) + closed(1)
+    yield "urgent", opened() + seg(n=20, flags=ACK | URG) + seg(n=30) + closed()
+    yield "reset", opened() + seg(n=20) + seg(flags=RST, seq=3) + seg(flags=RST) + seg(n=9) + opened()
+    yield "reuse", opened() + seg(n=20) + closed() + opened() + seg(n=5)
+    yield "old", (opened() + seg(options=STAMP, n=9) + seg(options=OLD_STAMP, n=9) + seg(options=MD5, n=9)
+                  + seg(options=STAMP, seq=127, n=4) + wait + seg(n=5) + end)
+    yield "midstream", seg(2, n=40) + seg(2, 1, n=90) + seg(2, seq=40, n=40) + seg(2, 1, n=9, ack=127)
+    yield "raw", opened() + frame + bytes(12) + b"\x08\x00\x45" + bytes(45)
+
+
 END = 2
 CLIENT, HEAD, CONNECT, GAPS, NO_BUFFER = 1, 4, 8, 16, 32
 
@@ -128,7 +168,7 @@ def streams():
 
 def main():
     http = ((n, bytes([c]) + s) for n, c, s in streams())
-    for folder, seeds in (("pkt", frames()), ("frag", pieces()), ("http", http)):
+    for folder, seeds in (("pkt", frames()), ("frag", pieces()), ("tcp", operations()), ("http", http)):
         (HERE / folder).mkdir(exist_ok=True)
         for name, data in seeds:
             (HERE / folder / name).write_bytes(data)
