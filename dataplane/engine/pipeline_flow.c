@@ -167,8 +167,10 @@ static void flow_becomes_http(struct pipeline *p, struct flow *f, enum dir *io_d
 			return;
 		}
 		p->counters.v[CNT_APP_HTTP_FLOWS]++;
-		// A handshake tells who is who; without it the first message does.
-		if (says != *io_dir && (f->flags & (FLOW_SYN | FLOW_SYNACK)) == 0) {
+		// A handshake tells who is who. Without it, and where the client sent something else and its server asks, the first
+		// message does.
+		if (says != *io_dir && ((f->flags & (FLOW_SYN | FLOW_SYNACK)) == 0 ||
+					(f->probes > 0 && says == DIR_TO_SERVER))) {
 			flow_flip(f);
 			*io_dir = says;
 		}
