@@ -211,6 +211,7 @@ void flow_flip(struct flow *f)
 	f->ttl[1] = ttl;
 	f->socks[0] = f->socks[1];
 	f->socks[1] = socks;
+	memset(&f->marks, 0, sizeof(f->marks));
 	if (seen == FLOW_SEEN_0 || seen == FLOW_SEEN_1)
 		f->flags ^= FLOW_SEEN_0 | FLOW_SEEN_1;
 	f->flags ^= FLOW_CLIENT_HI;

@@ -55,6 +55,18 @@ struct tcp_half {
 _Static_assert(sizeof(struct tcp_half) == 56, "");
 
 enum {
+	TCP_MARKS = 8,
+};
+
+// The segments of a server that were read last: enough to tell another copy of one from the same one, and not what differs.
+struct tcp_marks {
+	uint32_t seq[TCP_MARKS];
+	uint32_t hash[TCP_MARKS];
+	uint16_t len[TCP_MARKS]; // 0: none
+	uint8_t next;
+};
+
+enum {
 	FLOW_ANOMALIES = 8, // that are told of one flow; more are only counted
 };
 
@@ -98,6 +110,7 @@ struct flow {
 	uint32_t pkts[DIR_N];
 	uint32_t probes;                    // not HTTP so far: segments, or with a handshake bytes
 	uint8_t ttl[DIR_N];                 // highest TTL or hop limit seen
+	struct tcp_marks marks;             // of half[DIR_TO_CLIENT], while it has no history
 	struct socks_half socks[DIR_N];     // hand-shake in front of what the flow is
 	uint16_t anomalies[FLOW_ANOMALIES]; // told already: enum counter + 1, 0: free
 };

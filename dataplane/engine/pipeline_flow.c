@@ -302,13 +302,6 @@ static bool flow_socks(struct pipeline *p, struct flow *f, enum dir dir, struct 
 
 // ---- one run of stream bytes ----
 
-static void flow_remember(struct pipeline *p, struct flow *f, enum dir dir,
-			  const struct tcp_run *run)
-{
-	if (tcp_history_wanted(&f->half[dir], dir))
-		tcp_history_add(&p->tcp, &f->half[dir], &f->half[!dir], run->data);
-}
-
 // A run goes to who reads the flow; at the end of a CONNECT's head that changes within it.
 static void flow_take(struct pipeline *p, struct flow *f, enum dir *io_dir, struct tcp_run run)
 {
@@ -340,12 +333,22 @@ static void flow_take(struct pipeline *p, struct flow *f, enum dir *io_dir, stru
 	} while (verdict == CONN_TUNNEL);
 }
 
+// Marks cost a hash of every byte: only while rules look at what servers send.
+static bool is_remembered(const struct pipeline *p, const struct flow *f, enum dir dir)
+{
+	return !is_released(f) && !flow_awaits_server(f, dir) &&
+	       (tcp_history_wanted(&f->half[dir], dir) ||
+		detect_wants(&p->detect, dir, DETECT_BODY) ||
+		detect_wants(&p->detect, dir, DETECT_FILE) ||
+		detect_wants(&p->detect, dir, DETECT_RAW));
+}
+
 static void flow_run(struct pipeline *p, struct flow *f, enum dir dir, const struct tcp_run *run)
 {
 	f->inspected_bytes += run->data.len;
 	flow_take(p, f, &dir, *run);
-	if (!is_released(f) && !flow_awaits_server(f, dir))
-		flow_remember(p, f, dir, run);
+	if (is_remembered(p, f, dir))
+		tcp_remember(&p->tcp, f, dir, run->data);
 }
 
 // Another reading of bytes, or bytes that no Linux host takes.

@@ -140,14 +140,25 @@ void tcp_reader_flush(struct tcp_reader *rd, const struct tcp_ctx *x, struct flo
 // True and *ret_run, or false: all read (the reader holds nothing then).
 bool tcp_reader_next(struct tcp_reader *rd, struct tcp_run *ret_run);
 
-// Remember a run that was inspected, until it is acknowledged, so that another copy of it can be told from the same one. Clean
-// streams of servers cost nothing: there it begins with the first segment that is out of order or repeated.
+// Remember a run that was inspected, until it is acknowledged, so that another copy of it can be told from the same one: the bytes
+// themselves of what clients send, and of what servers send once a segment was out of order or repeated; of servers' clean
+// streams only marks.
 static inline bool tcp_history_wanted(const struct tcp_half *h, enum dir dir)
 {
 	return dir == DIR_TO_SERVER || (h->flags & TCP_HALF_ODD) != 0;
 }
 void tcp_history_add(const struct tcp_ctx *x, struct tcp_half *h, const struct tcp_half *peer,
 		     struct span data);
+void tcp_marks_add(const struct tcp_ctx *x, struct flow *f, struct span data);
+
+static inline void tcp_remember(const struct tcp_ctx *x, struct flow *f, enum dir dir,
+				struct span data)
+{
+	if (tcp_history_wanted(&f->half[dir], dir))
+		tcp_history_add(x, &f->half[dir], &f->half[!dir], data);
+	else
+		tcp_marks_add(x, f, data);
+}
 
 // The other side has sent something: forget what it has acknowledged, if that is all.
 void tcp_history_acked(const struct tcp_ctx *x, struct tcp_half *h, const struct tcp_half *peer);

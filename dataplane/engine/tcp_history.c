@@ -233,6 +233,49 @@ enum tcp_same tcp_history_compare(const struct tcp_ctx *x, const struct tcp_half
 	return TCP_FORGOTTEN;
 }
 
+// ---- marks of a clean stream ----
+
+static uint32_t mark_hash(const struct tcp_ctx *x, struct span data)
+{
+	return (uint32_t)XXH3_64bits_withSeed(data.data, data.len, x->hash_key);
+}
+
+void tcp_marks_add(const struct tcp_ctx *x, struct flow *f, struct span data)
+{
+	struct tcp_marks *m = &f->marks;
+	const unsigned int i = m->next % TCP_MARKS;
+
+	if (data.len == 0 || data.len > UINT16_MAX)
+		return;
+	m->next++;
+	m->seq[i] = f->half[DIR_TO_CLIENT].next_seq - (uint32_t)data.len;
+	m->len[i] = (uint16_t)data.len;
+	m->hash[i] = mark_hash(x, data);
+}
+
+// Piece by piece, as they were sent before.
+enum tcp_same tcp_marks_compare(const struct tcp_reader *rd, uint32_t seq, struct span data)
+{
+	const struct tcp_marks *m = &rd->f->marks;
+
+	if (rd->half != &rd->f->half[DIR_TO_CLIENT])
+		return TCP_FORGOTTEN;
+	while (data.len > 0) {
+		unsigned int i = 0;
+
+		while (i < TCP_MARKS &&
+		       (m->seq[i] != seq || m->len[i] == 0 || m->len[i] > data.len))
+			i++;
+		if (i == TCP_MARKS)
+			return TCP_FORGOTTEN;
+		if (m->hash[i] != mark_hash(rd->x, span_first(data, m->len[i])))
+			return TCP_DIFFERS;
+		seq += m->len[i];
+		data = span_from(data, m->len[i]);
+	}
+	return TCP_SAME;
+}
+
 // ---- other readings ----
 
 static void scratch_add(struct tcp_reader *rd, const uint8_t *data, size_t len)

@@ -59,6 +59,7 @@ static void old_bytes(struct tcp_reader *rd, uint32_t seq, struct span data, siz
 {
 	struct span copy = span_first(data, old);
 	bool is_keepalive = data.len == 1 && seq + 1 == rd->half->next_seq;
+	enum tcp_same same;
 
 	rd->x->counters->v[CNT_TCP_DUPLICATE] += copy.len;
 	// Before the first byte of the stream: nobody has read that from any other copy.
@@ -66,15 +67,19 @@ static void old_bytes(struct tcp_reader *rd, uint32_t seq, struct span data, siz
 		alt_whole(rd, seq, data, CNT_TCP_BESIDE);
 		return;
 	}
-	switch (tcp_history_compare(rd->x, rd->half, seq, copy)) {
+	same = tcp_history_compare(rd->x, rd->half, seq, copy);
+	if (same == TCP_FORGOTTEN) {
+		if (is_keepalive || (!queued && is_acked(rd, seq + (uint32_t)old)))
+			return;
+		same = tcp_marks_compare(rd, seq, copy);
+	}
+	switch (same) {
 	case TCP_SAME:
 		return;
 	case TCP_DIFFERS:
 		alt_whole(rd, seq, data, is_keepalive ? 0 : CNT_TCP_OVERLAP_DIFF);
 		return;
 	case TCP_FORGOTTEN:
-		if (is_keepalive || (!queued && is_acked(rd, seq + (uint32_t)old)))
-			return;
 		rd->x->counters->v[CNT_TCP_FORGOTTEN]++;
 		if (is_forgotten_read(rd))
 			alt_whole(rd, seq, data, 0);
@@ -233,6 +238,8 @@ static void old_seg(struct tcp_reader *rd, const struct tcp_seg *s, size_t old)
 		same = TCP_DIFFERS;
 	else if (old <= s->len)
 		same = tcp_history_compare(rd->x, rd->half, s->seq, span_of(s->data, old));
+	if (same == TCP_FORGOTTEN && old <= s->len)
+		same = tcp_marks_compare(rd, s->seq, span_of(s->data, old));
 	if (same == TCP_SAME)
 		return;
 	rd->x->counters->v[CNT_TCP_FORGOTTEN] += same == TCP_FORGOTTEN;

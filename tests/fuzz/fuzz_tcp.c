@@ -72,8 +72,8 @@ static void read_all(struct flow *f, struct tcp_reader *rd, bool from_lo)
 			w.alts++;
 			w.alt_bytes += run.data.len - run.context;
 		}
-		if (run.reading != TCP_ALT && tcp_history_wanted(&f->half[dir], dir))
-			tcp_history_add(&w.tcp, &f->half[dir], &f->half[!dir], run.data);
+		if (run.reading != TCP_ALT)
+			tcp_remember(&w.tcp, f, dir, run.data);
 	}
 }
 

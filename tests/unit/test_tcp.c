@@ -147,8 +147,7 @@ static void rig_read(struct rig *r, struct tcp_reader *rd, enum dir dir)
 			memcpy(r->out[dir] + r->n[dir], run.data.data, run.data.len);
 		r->n[dir] += (uint32_t)run.data.len;
 		r->fin[dir] = run.fin;
-		if (tcp_history_wanted(&r->f.half[dir], dir))
-			tcp_history_add(&r->x, &r->f.half[dir], &r->f.half[!dir], run.data);
+		tcp_remember(&r->x, &r->f, dir, run.data);
 	}
 }
 
@@ -870,6 +869,57 @@ static void test_random_order(void **state)
 	rig_done(&r);
 }
 
+static void server_sends(struct rig *r, uint32_t at, const char *data)
+{
+	const struct pkt p = segment(r, DIR_TO_CLIENT, at, A, data, strlen(data));
+
+	rig_pkt(r, DIR_TO_CLIENT, &p);
+}
+
+// In a clean stream of a server nothing but marks is kept: they tell the first copy that differs from those that do not.
+static void test_copies_of_servers(void **state)
+{
+	static const struct {
+		uint32_t at;
+		const char *copy;
+		unsigned int conflicts, forgotten;
+	} table[] = {
+		{0, "AAAA", 0, 0},     {0, "XAAA", 1, 0},     {4, "BBBB", 0, 0},
+		{4, "BBBX", 1, 0},     {0, "AAAABBBB", 0, 0}, {0, "AAAABBXB", 1, 0},
+		{4, "BBBBCCCC", 0, 0}, // goes on
+		{4, "XBBBCCCC", 1, 0}, {2, "AA", 0, 1},       {0, "AAAAB", 0, 1},
+	};
+	struct rig r;
+
+	rig_init(&r, 5, CELLS);
+	for (size_t i = 0; i < N(table); i++) {
+		for (int acked = 0; acked < 2; acked++) {
+			rig_reset(&r, 5, CELLS);
+			rig_handshake(&r);
+			server_sends(&r, 0, "AAAA");
+			server_sends(&r, 4, "BBBB");
+			if (acked)
+				rig_send(&r, 0, A, "");
+			server_sends(&r, table[i].at, table[i].copy);
+			assert_int_equal(r.c.v[CNT_TCP_OVERLAP_DIFF],
+					 acked ? 0 : table[i].conflicts);
+			assert_int_equal(r.c.v[CNT_TCP_FORGOTTEN], acked ? 0 : table[i].forgotten);
+		}
+	}
+	// The eighth segment before the last one is not remembered any more; the one behind it is.
+	rig_reset(&r, 5, CELLS);
+	rig_handshake(&r);
+	for (uint32_t i = 0; i < TCP_MARKS + 1; i++)
+		server_sends(&r, 2 * i, "AB");
+	server_sends(&r, 0, "XX");
+	assert_int_equal(r.c.v[CNT_TCP_OVERLAP_DIFF], 0);
+	assert_int_equal(r.c.v[CNT_TCP_FORGOTTEN], 1);
+	server_sends(&r, 2, "XX");
+	assert_int_equal(r.c.v[CNT_TCP_OVERLAP_DIFF], 1);
+	rig_flush(&r);
+	rig_done(&r);
+}
+
 // Any segments, any flags, both directions, few cells: the books balance behind each one and nothing is kept.
 static void test_random_anything(void **state)
 {
@@ -925,6 +975,7 @@ int main(void)
 		cmocka_unit_test(test_pool_empty),
 		cmocka_unit_test(test_half_drop),
 		cmocka_unit_test(test_random_order),
+		cmocka_unit_test(test_copies_of_servers),
 		cmocka_unit_test(test_random_anything),
 	};
 
