@@ -2,7 +2,7 @@
 // Depth-first over the matches in order. The step budget bounds hostile buffers: quadratic chains end counted.
 #include "dataplane/engine/eval.h"
 
-#include <emmintrin.h>
+#include <immintrin.h>
 #include <string.h>
 
 #include "dataplane/engine/number.h"
@@ -34,20 +34,40 @@ static bool is_same_nocase(const uint8_t *hay, const uint8_t *needle, size_t len
 	return true;
 }
 
-// Sixteen places at a time: where the first and the last byte of the needle stand at the right distance, the rest is
-// compared. Setting bit 5 folds letters; for other bytes the mask is zero. SSE2 is part of x86-64.
-static int64_t find_nocase(const uint8_t *hay, size_t n, const uint8_t *needle, size_t len)
+// A needle, and what is compared at many places at a time: its first and its last byte. Setting bit 5 folds letters; for
+// other bytes the mask is zero.
+struct needle {
+	const uint8_t *bytes;
+	size_t len;
+	bool nocase;
+	uint8_t first, last, fold_first, fold_last;
+};
+
+static uint8_t fold_of(uint8_t c, bool nocase)
 {
-	const uint8_t first = needle[0], last = needle[len - 1];
-	const uint8_t fold_first = first >= 'a' && first <= 'z' ? 0x20 : 0;
-	const uint8_t fold_last = last >= 'a' && last <= 'z' ? 0x20 : 0;
-	const __m128i f = _mm_set1_epi8((char)first), ff = _mm_set1_epi8((char)fold_first);
-	const __m128i l = _mm_set1_epi8((char)last), fl = _mm_set1_epi8((char)fold_last);
+	return nocase && c >= 'a' && c <= 'z' ? 0x20 : 0;
+}
+
+// The first place in [from, n - len] that is one, or -1.
+static int64_t find_plain(const uint8_t *hay, size_t from, size_t n, const struct needle *x)
+{
+	for (size_t i = from; i + x->len <= n; i++)
+		if ((hay[i] | x->fold_first) == x->first &&
+		    eval_is_at(hay + i, x->bytes, x->len, x->nocase))
+			return (int64_t)i;
+	return -1;
+}
+
+// SSE2 is part of x86-64.
+static int64_t find_sse2(const uint8_t *hay, size_t n, const struct needle *x)
+{
+	const __m128i f = _mm_set1_epi8((char)x->first), ff = _mm_set1_epi8((char)x->fold_first);
+	const __m128i l = _mm_set1_epi8((char)x->last), fl = _mm_set1_epi8((char)x->fold_last);
 	size_t i = 0;
 
-	for (; i + len + 15 <= n; i += 16) {
+	for (; i + x->len + 15 <= n; i += 16) {
 		__m128i a = _mm_loadu_si128((const __m128i *)(const void *)(hay + i));
-		__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(hay + i + len - 1));
+		__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(hay + i + x->len - 1));
 		unsigned int at = (unsigned int)_mm_movemask_epi8(
 			_mm_and_si128(_mm_cmpeq_epi8(_mm_or_si128(a, ff), f),
 				      _mm_cmpeq_epi8(_mm_or_si128(b, fl), l)));
@@ -55,14 +75,38 @@ static int64_t find_nocase(const uint8_t *hay, size_t n, const uint8_t *needle, 
 		for (; at != 0; at &= at - 1) {
 			size_t p = i + (size_t)__builtin_ctz(at);
 
-			if (is_same_nocase(hay + p, needle, len))
+			if (eval_is_at(hay + p, x->bytes, x->len, x->nocase))
 				return (int64_t)p;
 		}
 	}
-	for (; i + len <= n; i++)
-		if (is_same_nocase(hay + i, needle, len))
-			return (int64_t)i;
-	return -1;
+	return find_plain(hay, i, n, x);
+}
+
+__attribute__((target("avx2"))) static int64_t find_avx2(const uint8_t *hay, size_t n,
+							 const struct needle *x)
+{
+	const __m256i f = _mm256_set1_epi8((char)x->first),
+		      ff = _mm256_set1_epi8((char)x->fold_first);
+	const __m256i l = _mm256_set1_epi8((char)x->last),
+		      fl = _mm256_set1_epi8((char)x->fold_last);
+	size_t i = 0;
+
+	for (; i + x->len + 31 <= n; i += 32) {
+		__m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(hay + i));
+		__m256i b =
+			_mm256_loadu_si256((const __m256i *)(const void *)(hay + i + x->len - 1));
+		unsigned int at = (unsigned int)_mm256_movemask_epi8(
+			_mm256_and_si256(_mm256_cmpeq_epi8(_mm256_or_si256(a, ff), f),
+					 _mm256_cmpeq_epi8(_mm256_or_si256(b, fl), l)));
+
+		for (; at != 0; at &= at - 1) {
+			size_t p = i + (size_t)__builtin_ctz(at);
+
+			if (eval_is_at(hay + p, x->bytes, x->len, x->nocase))
+				return (int64_t)p;
+		}
+	}
+	return find_plain(hay, i, n, x);
 }
 
 bool eval_is_at(const uint8_t *p, const uint8_t *needle, size_t len, bool nocase)
@@ -73,18 +117,25 @@ bool eval_is_at(const uint8_t *p, const uint8_t *needle, size_t len, bool nocase
 int64_t eval_find(struct span buf, size_t from, size_t to, const uint8_t *needle, size_t len,
 		  bool nocase)
 {
-	const uint8_t *p;
 	int64_t at;
 
 	if (to > buf.len)
 		to = buf.len;
 	if (from > to || to - from < len)
 		return -1;
-	if (!nocase) {
-		p = memmem(buf.data + from, to - from, needle, len);
-		return p != NULL ? p - buf.data : -1;
-	}
-	at = find_nocase(buf.data + from, to - from, needle, len);
+	const struct needle x = {
+		.bytes = needle,
+		.len = len,
+		.nocase = nocase,
+		.first = needle[0],
+		.last = needle[len - 1],
+		.fold_first = fold_of(needle[0], nocase),
+		.fold_last = fold_of(needle[len - 1], nocase),
+	};
+	if (to - from >= len + 64 && __builtin_cpu_supports("avx2"))
+		at = find_avx2(buf.data + from, to - from, &x);
+	else
+		at = find_sse2(buf.data + from, to - from, &x);
 	return at < 0 ? -1 : (int64_t)from + at;
 }
 

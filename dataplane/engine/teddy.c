@@ -3,64 +3,64 @@
 #include "dataplane/engine/teddy.h"
 
 #include <immintrin.h>
+#include <stdbool.h>
 
-static void set(struct teddy *t, unsigned int place, uint8_t byte, uint8_t bit)
+static void put(uint8_t table[16], uint8_t *io_n, unsigned int nibble, unsigned int bucket)
 {
-	t->lo[place][byte & 15] |= bit;
-	t->hi[place][byte >> 4] |= bit;
+	*io_n += (table[nibble] >> bucket & 1) == 0;
+	table[nibble] |= (uint8_t)(1u << bucket);
+}
+
+static bool is_letter(uint8_t c, int nocase)
+{
+	return nocase && c >= 'a' && c <= 'z';
 }
 
 void teddy_add(struct teddy *t, unsigned int bucket, const uint8_t *bytes, size_t n, int nocase)
 {
-	const uint8_t bit = (uint8_t)(1u << bucket);
-
 	for (unsigned int i = 0; i < TEDDY_BYTES; i++) {
-		if (i >= n) {
-			for (unsigned int k = 0; k < 16; k++) {
-				t->lo[i][k] |= bit;
-				t->hi[i][k] |= bit;
-			}
-			continue;
+		uint8_t *n_lo = &t->n_lo[i][bucket], *n_hi = &t->n_hi[i][bucket];
+
+		for (unsigned int k = 0; k < 16 && i >= n; k++) {
+			put(t->lo[i], n_lo, k, bucket);
+			put(t->hi[i], n_hi, k, bucket);
 		}
-		set(t, i, bytes[i], bit);
-		if (nocase && bytes[i] >= 'a' && bytes[i] <= 'z')
-			set(t, i, bytes[i] & ~0x20u, bit);
+		if (i >= n)
+			continue;
+		put(t->lo[i], n_lo, bytes[i] & 15, bucket);
+		put(t->hi[i], n_hi, bytes[i] >> 4, bucket);
+		// The upper case of a letter has the same low half.
+		if (is_letter(bytes[i], nocase))
+			put(t->hi[i], n_hi, (bytes[i] >> 4) - 2u, bucket);
 	}
-}
-
-// About how often a bucket's literals are compared, in parts of 16^(2 * TEDDY_BYTES) places: nibbles taken for independent.
-static uint64_t vain(const struct teddy *t, unsigned int bucket, uint32_t n_in)
-{
-	const int shift = 7 - (int)bucket;
-	uint64_t product = n_in;
-
-	for (unsigned int i = 0; i < TEDDY_BYTES; i++) {
-		const __m128i lo = _mm_loadu_si128((const void *)t->lo[i]);
-		const __m128i hi = _mm_loadu_si128((const void *)t->hi[i]);
-
-		// The bucket's bit moves to the top of each byte; what enters from the byte beside stays below it.
-		product *= (unsigned int)__builtin_popcount(
-			(unsigned int)_mm_movemask_epi8(_mm_slli_epi16(lo, shift)));
-		product *= (unsigned int)__builtin_popcount(
-			(unsigned int)_mm_movemask_epi8(_mm_slli_epi16(hi, shift)));
-	}
-	return product;
 }
 
 unsigned int teddy_bucket(const struct teddy *t, const uint32_t n_in[TEDDY_BUCKETS],
 			  const uint8_t *bytes, size_t n, int nocase)
 {
-	uint64_t best_cost = UINT64_MAX;
+	uint64_t best_more = UINT64_MAX;
 	unsigned int best = 0;
 
 	for (unsigned int b = 0; b < TEDDY_BUCKETS; b++) {
-		struct teddy with = *t;
-		uint64_t cost;
+		// How often the bucket's literals are compared, in parts of 16^6 places, without and with this one.
+		uint64_t before = n_in[b], after = n_in[b] + 1;
 
-		teddy_add(&with, b, bytes, n, nocase);
-		cost = vain(&with, b, n_in[b] + 1) - vain(t, b, n_in[b]);
-		if (cost < best_cost) {
-			best_cost = cost;
+		for (unsigned int i = 0; i < TEDDY_BYTES; i++) {
+			const uint32_t lo = t->n_lo[i][b], hi = t->n_hi[i][b];
+			const uint8_t c = i < n ? bytes[i] : 0;
+			uint32_t more_hi = (t->hi[i][c >> 4] >> b & 1) == 0;
+
+			before *= lo * hi;
+			if (i >= n) {
+				after *= 16 * 16;
+				continue;
+			}
+			if (is_letter(c, nocase))
+				more_hi += (t->hi[i][(c >> 4) - 2] >> b & 1) == 0;
+			after *= (lo + ((t->lo[i][c & 15] >> b & 1) == 0)) * (hi + more_hi);
+		}
+		if (after - before < best_more) {
+			best_more = after - before;
 			best = b;
 		}
 	}

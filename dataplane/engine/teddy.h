@@ -18,6 +18,8 @@ enum {
 
 struct teddy {
 	uint8_t lo[TEDDY_BYTES][16], hi[TEDDY_BYTES][16];
+	// Entries with the bit of each bucket.
+	uint8_t n_lo[TEDDY_BYTES][TEDDY_BUCKETS], n_hi[TEDDY_BYTES][TEDDY_BUCKETS];
 };
 
 // bytes: the next n (at most TEDDY_BYTES) bytes of the literal, in lower case when case does not matter; where there are fewer
