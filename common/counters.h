@@ -36,7 +36,8 @@
 	X(PKT_NOT_TCP, "decode.not_tcp", "IP packets that are not TCP")                            \
 	X(PKT_BAD_TCP, "decode.bad_tcp", "TCP headers no host accepts")                            \
 	X(PKT_BAD_CSUM, "decode.bad_checksum",                                                     \
-	  "packets with a wrong checksum, not inspected as a host would not")                      \
+	  "packets with a wrong checksum, not inspected as a host would not; of flows let go "     \
+	  "only their ends are looked at")                                                         \
 	X(PKT_TCP, "decode.tcp", "TCP packets decoded")                                            \
 	X(PKT_IPV4, "decode.ipv4", "IPv4 packets")                                                 \
 	X(PKT_IPV6, "decode.ipv6", "IPv6 packets")                                                 \

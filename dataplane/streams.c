@@ -233,7 +233,7 @@ int streams_frame(struct streams *s, const struct frame *frame, struct diag *ret
 	struct flow *f;
 	uint32_t hash;
 
-	parsed = pkt_parse(&s->pkt_conf, frame, &pkt, &piece);
+	parsed = pkt_parse_verified(&s->pkt_conf, frame, &pkt, &piece);
 	if (parsed == CNT_PKT_FRAGMENT)
 		parsed = frag_packet(&s->frags, &s->pkt_conf, frame, &piece, frame->ts_ns, &pkt);
 	if (parsed != CNT_PKT_TCP)

@@ -469,6 +469,26 @@ static void packet_read(struct pipeline *p, struct flow *f, const struct frame *
 		tcp_history_acked(&p->tcp, &f->half[dir], &f->half[!dir]);
 }
 
+// Would a host drop it for its checksum? Of a released flow nobody reads the payload, so only what ends it or begins
+// another one is looked at. f: its flow or NULL.
+static bool packet_is_damaged(struct pipeline *p, const struct flow *f, const struct pkt *pkt,
+			      uint64_t now_ns)
+{
+	if (pkt->unverified.data == NULL)
+		return false;
+	if (f != NULL && is_released(f) && (pkt->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == 0 &&
+	    !flow_is_expired(f, now_ns))
+		return false;
+	if (pkt_csum_is_good(pkt))
+		return false;
+	// It was taken for a segment before.
+	p->counters.v[CNT_PKT_TCP]--;
+	p->counters.v[pkt->is_ipv6 ? CNT_PKT_IPV6 : CNT_PKT_IPV4]--;
+	p->counters.v[CNT_PKT_VLAN] -= pkt->has_vlan;
+	p->counters.v[CNT_PKT_BAD_CSUM]++;
+	return true;
+}
+
 void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *pkt, uint32_t hash,
 		     uint64_t now_ns)
 {
@@ -476,6 +496,8 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 	enum tcp_verdict verdict;
 	enum dir dir;
 
+	if (packet_is_damaged(p, f, pkt, now_ns))
+		return;
 	p->conn.ts_ns = frame->ts_ns;
 	p->conn.now_ns = now_ns;
 	if (f != NULL && flow_is_expired(f, now_ns)) {

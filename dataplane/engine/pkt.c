@@ -161,22 +161,17 @@ static void tcp_options(const uint8_t *p, size_t len, struct pkt *pkt)
 	}
 }
 
-static bool tcp_csum_good(const struct pkt_walk *w)
+bool pkt_csum_is_good(const struct pkt *pkt)
 {
-	uint64_t sum = 0;
-	uint8_t tail[8] = {(uint8_t)(w->s.len >> 24),
-			   (uint8_t)(w->s.len >> 16),
-			   (uint8_t)(w->s.len >> 8),
-			   (uint8_t)w->s.len,
-			   0,
-			   0,
-			   0,
-			   PROTO_TCP};
+	const struct span s = pkt->unverified;
+	const uint8_t tail[8] = {(uint8_t)(s.len >> 24), (uint8_t)(s.len >> 16),
+				 (uint8_t)(s.len >> 8), (uint8_t)s.len, [7] = PROTO_TCP};
+	uint64_t sum = csum_add(0, tail, sizeof(tail));
 
-	sum = csum_add(sum, w->src, w->addr_len);
-	sum = csum_add(sum, w->dst, w->addr_len);
-	sum = csum_add(sum, tail, sizeof(tail));
-	return csum_is_good(csum_add(sum, w->s.data, w->s.len));
+	// In whatever order, and an IPv4 address's ffff adds nothing.
+	sum = csum_add(sum, pkt->key.lo, sizeof(pkt->key.lo));
+	sum = csum_add(sum, pkt->key.hi, sizeof(pkt->key.hi));
+	return csum_is_good(csum_add(sum, s.data, s.len));
 }
 
 // Below, at or above 0: does the source sort before, with or behind the destination?
@@ -216,9 +211,7 @@ static inline enum counter tcp_step(const struct pkt_walk *w, const struct frame
 	doff = (size_t)(tcp[12] >> 4) * 4;
 	if (doff < 20 || doff > w->s.len)
 		return CNT_PKT_BAD_TCP;
-	if (w->verify && !w->csum_done && !tcp_csum_good(w))
-		return CNT_PKT_BAD_CSUM;
-
+	pkt->unverified = w->verify && !w->csum_done ? w->s : SPAN_NONE;
 	key_make(w, be16(tcp), be16(tcp + 2), pkt);
 	pkt->seq = be32(tcp + 4);
 	pkt->ack = be32(tcp + 8);
@@ -288,7 +281,13 @@ enum counter pkt_parse_datagram(const struct pkt_conf *c, const struct frame *f,
 	else if (w.proto == PROTO_TCP)
 		w.next = NEXT_TCP;
 	verdict = walk(&w, f, verdict);
-	return verdict == CNT_PKT_TCP ? tcp_step(&w, f, ret_pkt) : verdict;
+	if (verdict == CNT_PKT_TCP)
+		verdict = tcp_step(&w, f, ret_pkt);
+	if (verdict == CNT_PKT_TCP && ret_pkt->unverified.data != NULL &&
+	    !pkt_csum_is_good(ret_pkt))
+		return CNT_PKT_BAD_CSUM;
+	ret_pkt->unverified = SPAN_NONE;
+	return verdict;
 }
 
 uint32_t pkt_frame_hash(const struct flow_key *flow, const uint64_t key[2])

@@ -43,6 +43,8 @@ enum pkt_option {
 struct pkt {
 	struct flow_key key;
 	struct span payload;
+	struct span
+		unverified; // header and payload, if its checksum is still to be looked at; else data is NULL
 	uint32_t seq, ack;
 	uint32_t tsval;
 	uint32_t frame_len;
@@ -88,10 +90,27 @@ enum {
 // What pipeline_frame_hash() says of a frame of this flow that is no fragment. key: as there.
 uint32_t pkt_frame_hash(const struct flow_key *flow, const uint64_t key[2]);
 
-// CNT_PKT_TCP and *ret_pkt filled (payload points into the frame), CNT_PKT_FRAGMENT and *ret_fragment filled, or the
+// CNT_PKT_TCP and *ret_pkt filled (payload points into the frame; the checksum of TCP is not verified yet), CNT_PKT_FRAGMENT and *ret_fragment filled, or the
 // counter of the refusal.
 enum counter pkt_parse(const struct pkt_conf *c, const struct frame *f, struct pkt *ret_pkt,
 		       struct pkt_fragment *ret_fragment);
+
+// Is the checksum of a segment right, whose pkt->unverified is set? It reads all of its payload, so that this is not done for
+// segments that nobody reads.
+bool pkt_csum_is_good(const struct pkt *pkt);
+
+// Both at once, for who reads every segment.
+static inline enum counter pkt_parse_verified(const struct pkt_conf *c, const struct frame *f,
+					      struct pkt *ret_pkt,
+					      struct pkt_fragment *ret_fragment)
+{
+	enum counter verdict = pkt_parse(c, f, ret_pkt, ret_fragment);
+
+	if (verdict == CNT_PKT_TCP && ret_pkt->unverified.data != NULL &&
+	    !pkt_csum_is_good(ret_pkt))
+		return CNT_PKT_BAD_CSUM;
+	return verdict;
+}
 
 // Go on with a datagram that was put together: data is all of it, first its first fragment. As pkt_parse(); a
 // datagram in a tunnel may itself be a fragment. frame: the one that completed it.

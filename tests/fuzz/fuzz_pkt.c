@@ -76,8 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > UINT16_MAX)
 		return 0;
-	with = pkt_parse(&verify, &f, &strict, &piece);
-	without = pkt_parse(&trust, &f, &lax, &piece);
+	with = pkt_parse_verified(&verify, &f, &strict, &piece);
+	without = pkt_parse_verified(&trust, &f, &lax, &piece);
 	require(with == without || with == CNT_PKT_BAD_CSUM);
 	if (without == CNT_PKT_TCP)
 		check(&f, &lax);
@@ -87,11 +87,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(memcmp(&strict.key, &lax.key, sizeof(lax.key)) == 0 &&
 			strict.seq == lax.seq);
 	f.csum = FRAME_CSUM_GOOD;
-	with = pkt_parse(&verify, &f, &strict,
-			 &piece); // that says nothing about a packet in a tunnel
+	with = pkt_parse_verified(&verify, &f, &strict,
+				  &piece); // that says nothing about a packet in a tunnel
 	require(with == without || with == CNT_PKT_BAD_CSUM);
 	f.wire_len++;
-	require(pkt_parse(&trust, &f, &lax, &piece) ==
+	require(pkt_parse_verified(&trust, &f, &lax, &piece) ==
 		(without == CNT_PKT_SHORT ? CNT_PKT_TRUNCATED : without));
 	require(pipeline_frame_hash(&f, key, &fragment) == pipeline_frame_hash(&f, key, &fragment));
 	return 0;

@@ -168,7 +168,7 @@ static void frame_take(const uint8_t *bytes, size_t len)
 	memcpy(block, bytes, len);
 	w.bytes += len;
 	cost_counts = true;
-	verdict = pkt_parse(&w.conf, &frame, &pkt, &piece);
+	verdict = pkt_parse_verified(&w.conf, &frame, &pkt, &piece);
 	if (verdict == CNT_PKT_FRAGMENT) {
 		w.has_fragments = true;
 		verdict = frag_packet(&w.frags, &w.conf, &frame, &piece, w.now_ns, &pkt);

@@ -29,6 +29,7 @@ struct pktgen_seg {
 	uint16_t window;
 	uint32_t seq, ack;
 	struct span data;
+	bool damaged; // its checksum is wrong
 };
 
 static inline uint8_t *pktgen_put16(uint8_t *p, unsigned int v)
@@ -122,7 +123,7 @@ static inline size_t pktgen_frame(uint8_t *out, const struct pktgen_ends *e,
 	sum = pktgen_sum(0, pktgen_addr(e, 0), pktgen_addr_len(e));
 	sum = pktgen_sum(sum, pktgen_addr(e, 1), pktgen_addr_len(e));
 	sum = pktgen_sum(sum, pseudo, sizeof(pseudo));
-	pktgen_put16(tcp + 16, ~pktgen_sum(sum, tcp, tcp_len) & 0xffff);
+	pktgen_put16(tcp + 16, (~pktgen_sum(sum, tcp, tcp_len) ^ (s->damaged ? 0x55 : 0)) & 0xffff);
 	return (size_t)(p - out);
 }
 

@@ -881,18 +881,56 @@ static void test_init_refuses(void **state)
 	free(mem);
 }
 
+// What a host would drop for its checksum is dropped; of a flow that was let go only what could end it.
+static void test_damaged(void **state)
+{
+	static const struct {
+		const char *name, *first;
+		uint8_t flags; // of the damaged segment
+		uint32_t dropped, hits;
+	} cases[] = {
+		{"in what is read", "GET /needle-uri HTTP/1.1\r\n", KIT_ACK, 1, 0},
+		{"in TLS", "\x16\x03\x01\x02\x00\x01 and more than enough of it", KIT_ACK, 0, 0},
+		{"a reset of TLS", "\x16\x03\x01\x02\x00\x01 and more than enough of it",
+		 KIT_ACK | KIT_RST, 1, 0},
+		{"an end of TLS", "\x16\x03\x01\x02\x00\x01 and more than enough of it",
+		 KIT_ACK | KIT_FIN, 1, 0},
+	};
+	struct ruleset *rs = kit_ruleset(conv_rules, 1, NULL);
+	struct pipeline_conf conf = kit_conf();
+
+	for (size_t i = 0; i < KIT_N(cases); i++) {
+		const size_t len = i == 0 ? strlen(cases[i].first) : 30;
+		struct kit_list l = {0};
+		struct kit k;
+
+		kit_init(&k, &conf, rs);
+		kit_open(&l, 1, 1);
+		kit_data(&l, 0, span_of(cases[i].first, len), 1400, NULL);
+		kit_data(&l, 0, SPAN_LIT("Host: x\r\n\r\n"), 1400, NULL);
+		l.v[l.n - 1].damaged = true;
+		l.v[l.n - 1].flags = cases[i].flags;
+		kit_feed(&k, l.v, l.n, 16);
+		assert_int_equal(kit_count(&k, CNT_PKT_BAD_CSUM), cases[i].dropped);
+		assert_int_equal(kit_count(&k, CNT_RX_PKTS), l.n);
+		assert_int_equal(kit_count(&k, CNT_FLOW_ACTIVE), 1); // nothing has ended it
+		assert_int_equal(kit_count(&k, CNT_TCP_RELEASED), i == 1 ? 11 : 0);
+		assert_int_equal(k.n_hits, cases[i].hits);
+		kit_flush(&k);
+		kit_done(&k);
+		free(l.v);
+	}
+	ruleset_free(rs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_cut_is_the_same),
-		cmocka_unit_test(test_fragments),
-		cmocka_unit_test(test_lost_fragments),
-		cmocka_unit_test(test_handed_over),
-		cmocka_unit_test(test_midstream),
-		cmocka_unit_test(test_small_pools),
-		cmocka_unit_test(test_odd_streams),
-		cmocka_unit_test(test_ruleset_swap),
-		cmocka_unit_test(test_full_rings),
+		cmocka_unit_test(test_damaged),      cmocka_unit_test(test_every_cut_is_the_same),
+		cmocka_unit_test(test_fragments),    cmocka_unit_test(test_lost_fragments),
+		cmocka_unit_test(test_handed_over),  cmocka_unit_test(test_midstream),
+		cmocka_unit_test(test_small_pools),  cmocka_unit_test(test_odd_streams),
+		cmocka_unit_test(test_ruleset_swap), cmocka_unit_test(test_full_rings),
 		cmocka_unit_test(test_init_refuses),
 	};
 

@@ -172,7 +172,7 @@ static enum counter parse_cut(const struct built *f, size_t len, size_t wire_len
 	const struct pkt_conf conf = {.verify_checksums = verify};
 	struct pkt_fragment piece;
 
-	return pkt_parse(&conf, &frame, ret_pkt, &piece);
+	return pkt_parse_verified(&conf, &frame, ret_pkt, &piece);
 }
 
 static enum counter parse(const struct built *f, struct pkt *ret_pkt)

@@ -202,7 +202,7 @@ static enum counter parse(const struct packet *p, size_t len, uint32_t off, stru
 	};
 	struct pkt_fragment piece;
 
-	return pkt_parse(&c, &f, ret_pkt, &piece);
+	return pkt_parse_verified(&c, &f, ret_pkt, &piece);
 }
 
 static void expect(const char *name, enum counter is, enum counter want)
@@ -261,9 +261,10 @@ static void test_inner_checksum(void **state)
 					      trust = {.key = 1};
 			struct pkt_fragment piece;
 
-			expect(kinds[i].name, pkt_parse(&verify, &f, &pkt, &piece),
+			expect(kinds[i].name, pkt_parse_verified(&verify, &f, &pkt, &piece),
 			       CNT_PKT_BAD_CSUM);
-			expect(kinds[i].name, pkt_parse(&trust, &f, &pkt, &piece), CNT_PKT_TCP);
+			expect(kinds[i].name, pkt_parse_verified(&trust, &f, &pkt, &piece),
+			       CNT_PKT_TCP);
 		}
 	}
 }
