@@ -41,6 +41,9 @@ static void usage(FILE *f)
 		"  --seconds S       length of a run (default 1)\n"
 		"  --rounds N        rounds of a run, instead\n"
 		"  --runs N          runs (default 5)\n"
+		"  --stages          what each stage costs: more runs, with the stages behind it "
+		"left "
+		"out\n"
 		"  --no-limit        do not measure the libraries alone\n"
 		"  --expect-packets N, --expect-transactions N, --expect-hits N\n"
 		"                    print no speed if a round has not exactly so many\n"
@@ -114,6 +117,9 @@ static bool take_option(struct bench *b, int opt, char *arg)
 		return count(arg, &o->expect.transactions);
 	case 'H':
 		return count(arg, &o->expect.hits);
+	case 'S':
+		o->stages = true;
+		return true;
 	case 'l':
 		o->no_limit = true;
 		return true;
@@ -160,6 +166,7 @@ static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 		{"runs", required_argument, NULL, 'R'},
 		{"json", no_argument, NULL, 'j'},
 		{"no-limit", no_argument, NULL, 'l'},
+		{"stages", no_argument, NULL, 'S'},
 		{"expect-packets", required_argument, NULL, 'P'},
 		{"expect-transactions", required_argument, NULL, 'T'},
 		{"expect-hits", required_argument, NULL, 'H'},
@@ -274,6 +281,8 @@ static void tear_down(struct bench *b)
 	free(b->ns);
 	for (int k = 0; k < BENCH_LIMIT_N; k++)
 		free(b->limit_ns[k]);
+	for (int s = 0; s < PIPELINE_VERIFY; s++)
+		free(b->stage_ns[s]);
 	bench_limit_free(b->limit);
 	if (b->pipe != NULL)
 		pipeline_done(b->pipe);
@@ -293,10 +302,15 @@ static int make_room(struct bench *b)
 	for (int k = 0; k < BENCH_LIMIT_N; k++)
 		if (b->limit_ns[k] == NULL)
 			return -ENOMEM;
+	for (int s = 0; s < PIPELINE_VERIFY; s++) {
+		b->stage_ns[s] = calloc(b->opt.runs, sizeof(double));
+		if (b->stage_ns[s] == NULL)
+			return -ENOMEM;
+	}
 	return b->ns == NULL ? -ENOMEM : 0;
 }
 
-// The engine and the limit take turns, so that both meet the same neighbours.
+// The engine, as far as each stage and as a whole, and the limit take turns, so that both meet the same neighbours.
 static int measure(struct bench *b, struct diag *diag)
 {
 	int err = make_room(b);
@@ -304,7 +318,10 @@ static int measure(struct bench *b, struct diag *diag)
 	if (err == 0)
 		err = bench_first_rounds(b, diag);
 	for (uint32_t i = 0; i < b->opt.runs && err == 0; i++) {
-		err = bench_run(b, &b->ns[i], diag);
+		for (int s = 0; s < PIPELINE_VERIFY && b->opt.stages && err == 0; s++)
+			err = bench_run(b, s, &b->stage_ns[s][i], diag);
+		if (err == 0)
+			err = bench_run(b, PIPELINE_VERIFY, &b->ns[i], diag);
 		if (err == 0 && b->limit != NULL)
 			err = bench_run_limit(b, i, diag);
 	}

@@ -24,8 +24,9 @@ static double median(double *v, uint32_t n)
 struct figures {
 	double median, min, max, flush;
 	double limit[BENCH_LIMIT_N], libraries;
-	bool any[BENCH_LIMIT_N]; // there is something to scan, inflate, copy
-	double bits;             // of a packet
+	double stage[PIPELINE_STAGES]; // with those before it; 0: not asked for
+	bool any[BENCH_LIMIT_N];       // there is something to scan, inflate, copy
+	double bits;                   // of a packet
 	double tx_per_s;
 	struct bench_limit_size size;
 };
@@ -39,6 +40,9 @@ static void figures(struct bench *b, struct figures *f)
 	f->bits = (double)b->set.bytes * 8 / (double)b->set.n;
 	f->flush = (double)b->flush_ns / ((double)b->rounds * (double)b->set.n);
 	f->tx_per_s = (double)b->work.transactions / ((double)b->set.n * f->median) * 1e9;
+	for (int s = 0; s < PIPELINE_VERIFY && b->opt.stages; s++)
+		f->stage[s] = median(b->stage_ns[s], b->opt.runs);
+	f->stage[PIPELINE_VERIFY] = f->median;
 	if (b->limit == NULL)
 		return;
 	bench_limit_size(b->limit, &f->size);
@@ -81,6 +85,23 @@ static void json_limit(const struct bench *b, const struct figures *f)
 	       f->size.deflate_bytes, b->limit_out);
 }
 
+static const char *const stage_name[PIPELINE_STAGES] = {"decode",  "tcp",  "http",
+							"inflate", "scan", "verify"};
+
+static void json_stages(const struct bench *b, const struct figures *f)
+{
+	printf("\"stages\":");
+	if (!b->opt.stages) {
+		printf("null,");
+		return;
+	}
+	for (int s = 0; s < PIPELINE_STAGES; s++)
+		printf("%s{\"name\":\"%s\",\"ns_per_packet\":%.2f,\"added\":%.2f}",
+		       s > 0 ? "," : "[", stage_name[s], f->stage[s],
+		       f->stage[s] - (s > 0 ? f->stage[s - 1] : 0));
+	printf("],");
+}
+
 static double each(uint64_t bytes, uint64_t n)
 {
 	return n > 0 ? (double)bytes / (double)n : 0;
@@ -117,6 +138,7 @@ static void print_json(const struct bench *b, const struct figures *f)
 	       f->flush);
 	json_limit(b, f);
 	printf(",");
+	json_stages(b, f);
 	json_losses(b);
 	printf(",\"memory\":{\"flows\":%" PRIu64 ",\"bytes_per_flow\":%.0f,\"messages\":%" PRIu64
 	       ",\"bytes_per_message\":%.0f},\"memory_mb\":%zu,\"hugepages\":%s}\n",
@@ -145,6 +167,13 @@ static void print_limit(const struct bench *b, const struct figures *f)
 		       (double)f->size.deflate_bytes / 1e6, f->libraries / f->median * 100);
 }
 
+static void print_stages(const struct bench *b, const struct figures *f)
+{
+	for (int s = 0; s < PIPELINE_STAGES && b->opt.stages; s++)
+		printf("up to %-8s %9.1f ns per packet, %+9.1f\n", stage_name[s], f->stage[s],
+		       f->stage[s] - (s > 0 ? f->stage[s - 1] : 0));
+}
+
 static void print_text(const struct bench *b, const struct figures *f)
 {
 	const struct pipeline_usage *u = &b->most_flows, *m = &b->most_messages;
@@ -160,6 +189,7 @@ static void print_text(const struct bench *b, const struct figures *f)
 	       "transactions a second\n",
 	       f->bits / f->median, f->bits / f->max, f->bits / f->min, b->opt.runs,
 	       1e3 / f->median, f->median, f->tx_per_s);
+	print_stages(b, f);
 	print_limit(b, f);
 	for (unsigned int i = 0; i < COUNTER_N; i++)
 		if (b->lost.v[i] > 0)

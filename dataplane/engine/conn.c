@@ -216,6 +216,8 @@ enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
 		x->counters->v[CNT_APP_READ_AFTER_RELEASE] += run->data.len;
 		return CONN_LEAVES;
 	}
+	if (x->unread)
+		return true;
 	if (c->ws == NULL && c->h2 == NULL) {
 		if (upgrade_hold(x, f, dir, run))
 			return CONN_STAYS;

@@ -154,6 +154,7 @@ struct conn_ctx {
 	struct ring *events;
 	uint32_t event_mask;
 	uint8_t worker;
+	bool unread; // connections are followed, no byte of them is read: pipeline_set_last_stage()
 	uint64_t ts_ns;   // of the packet in hand
 	uint64_t now_ns;  // the pipeline's time
 	bool hash_bodies; // for events

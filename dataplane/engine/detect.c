@@ -173,6 +173,14 @@ struct inspect *detect_fork(struct detect *d, const struct inspect *in, const st
 	return alt;
 }
 
+// The prefilter has run. What fired is for verification, if that takes place.
+static void scanned(struct detect *d, struct ruleset_worker *w)
+{
+	d->counters->v[CNT_SIG_FIRED] += w->n_fired;
+	if (d->unverified)
+		w->n_fired = 0;
+}
+
 // Scan a whole buffer; what fired stands in the worker. NULL: nothing to look for, or nothing there.
 static const struct image_db *block_scan(struct detect *d, const struct inspect *in, enum buffer b,
 					 struct span buf)
@@ -191,7 +199,7 @@ static const struct image_db *block_scan(struct detect *d, const struct inspect 
 	if (hs_scan(rs->db[index], (const char *)buf.data, (unsigned int)buf.len, 0, w->scratch,
 		    on_signature, &ctx) != HS_SUCCESS)
 		d->counters->v[CNT_SCAN_FAILED]++;
-	d->counters->v[CNT_SIG_FIRED] += w->n_fired;
+	scanned(d, w);
 	return &rs->dbs[index];
 }
 
@@ -235,6 +243,8 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 
 	in->flags |= INSPECT_HEAD_SEEN;
 	in->answers = (uint8_t)answers;
+	if (d->unscanned)
+		return;
 	if (img->wants_events)
 		in->events = head_events(head);
 	view_init(&d->view, head, &d->scratch);
@@ -245,6 +255,10 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 	for (int b = 0; b < BUF_N; b++)
 		if (buffer_info(b)->stage == BUFFER_HEAD)
 			head_buffer_scan(d, in, m, b, has_body);
+	if (d->unverified) {
+		d->view_of = NULL;
+		return;
+	}
 	for (uint32_t i = 0; i < img->n_always[in->dir]; i++)
 		head_candidate(d, in, m, &rs->owners[img->always[in->dir] + i], has_body);
 	// Rules that woke up on the raw bytes of the head.
@@ -315,7 +329,7 @@ static void part_scan(struct detect *d, struct inspect *in, const struct detect_
 	if (hs_scan_stream(*stream, (const char *)data.data, (unsigned int)data.len, 0, w->scratch,
 			   on_signature, &ctx) != HS_SUCCESS)
 		d->counters->v[CNT_SCAN_FAILED]++;
-	d->counters->v[CNT_SIG_FIRED] += w->n_fired;
+	scanned(d, w);
 	signatures_wake(d, in, m, s, db);
 }
 
@@ -337,6 +351,12 @@ void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *
 		return;
 	if (d->tap != NULL)
 		tap_put(d->tap, (uintptr_t)in, slot_of(s), in->dir, data);
+	if (d->unverified) {
+		in->offset[s] += data.len;
+		if (!d->unscanned)
+			stream_scan(d, in, m, s, data);
+		return;
+	}
 	while (data.len > 0) {
 		struct span piece = span_first(data, window_room(in, s));
 
@@ -401,9 +421,12 @@ void detect_packet(struct detect *d, struct inspect *in, const struct detect_msg
 {
 	const struct ruleset *rs = in->rs;
 	const struct image_header *img = rs->img;
-	const struct image_db *db = block_scan(d, in, BUF_PACKET, data);
 	const struct ruleset_worker *w = worker_of(d, rs);
+	const struct image_db *db;
 
+	if (d->unscanned)
+		return;
+	db = block_scan(d, in, BUF_PACKET, data);
 	if (d->tap != NULL && data.len > 0)
 		tap_put(d->tap, (uintptr_t)in, BUF_PACKET, in->dir, data);
 	for (uint32_t i = 0; db != NULL && i < w->n_fired; i++) {
@@ -412,7 +435,7 @@ void detect_packet(struct detect *d, struct inspect *in, const struct detect_msg
 		for (uint32_t k = 0; k < sig->n_owners; k++)
 			packet_candidate(d, in, m, &rs->owners[sig->owner + k], data);
 	}
-	for (uint32_t i = 0; i < img->n_packets[in->dir]; i++)
+	for (uint32_t i = 0; i < img->n_packets[in->dir] && !d->unverified; i++)
 		packet_candidate(d, in, m, &rs->owners[img->packets[in->dir] + i], data);
 	hit_decide_waiting(d, in, m);
 }
@@ -474,7 +497,8 @@ static void signatures_end(struct detect *d, struct inspect *in, const struct de
 		*at = NULL;
 		w->n_fired = 0;
 		ruleset_stream_put(in->rs, w, i, stream, on_signature, &ctx);
-		signatures_wake(d, in, m, s, db);
+		if (!d->unverified)
+			signatures_wake(d, in, m, s, db);
 	}
 }
 

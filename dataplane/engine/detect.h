@@ -146,7 +146,9 @@ struct detect {
 	struct ruleset *rs; // for messages that begin now, NULL: none
 	struct counters *counters;
 	struct ring *hits;
-	struct tap *tap;        // NULL: none
+	struct tap *tap; // NULL: none
+	// Stages that are left out: pipeline_set_last_stage().
+	bool unscanned, unverified;
 	uint32_t state_changes; // how often a rule has changed the state that others ask for
 	uint64_t hit_seq;
 	uint32_t worker;

@@ -67,7 +67,7 @@ void file_decide(struct detect *d, struct inspect *in, const struct detect_msg *
 {
 	const struct image_header *img = in->rs->img;
 
-	for (uint32_t i = 0; i < img->n_files[in->dir]; i++) {
+	for (uint32_t i = 0; i < img->n_files[in->dir] && !d->unverified; i++) {
 		const struct image_owner *o = &in->rs->owners[img->files[in->dir] + i];
 		const struct image_rule *r = &in->rs->rules[o->rule];
 		const uint16_t all = (uint16_t)((1u << r->n_conds) - 1);

@@ -204,6 +204,7 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->conn.worker = (uint8_t)checked.worker;
 	p->conn.hash_bodies = checked.hash_bodies;
 	pipeline_set_tap(p, checked.tap);
+	pipeline_set_last_stage(p, PIPELINE_VERIFY);
 	err = hashes_init(p);
 	if (err < 0) {
 		pipeline_done(p);
@@ -240,6 +241,8 @@ struct batch {
 
 static void batch_run(struct pipeline *p, struct batch *b, uint64_t now_ns)
 {
+	if (p->last == PIPELINE_DECODE)
+		b->n = 0;
 	for (unsigned int i = 0; i < b->n; i++)
 		flow_prefetch_record(&p->flows, b->hash[i]);
 	for (unsigned int i = 0; i < b->n; i++)
@@ -360,7 +363,17 @@ unsigned int pipeline_flush(struct pipeline *p, uint64_t now_ns, unsigned int bu
 
 void pipeline_set_ruleset(struct pipeline *p, struct ruleset *rs)
 {
-	p->detect.rs = rs;
+	p->rs = rs;
+	p->detect.rs = p->last > PIPELINE_HTTP ? rs : NULL;
+}
+
+void pipeline_set_last_stage(struct pipeline *p, enum pipeline_stage last)
+{
+	p->last = last;
+	p->conn.unread = last < PIPELINE_HTTP;
+	p->detect.unscanned = last < PIPELINE_SCAN;
+	p->detect.unverified = last < PIPELINE_VERIFY;
+	pipeline_set_ruleset(p, p->rs);
 }
 
 void pipeline_set_tap(struct pipeline *p, struct tap *tap)

@@ -92,6 +92,20 @@ void pipeline_done(struct pipeline *p);
 // Called by the worker between bursts.
 void pipeline_set_ruleset(struct pipeline *p, struct ruleset *rs);
 
+// How far packets are taken, for who measures what each stage costs.
+enum pipeline_stage {
+	PIPELINE_DECODE,
+	PIPELINE_TCP,     // flows, streams put in order, what they are
+	PIPELINE_HTTP,    // messages and chunks
+	PIPELINE_INFLATE, // bodies as sent: what a rule may look at is decoded, and cut into files
+	PIPELINE_SCAN,    // buffers through the prefilters
+	PIPELINE_VERIFY,  // what they woke, hits: everything, as on the wire
+	PIPELINE_STAGES,
+};
+
+// Leave out what comes behind this stage. Only while nothing is in progress.
+void pipeline_set_last_stage(struct pipeline *p, enum pipeline_stage last);
+
 // Another tap, or none. Only while nothing is in progress.
 void pipeline_set_tap(struct pipeline *p, struct tap *tap);
 

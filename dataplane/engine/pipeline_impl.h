@@ -16,6 +16,8 @@ struct pipeline {
 	struct pool cells, gathers, windows, inspects, actives, watches, watchsets, flowvars;
 	struct pool histories;
 	struct tcp_ctx tcp;
+	struct ruleset *rs; // as set, whether the last stage has a use for it or not
+	enum pipeline_stage last;
 	struct detect detect;
 	struct http_parser parser;
 	struct conn_ctx conn;

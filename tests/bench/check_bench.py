@@ -66,6 +66,16 @@ check("without rules nothing is scanned: there is no limit to compare with", cod
 code, said, text = bench("--no-limit")
 check("--no-limit", code == 0 and said["limit"] is None, said)
 
+check("stages are not measured unasked", said["stages"] is None, said["stages"])
+code, said, text = bench("--no-limit", "--stages")
+check("--stages: six, the last of them is everything", code == 0 and [s["name"] for s in said["stages"]] ==
+      ["decode", "tcp", "http", "inflate", "scan", "verify"] and
+      said["stages"][5]["ns_per_packet"] == said["ns_per_packet"], text or said["stages"])
+check("--stages: what they cost adds up", abs(sum(s["added"] for s in said["stages"]) - said["ns_per_packet"]) < 0.1,
+      said["stages"])
+check("--stages: packets and hits are those of all stages", said["hits"] == hits and
+      said["packets"] == counters["capture.packets"], said)
+
 code, said, text = bench("--expect-packets", str(counters["capture.packets"]), "--expect-transactions",
                          str(counters["http.transactions"]), "--expect-hits", str(hits))
 check("what was expected is measured", code == 0 and "gbps" in said, text)

@@ -190,13 +190,54 @@ static void test_usage(void **state)
 	free(f.list.v);
 }
 
+// Each stage that is left out leaves its work undone, and those before it do all of theirs.
+static void test_stages(void **state)
+{
+	static const char *const name[] = {"created", "delivered", "transactions",
+					   "decoded", "fired",     "hits"};
+	const enum counter first[] = {CNT_FLOW_CREATED,      CNT_TCP_DELIVERED,
+				      CNT_HTTP_TRANSACTIONS, CNT_HTTP_DECODED_BYTES,
+				      CNT_SIG_FIRED,         CNT_HITS};
+	const enum pipeline_stage by[] = {PIPELINE_TCP,     PIPELINE_TCP,  PIPELINE_HTTP,
+					  PIPELINE_INFLATE, PIPELINE_SCAN, PIPELINE_VERIFY};
+	struct pipeline_conf conf = kit_conf();
+	uint64_t full[KIT_N(first)];
+
+	conf.event_mask = 0; // or bodies are decoded for events
+	for (int last = PIPELINE_VERIFY; last >= PIPELINE_DECODE; last--) {
+		struct fixture f;
+
+		memset(&f, 0, sizeof(f));
+		f.rs = kit_ruleset(rules, 1, NULL);
+		kit_init(&f.k, &conf, f.rs);
+		pipeline_set_last_stage(f.k.p, (enum pipeline_stage)last);
+		converse(&f);
+		kit_feed(&f.k, f.list.v, f.list.n, 16);
+		kit_flush(&f.k);
+		assert_int_equal(kit_count(&f.k, CNT_PKT_TCP), f.list.n);
+		for (size_t i = 0; i < KIT_N(first); i++) {
+			uint64_t is = kit_count(&f.k, first[i]);
+
+			if (last == PIPELINE_VERIFY)
+				full[i] = is;
+			if (is != ((int)by[i] <= last ? full[i] : 0) || full[i] == 0)
+				fail_msg("up to stage %d: %s %lu of %lu", last, name[i], is,
+					 full[i]);
+		}
+		assert_true(kit_count(&f.k, CNT_SCAN_BYTES) > 0 || last < PIPELINE_SCAN);
+		assert_true(kit_count(&f.k, CNT_CANDIDATES) == 0 || last == PIPELINE_VERIFY);
+		kit_done(&f.k);
+		ruleset_free(f.rs);
+		free(f.list.v);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_work),
-		cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_nothing),
-		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_same_work), cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_nothing),   cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_stages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
