@@ -116,7 +116,7 @@ static void drain(struct profile *p)
 		memcpy(&r, p->tap.mem + at, sizeof(r));
 		data = span_of(p->tap.mem + at + sizeof(r), r.len);
 		at += (sizeof(r) + r.len + 7) & ~(size_t)7;
-		if (r.buffer == TAP_DEFLATE)
+		if (r.buffer == TAP_DEFLATE || r.is_seam)
 			continue;
 		if (r.buffer == BUF_N)
 			message_end(p, &r);

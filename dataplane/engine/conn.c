@@ -217,7 +217,7 @@ enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
 		return CONN_LEAVES;
 	}
 	if (x->unread)
-		return true;
+		return CONN_STAYS;
 	if (c->ws == NULL && c->h2 == NULL) {
 		if (upgrade_hold(x, f, dir, run))
 			return CONN_STAYS;

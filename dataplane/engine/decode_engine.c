@@ -28,7 +28,7 @@ static int deflate_open(struct decode_ctx *x, struct decoder *d, uint32_t checks
 	isal_inflate_init(d->isal);
 	d->isal->crc_flag = checksum;
 	if (x->tap != NULL)
-		tap_put(x->tap, (uintptr_t)d, TAP_DEFLATE, 0, SPAN_NONE);
+		tap_put(x->tap, (uintptr_t)d, TAP_DEFLATE, 0, false, SPAN_NONE);
 	return 0;
 }
 
@@ -123,7 +123,7 @@ static int deflate_run(struct decode_ctx *x, struct decoder *d, struct span *io_
 	*ret_n = size - s->avail_out;
 	*io_in = span_from(*io_in, io_in->len - s->avail_in);
 	if (x->tap != NULL && before.len > io_in->len)
-		tap_put(x->tap, (uintptr_t)d, TAP_DEFLATE, 0,
+		tap_put(x->tap, (uintptr_t)d, TAP_DEFLATE, 0, false,
 			span_first(before, before.len - io_in->len));
 	if (err < 0)
 		return -EBADMSG;

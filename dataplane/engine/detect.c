@@ -77,6 +77,13 @@ struct inspect *detect_seam(struct detect *d, struct inspect *in, const struct d
 	return seam;
 }
 
+// A copy of what is scanned, or SPAN_NONE: the buffer ends.
+static void tap(struct detect *d, const struct inspect *in, unsigned int buffer, struct span data)
+{
+	if (d->tap != NULL)
+		tap_put(d->tap, (uintptr_t)in, buffer, in->dir, in->seam > 0, data);
+}
+
 // ---- scanning ----
 
 struct scan_ctx {
@@ -231,7 +238,7 @@ static void tap_head(struct detect *d, const struct inspect *in)
 		    (buffer_info(b)->dirs >> in->dir & 1) != 0)
 			buf = view_get(&d->view, b);
 		if (buf.len > 0)
-			tap_put(d->tap, (uintptr_t)in, b, in->dir, buf);
+			tap(d, in, b, buf);
 	}
 }
 
@@ -349,8 +356,7 @@ void detect_data(struct detect *d, struct inspect *in, const struct detect_msg *
 {
 	if (data.len == 0)
 		return;
-	if (d->tap != NULL)
-		tap_put(d->tap, (uintptr_t)in, slot_of(s), in->dir, data);
+	tap(d, in, slot_of(s), data);
 	if (d->unverified) {
 		in->offset[s] += data.len;
 		if (!d->unscanned)
@@ -427,8 +433,8 @@ void detect_packet(struct detect *d, struct inspect *in, const struct detect_msg
 	if (d->unscanned)
 		return;
 	db = block_scan(d, in, BUF_PACKET, data);
-	if (d->tap != NULL && data.len > 0)
-		tap_put(d->tap, (uintptr_t)in, BUF_PACKET, in->dir, data);
+	if (data.len > 0)
+		tap(d, in, BUF_PACKET, data);
 	for (uint32_t i = 0; db != NULL && i < w->n_fired; i++) {
 		const struct image_sig *sig = &rs->sigs[db->sig + w->fired[i].sig];
 
@@ -445,8 +451,7 @@ static void inspect_free(struct detect *d, struct inspect *in)
 	struct ruleset *rs = in->rs;
 	struct ruleset_worker *w = worker_of(d, rs);
 
-	if (d->tap != NULL)
-		tap_put(d->tap, (uintptr_t)in, BUF_N, in->dir, SPAN_NONE);
+	tap(d, in, BUF_N, SPAN_NONE);
 	while (in->active != POOL_NONE) {
 		struct active *a = pool_at(d->actives, in->active);
 
@@ -485,8 +490,8 @@ static void signatures_end(struct detect *d, struct inspect *in, const struct de
 	struct ruleset_worker *w = worker_of(d, in->rs);
 	hs_stream_t **at = in->stream[s];
 
-	if (*at != NULL && d->tap != NULL)
-		tap_put(d->tap, (uintptr_t)in, slot_of(s), in->dir, SPAN_NONE);
+	if (*at != NULL)
+		tap(d, in, slot_of(s), SPAN_NONE);
 	for (uint32_t i = always_on(in, s); i != IMAGE_NONE; i = in->rs->dbs[i].next, at++) {
 		const struct image_db *db = &in->rs->dbs[i];
 		struct scan_ctx ctx = {.w = w, .n_sigs = db->n_sigs};

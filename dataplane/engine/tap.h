@@ -5,6 +5,7 @@
 #ifndef ENGINE_TAP_H
 #define ENGINE_TAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -21,7 +22,7 @@ struct tap_record {
 	uint32_t len;     // 0: the stream buffer ends here, or DEFLATE data begins
 	uint8_t buffer;   // enum buffer; BUF_N: the message has ended; TAP_DEFLATE
 	uint8_t dir;      // enum dir
-	uint16_t pad;
+	uint16_t is_seam; // of a search across the start of a message, not of a message
 };
 
 // Written by the pipeline, emptied (used = 0) by its caller between bursts.
@@ -32,9 +33,10 @@ struct tap {
 };
 
 static inline void tap_put(struct tap *t, uint64_t message, unsigned int buffer, unsigned int dir,
-			   struct span data)
+			   bool is_seam, struct span data)
 {
-	const struct tap_record r = {message, (uint32_t)data.len, (uint8_t)buffer, (uint8_t)dir, 0};
+	const struct tap_record r = {message, (uint32_t)data.len, (uint8_t)buffer, (uint8_t)dir,
+				     is_seam};
 	size_t bytes = (sizeof(r) + data.len + 7) & ~(size_t)7;
 
 	if (bytes > t->room - t->used) {

@@ -21,7 +21,7 @@ static const char rules[] =
 	"alert http any any -> any any (flow:to_server; file.data; content:\"ends\"; endswith; "
 	"sid:4;)\n"
 	"alert http any any -> any any (http.request_body; content:\"form-data\"; sid:5;)\n"
-	"alert tcp any any -> any any (flow:to_client; content:\"Encoding: gzip\"; sid:6;)\n"
+	"alert tcp any any -> any any (flow:to_server; content:\"wanted\"; sid:6;)\n"
 	"alert tcp-pkt any any -> any any (content:\"boundary\"; sid:7;)\n"
 	"alert http any any -> any any (http.request_header; content:\"Agent: kit\"; sid:8;)\n";
 
