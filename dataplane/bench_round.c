@@ -160,40 +160,50 @@ static int check_limit(const struct bench *b, uint64_t fired, uint64_t out, stru
 	return -EIO;
 }
 
-// A round with a tap, and what is in it.
-static int collect(struct bench *b, struct diag *diag)
+// What the libraries were given in a round, from its tap.
+static int limit_make(struct bench *b, const struct tap *tap, uint64_t fired, struct diag *diag)
 {
-	struct counters *c = pipeline_counters_mut(b->pipe);
+	int err = bench_limit_new(tap, b->ruleset, &b->limit, diag);
+
+	if (err == -EFBIG) {
+		fprintf(stderr, "wireglass bench: %s\n", diag->text);
+		return 0;
+	}
+	if (err < 0)
+		return err;
+	// The first pass of each warms up, and says what the next ones must say.
+	b->limit_out = bench_limit_inflate(b->limit);
+	b->limit_fired = fired;
+	return check_limit(b, bench_limit_scan(b->limit), b->limit_out, diag);
+}
+
+// A round that is looked at: memory, losses, and, with a tap, what the libraries have to do.
+static int watched_round(struct bench *b, struct diag *diag)
+{
+	const struct counters *c = pipeline_counters(b->pipe), before = *c;
 	struct tap tap = {.room = tap_bytes};
-	const struct counters before = *c;
 	struct bench_work w;
 	int err;
 
-	tap.mem = mmap(NULL, tap.room, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (tap.mem == MAP_FAILED)
-		return -ENOMEM;
-	pipeline_set_tap(b->pipe, &tap);
+	if (!b->opt.no_limit) {
+		tap.mem = mmap(NULL, tap.room, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (tap.mem == MAP_FAILED)
+			return -ENOMEM;
+		pipeline_set_tap(b->pipe, &tap);
+	}
 	next_round(b);
 	(void)run_round(b, true, &w);
 	pipeline_set_tap(b->pipe, NULL);
 	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
 		b->lost.v[losses[i]] = c->v[losses[i]] - before.v[losses[i]];
 	err = check_work(b, &w, &b->work, diag);
-	if (err == 0 && !b->opt.no_limit) {
-		err = bench_limit_new(&tap, b->ruleset, &b->limit, diag);
-		if (err == -EFBIG) {
-			fprintf(stderr, "wireglass bench: %s\n", diag->text);
-			err = 0;
-		}
-	}
-	munmap(tap.mem, tap.room);
-	if (err < 0 || b->limit == NULL)
+	if (tap.mem == NULL)
 		return err;
-	// The first pass of each warms up, and says what the next ones must say.
-	b->limit_out = bench_limit_inflate(b->limit);
-	b->limit_fired = c->v[CNT_SIG_FIRED] - before.v[CNT_SIG_FIRED];
-	return check_limit(b, bench_limit_scan(b->limit), b->limit_out, diag);
+	if (err == 0)
+		err = limit_make(b, &tap, c->v[CNT_SIG_FIRED] - before.v[CNT_SIG_FIRED], diag);
+	munmap(tap.mem, tap.room);
+	return err;
 }
 
 int bench_first_rounds(struct bench *b, struct diag *diag)
@@ -205,7 +215,7 @@ int bench_first_rounds(struct bench *b, struct diag *diag)
 	if (err == 0)
 		err = check_expected(b, diag);
 	if (err == 0)
-		err = collect(b, diag);
+		err = watched_round(b, diag);
 	b->flush_ns = 0;
 	return err;
 }
