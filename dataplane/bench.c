@@ -44,6 +44,9 @@ static void usage(FILE *f)
 		"  --stages          what each stage costs: more runs, with the stages behind it "
 		"left "
 		"out\n"
+		"  --compare DIR     in alternation with the Suricata in DIR, which "
+		"docs/BENCHMARKS.md says how to\n"
+		"                    set up; takes --rules, --var, --seconds, --runs and --json\n"
 		"  --no-limit        do not measure the libraries alone\n"
 		"  --expect-packets N, --expect-transactions N, --expect-hits N\n"
 		"                    print no speed if a round has not exactly so many\n"
@@ -117,6 +120,9 @@ static bool take_option(struct bench *b, int opt, char *arg)
 		return count(arg, &o->expect.transactions);
 	case 'H':
 		return count(arg, &o->expect.hits);
+	case 'C':
+		o->compare = arg;
+		return true;
 	case 'S':
 		o->stages = true;
 		return true;
@@ -165,6 +171,7 @@ static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 		{"rounds", required_argument, NULL, 'n'},
 		{"runs", required_argument, NULL, 'R'},
 		{"json", no_argument, NULL, 'j'},
+		{"compare", required_argument, NULL, 'C'},
 		{"no-limit", no_argument, NULL, 'l'},
 		{"stages", no_argument, NULL, 'S'},
 		{"expect-packets", required_argument, NULL, 'P'},
@@ -347,6 +354,10 @@ int cmd_bench(bool json, int argc, char **argv)
 
 	if (err != 0 || help)
 		return err;
+	if (b.opt.compare != NULL) {
+		bench_compare(&b, &diag); // only returns when it fails
+		return fail(&b, &diag);
+	}
 	err = set_up(&b, &diag);
 	if (err == 0)
 		err = measure(&b, &diag);

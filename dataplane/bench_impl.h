@@ -3,6 +3,7 @@
 //
 //   bench.c (options, set-up, runs)  ->  bench_round.c (one round)  ->  bench_limit.c
 //                                    ->  bench_print.c
+//                                    ->  bench_compare.c
 #ifndef DATAPLANE_BENCH_IMPL_H
 #define DATAPLANE_BENCH_IMPL_H
 
@@ -24,7 +25,7 @@ struct bench_work {
 };
 
 struct bench_options {
-	const char *pcap;
+	const char *pcap, *compare;
 	double seconds;  // per run
 	uint32_t rounds; // per run, 0: by seconds
 	uint32_t runs;
@@ -85,6 +86,11 @@ int bench_run(struct bench *b, enum pipeline_stage last, double *ret_ns, struct 
 
 // The same for the limit, for a quarter of the time.
 int bench_run_limit(struct bench *b, uint32_t run, struct diag *diag);
+
+// --- bench_compare.c ---
+
+// Become the script that runs Suricata and us in turns. Returns negative errno if that cannot be.
+int bench_compare(const struct bench *b, struct diag *diag);
 
 // --- bench_print.c ---
 
