@@ -21,6 +21,9 @@
 
 enum {
 	RUNS_MAX = 1000,
+	FLOWS_MAX = 1 << 26,
+	FLOWS_HTTP =
+		1 << 20, // pools for HTTP are as for so many at most: 4 million TLS flows need none
 	EXIT_REFUSED = 1,
 	EXIT_USAGE_ERROR = 2,
 	EXIT_SIGNATURE = 5,
@@ -50,6 +53,7 @@ static void usage(FILE *f)
 		"  --no-limit        do not measure the libraries alone\n"
 		"  --expect-packets N, --expect-transactions N, --expect-hits N\n"
 		"                    print no speed if a round has not exactly so many\n"
+		"  --flows N         room for so many flows (default 262144)\n"
 		"  --no-checksums    do not verify checksums, for captures taken with offloads "
 		"on\n"
 		"  --tunnels LIST    what to look into (default: all): " TUNNELS_HELP
@@ -120,6 +124,11 @@ static bool take_option(struct bench *b, int opt, char *arg)
 		return count(arg, &o->expect.transactions);
 	case 'H':
 		return count(arg, &o->expect.hits);
+	case 'f':
+		if (!number(arg, 1, FLOWS_MAX, &v))
+			return false;
+		o->flows = (uint32_t)v;
+		return true;
 	case 'C':
 		o->compare = arg;
 		return true;
@@ -171,6 +180,7 @@ static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 		{"rounds", required_argument, NULL, 'n'},
 		{"runs", required_argument, NULL, 'R'},
 		{"json", no_argument, NULL, 'j'},
+		{"flows", required_argument, NULL, 'f'},
 		{"compare", required_argument, NULL, 'C'},
 		{"no-limit", no_argument, NULL, 'l'},
 		{"stages", no_argument, NULL, 'S'},
@@ -230,6 +240,7 @@ static void *map_memory(size_t bytes, bool *ret_huge)
 static int make_pipeline(struct bench *b, struct diag *diag)
 {
 	struct pipeline_conf conf = {
+		.flows = b->opt.flows,
 		.event_mask = 1u << EVENT_HTTP, // the dataplane's default
 		.tunnels_off = b->opt.tunnels_off,
 		.verify_checksums = !b->opt.no_checksums,
@@ -238,6 +249,10 @@ static int make_pipeline(struct bench *b, struct diag *diag)
 	};
 	int err;
 
+	if (b->opt.flows > FLOWS_HTTP) {
+		conf.conns = FLOWS_HTTP / 4;
+		conf.messages = FLOWS_HTTP / 8;
+	}
 	b->memory_bytes = pipeline_memory(&conf);
 	b->memory = map_memory(b->memory_bytes, &b->huge);
 	err = b->memory != NULL ? pipeline_init(b->memory, b->memory_bytes, &conf, &b->pipe)

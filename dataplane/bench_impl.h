@@ -29,6 +29,7 @@ struct bench_options {
 	double seconds;  // per run
 	uint32_t rounds; // per run, 0: by seconds
 	uint32_t runs;
+	uint32_t flows; // 0: the dataplane's default
 	bool json, no_checksums, no_limit, stages;
 	uint32_t tunnels_off;
 	struct bench_work expect; // BENCH_UNKNOWN: anything; tcp is not used
