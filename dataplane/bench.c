@@ -6,14 +6,11 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "common/eve.h"
 #include "common/suggest.h"
 #include "dataplane/bench_impl.h"
 #include "dataplane/offline.h"
@@ -22,8 +19,8 @@
 enum {
 	RUNS_MAX = 1000,
 	FLOWS_MAX = 1 << 26,
-	FLOWS_HTTP =
-		1 << 20, // pools for HTTP are as for so many at most: 4 million TLS flows need none
+	// Pools for HTTP are as for so many flows at most: 4 million TLS flows need none.
+	FLOWS_HTTP = 1 << 20,
 	EXIT_REFUSED = 1,
 	EXIT_USAGE_ERROR = 2,
 	EXIT_SIGNATURE = 5,
@@ -44,8 +41,7 @@ static void usage(FILE *f)
 		"  --seconds S       length of a run (default 1)\n"
 		"  --rounds N        rounds of a run, instead\n"
 		"  --runs N          runs (default 5)\n"
-		"  --stages          what each stage costs: more runs, with the stages behind it "
-		"left "
+		"  --stages          what each stage costs: more runs, with later stages left "
 		"out\n"
 		"  --compare DIR     in alternation with the Suricata in DIR, which "
 		"docs/BENCHMARKS.md says how to\n"
@@ -289,12 +285,12 @@ static int set_up(struct bench *b, struct diag *diag)
 		max = b->set.frames[i].ts_ns > max ? b->set.frames[i].ts_ns : max;
 	}
 	b->period_ns = max - min + ROUND_PAUSE_NS;
-	uint64_t start = bench_now_ns();
+	const uint64_t start = bench_clock_ns(CLOCK_MONOTONIC);
 
 	err = ruleload_run(&b->rules, 1, &b->ruleset);
 	if (err < 0) // it has said why
 		return err == -EKEYREJECTED ? err : -ECANCELED;
-	b->load_ns = bench_now_ns() - start;
+	b->load_ns = bench_clock_ns(CLOCK_MONOTONIC) - start;
 	return make_pipeline(b, diag);
 }
 

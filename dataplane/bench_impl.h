@@ -57,8 +57,8 @@ struct bench {
 	uint32_t round;         // the frames are in
 	struct bench_work work; // of one round
 	struct counters lost;   // of one round: what was lost for want of room
-	uint64_t flush_ns;      // of all rounds, not in the speed
-	uint64_t rounds;        // measured
+	uint64_t rounds;        // measured, with all stages
+	uint64_t close_ns;      // of them: closing what was left open, not in the speed
 	struct pipeline_usage most_flows, most_messages;
 	double *ns;                        // per run: nanoseconds per packet
 	struct bench_limit *limit;         // NULL: none
@@ -67,13 +67,18 @@ struct bench {
 	double *stage_ns[PIPELINE_VERIFY]; // per run: with this stage as the last
 };
 
-// Of this thread: what others do on its CPU does not count. On an idle machine it goes as fast as a clock.
-static inline uint64_t bench_now_ns(void)
+static inline uint64_t bench_clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+// Of this thread: what others do on its CPU does not count. On an idle machine it goes as fast as a clock.
+static inline uint64_t bench_now_ns(void)
+{
+	return bench_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 // --- bench_round.c ---

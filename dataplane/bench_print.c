@@ -22,7 +22,7 @@ static double median(double *v, uint32_t n)
 
 // What is printed, in nanoseconds per packet.
 struct figures {
-	double median, min, max, flush;
+	double median, min, max, close;
 	double limit[BENCH_LIMIT_N], libraries;
 	double stage[PIPELINE_STAGES]; // with those before it; 0: not asked for
 	bool any[BENCH_LIMIT_N];       // there is something to scan, inflate, copy
@@ -38,7 +38,7 @@ static void figures(struct bench *b, struct figures *f)
 	f->min = b->ns[0];
 	f->max = b->ns[b->opt.runs - 1];
 	f->bits = (double)b->set.bytes * 8 / (double)b->set.n;
-	f->flush = (double)b->flush_ns / ((double)b->rounds * (double)b->set.n);
+	f->close = (double)b->close_ns / ((double)b->rounds * (double)b->set.n);
 	f->tx_per_s = (double)b->work.transactions / ((double)b->set.n * f->median) * 1e9;
 	for (int s = 0; s < PIPELINE_VERIFY && b->opt.stages; s++)
 		f->stage[s] = median(b->stage_ns[s], b->opt.runs);
@@ -135,7 +135,7 @@ static void print_json(const struct bench *b, const struct figures *f)
 	       "\"close_ns_per_packet\":%.2f,",
 	       b->work.packets, b->set.bytes, b->work.transactions, b->work.hits, b->rounds,
 	       b->opt.runs, b->rules.stats.rules, b->rules.refused, (double)b->load_ns / 1e6,
-	       f->flush);
+	       f->close);
 	json_limit(b, f);
 	printf(",");
 	json_stages(b, f);
@@ -197,7 +197,7 @@ static void print_text(const struct bench *b, const struct figures *f)
 			       counter_info(i)->text);
 	printf("%" PRIu64 " rounds, each with the same work; closing open flows took another %.1f "
 	       "ns per packet\n",
-	       b->rounds, f->flush);
+	       b->rounds, f->close);
 	printf("memory: %.0f bytes for each of %" PRIu64 " flows, %.0f for each of %" PRIu64
 	       " messages in progress; %zu MB set aside%s\n",
 	       each(u->flow_bytes, u->flows), u->flows, each(m->message_bytes, m->messages),
