@@ -42,6 +42,7 @@ static int go_raw(struct http_half *h, struct http_parser *ps, enum http_note wh
 
 	if (!rest)
 		http_note(h, ps, why);
+	h->odd_lines = 1;
 	http_lost(h, HTTP_RAW, rest ? HTTP_RESYNC_PIECES : HTTP_RESYNC_LINES, at_line);
 	if (h->gathered == 0)
 		return HTTP_AGAIN;
@@ -267,6 +268,14 @@ static void junk_skip(struct http_half *h, struct http_parser *ps, struct span *
 	}
 }
 
+// Is the first line of s complete, and no start line? What follows many of them would be looked through once for each.
+static bool is_bad_line(struct span s, enum dir dir, struct http_parser *ps)
+{
+	const uint8_t *lf = memchr(s.data, '\n', s.len);
+
+	return lf != NULL && !http_start_line(span_first(s, (size_t)(lf + 1 - s.data)), dir, ps);
+}
+
 static int head_first(struct http_half *h, struct http_parser *ps, enum dir dir,
 		      enum http_answers answers, struct span *in, struct http_event *ev)
 {
@@ -286,7 +295,11 @@ static int head_first(struct http_half *h, struct http_parser *ps, enum dir dir,
 		return go_raw(h, ps, HTTP_NOTE_BAD_START, false, ev);
 	h->scanned = 0;
 	len = dir == DIR_TO_SERVER ? simple_request(*in) : 0;
-	if (len == 0)
+	if (len > 0)
+		h->odd_lines = 1;
+	else if (h->odd_lines && is_bad_line(*in, dir, ps))
+		return go_raw(h, ps, HTTP_NOTE_BAD_START, false, ev);
+	else
 		len = head_end(*in, &h->scanned);
 	if (len > 0 && len <= HTTP_HEAD_MAX) {
 		struct span raw = span_first(*in, len);

@@ -136,7 +136,8 @@ struct http_half {
 	uint8_t drop_gather;   // free gather at the next call
 	uint8_t truncated;     // message end: early
 	uint8_t upgraded;
-	uint16_t n_left; // bytes behind the head at the end of gather, still to be read
+	uint8_t odd_lines; // first lines are judged before the end of their heads is searched for
+	uint16_t n_left;   // bytes behind the head at the end of gather, still to be read
 	uint8_t n_held;
 	uint8_t held[HTTP_HELD_MAX]; // a chunk size so far, or lost: what may become a start line
 };

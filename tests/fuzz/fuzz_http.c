@@ -15,8 +15,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
-	COST_PER_BYTE = 200, // of both ways to cut it, each with another reading
-	COST_FIXED = 6000,
+	COST_PER_BYTE = 100, // of both ways to cut it, each with another reading
+	COST_FIXED = 4000,
 };
 
 static uint8_t gather_memory[2][2][HTTP_GATHER_BYTES];
