@@ -207,10 +207,11 @@ enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
 	struct span in = run->data;
 	const uint8_t *raw_from = in.data, *other_from = in.data;
 	const uint8_t *end = in.data != NULL ? in.data + in.len : NULL;
-	struct alt_ends ends = {.n = 0};
+	struct alt_ends ends;
 	struct http_event ev;
 	enum http_answers answers;
 
+	ends.n = 0;
 	// A tripwire: nobody hands bytes of a released flow on, and should somebody ever do, this shows it.
 	if (f->app != APP_HTTP && f->app != APP_FAILED) {
 		x->counters->v[CNT_APP_READ_AFTER_RELEASE] += run->data.len;

@@ -9,6 +9,7 @@
 // Work is bounded: verification is paid from a budget that grows with the bytes seen; when a body has spent it, its
 // watches are given up, counted.
 #include "dataplane/engine/detect_impl.h"
+#include "dataplane/engine/find.h"
 
 #include <string.h>
 
@@ -649,7 +650,7 @@ static void bucket_check(struct detect *d, struct inspect *in, enum detect_strea
 		end = at - rare + l->len;
 		if (at < rare + window_start(in, s) || end > in->offset[s] || end <= old_end)
 			continue;
-		if (eval_is_at(window_at(in, s, at - rare), l->needle, l->len, l->nocase))
+		if (find_is_at(window_at(in, s, at - rare), l->needle, l->len, l->nocase))
 			anchor_found(d, in, w, l, s, end);
 	}
 	in->budget -= cost;

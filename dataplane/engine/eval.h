@@ -23,7 +23,4 @@ bool eval_cond(const struct ruleset *rs, struct ruleset_worker *w, const struct 
 int64_t eval_find(struct span buf, size_t from, size_t to, const uint8_t *needle, size_t len,
 		  bool nocase);
 
-// Does it stand at p?
-bool eval_is_at(const uint8_t *p, const uint8_t *needle, size_t len, bool nocase);
-
 #endif

@@ -7,6 +7,7 @@
 #ifndef ENGINE_PKT_IMPL_H
 #define ENGINE_PKT_IMPL_H
 
+#include <emmintrin.h>
 #include <string.h>
 
 #include "dataplane/engine/pkt.h"
@@ -66,6 +67,23 @@ static inline uint32_t be32(const uint8_t *p)
 // RFC 1071 sum of len bytes onto sum, not folded.
 static inline uint64_t csum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
+	if (len >= 64) {
+		const __m128i low = _mm_set1_epi64x(UINT32_MAX);
+		__m128i one = _mm_setzero_si128(), two = _mm_setzero_si128();
+		uint64_t lanes[2];
+
+		for (; len >= 32; p += 32, len -= 32) {
+			const __m128i a = _mm_loadu_si128((const __m128i *)(const void *)p);
+			const __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p + 16));
+
+			one = _mm_add_epi64(
+				one, _mm_add_epi64(_mm_and_si128(a, low), _mm_srli_epi64(a, 32)));
+			two = _mm_add_epi64(
+				two, _mm_add_epi64(_mm_and_si128(b, low), _mm_srli_epi64(b, 32)));
+		}
+		_mm_storeu_si128((__m128i *)(void *)lanes, _mm_add_epi64(one, two));
+		sum += lanes[0] + lanes[1];
+	}
 	for (; len >= 4; p += 4, len -= 4) {
 		uint32_t v;
 

@@ -32,7 +32,7 @@ STAGES = [
     ("inflate", r"decode|arena|mime|range|ws_inflate|conn_body|conn_file|conn_range"),
     ("http", r"http|conn|h2|ws"),
     ("scan", r"detect\.c|view|uri|ruleset"),
-    ("verify", r"detect_|eval|teddy|number|xbits|head_events|transform"),
+    ("verify", r"detect_|eval|find|teddy|number|xbits|head_events|transform"),
     ("other", r""),
 ]
 
