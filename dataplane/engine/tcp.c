@@ -199,6 +199,11 @@ static bool is_sack_edge(const struct tcp_ctx *x, const struct tcp_half *h, uint
 	return found && seq == edge;
 }
 
+static uint16_t reset_flag(enum dir sender)
+{
+	return sender == DIR_TO_SERVER ? FLOW_RESET_0 : FLOW_RESET_1;
+}
+
 static enum tcp_verdict track_rst(const struct tcp_ctx *x, struct flow *f, const struct pkt *pkt,
 				  enum dir dir)
 {
@@ -212,7 +217,7 @@ static enum tcp_verdict track_rst(const struct tcp_ctx *x, struct flow *f, const
 		return beside(c, CNT_TCP_IGNORED, pkt);
 	}
 	f->state = FLOW_CLOSING; // shortens the timeout; inspection goes on for what still comes
-	f->flags |= FLOW_RST;
+	f->flags |= FLOW_RST | reset_flag(dir);
 	return beside(c, CNT_TCP_IGNORED, pkt);
 }
 
@@ -378,6 +383,11 @@ enum tcp_verdict tcp_track(const struct tcp_ctx *x, struct flow *f, const struct
 	if ((pkt->flags & TCP_ACK) == 0 || (pkt->options & PKT_HAS_MD5) != 0)
 		return beside(c, CNT_TCP_IGNORED, pkt);
 	verdict = track_data(f, pkt, dir, c);
+	if ((f->flags & FLOW_RST) != 0 && verdict <= TCP_ASK) {
+		f->flags &= (uint16_t)~reset_flag(dir); // another one may have sent the reset
+		if ((f->flags & reset_flag(!dir)) != 0)
+			verdict = TCP_ASK;
+	}
 	if (f->state == FLOW_NEW && verdict == TCP_ACCEPT &&
 	    (pkt->payload.len > 0 || (f->flags & FLOW_MIDSTREAM) != 0 ||
 	     (f->flags & (FLOW_SYN | FLOW_SYNACK)) == (FLOW_SYN | FLOW_SYNACK)))

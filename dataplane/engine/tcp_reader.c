@@ -289,6 +289,13 @@ static bool is_refused(const struct tcp_reader *rd, const struct tcp_seg *s)
 	       !is_proven(rd, s);
 }
 
+// Has the receiver reset the connection, and said nothing since? Then nothing shows that it takes anything.
+static bool is_receiver_gone(const struct tcp_reader *rd)
+{
+	return (rd->f->flags &
+		(rd->half == &rd->f->half[DIR_TO_SERVER] ? FLOW_RESET_1 : FLOW_RESET_0)) != 0;
+}
+
 // Read a segment that begins at or before the next byte and ends behind it: its first cell with something new. What is
 // behind that cell goes back to the head of the queue.
 static void seg_open(struct tcp_reader *rd, struct tcp_seg *s)
@@ -335,6 +342,9 @@ static bool seg_due(struct tcp_reader *rd, uint32_t *link)
 	if (s->kind == TCP_SEG_LOSER || tcp_seq_diff(tcp_seg_end(s), h->next_seq) <= 0) {
 		s = tcp_queue_take(rd, link);
 		old_seg(rd, s, s->total);
+	} else if (s->kind == TCP_SEG_ASK && rd->skip_holes && is_receiver_gone(rd)) {
+		s = tcp_queue_take(rd, link);
+		c->v[CNT_TCP_IGNORED] += s->total;
 	} else if (s->kind >= TCP_SEG_DOUBT && rd->skip_holes && is_refused(rd, s)) {
 		s = tcp_queue_take(rd, link);
 		c->v[CNT_TCP_IGNORED] += s->total;

@@ -462,6 +462,42 @@ static void test_resets(void **state)
 	}
 }
 
+// Who has reset the connection takes nothing more, unless what he says later shows that the reset was another's.
+static void test_data_for_a_reset_host(void **state)
+{
+	static const struct {
+		const char *name;
+		bool acked;
+		const char *want;
+	} table[] = {
+		{"no word", false, "AAAA"},
+		{"an acknowledgement", true, "AAAABBBB"},
+	};
+
+	for (size_t i = 0; i < N(table); i++) {
+		struct rig r;
+		struct pkt p;
+
+		rig_init(&r, 1000, CELLS);
+		rig_handshake(&r);
+		rig_send(&r, 0, A, "AAAA");
+		p = segment(&r, DIR_TO_CLIENT, 0, TCP_RST, "", 0);
+		rig_pkt(&r, DIR_TO_CLIENT, &p);
+		assert_int_equal(rig_send(&r, 4, A, "BBBB"), TCP_ASK);
+		expect_stream(table[i].name, &r, DIR_TO_SERVER, "AAAA");
+		if (table[i].acked) {
+			p = segment(&r, DIR_TO_CLIENT, 0, A, "", 0);
+			p.ack = r.isn + 1 + 8;
+			rig_pkt(&r, DIR_TO_CLIENT, &p);
+			assert_int_equal(rig_send(&r, 8, A, ""), TCP_IGNORE);
+		}
+		rig_flush(&r);
+		expect_stream(table[i].name, &r, DIR_TO_SERVER, table[i].want);
+		assert_string_equal(r.alt, "");
+		rig_done(&r);
+	}
+}
+
 // A server that refuses the connection: RST and ACK to the SYN, from a side that has no sequence number yet.
 static void test_refused_connection(void **state)
 {
@@ -962,6 +998,7 @@ int main(void)
 		cmocka_unit_test(test_scripts),
 		cmocka_unit_test(test_scripts_at_the_wrap),
 		cmocka_unit_test(test_resets),
+		cmocka_unit_test(test_data_for_a_reset_host),
 		cmocka_unit_test(test_refused_connection),
 		cmocka_unit_test(test_handshakes),
 		cmocka_unit_test(test_one_way_and_midstream),
