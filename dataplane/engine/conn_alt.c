@@ -347,6 +347,10 @@ void conn_alt(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data
 void alt_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool decide)
 {
 	struct detect_msg m = alt_msg(x, f, dir);
+	struct inspect *alt = f->http->msg[dir].alt;
 
-	inspect_end(x, &f->http->msg[dir].alt, &m, decide);
+	// Pieces beside a message: what stands in them is told. That they end here, or what they lack, says nothing.
+	if (alt != NULL && decide)
+		detect_settle(x->detect, alt, &m);
+	inspect_end(x, &f->http->msg[dir].alt, &m, false);
 }
