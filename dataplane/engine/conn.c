@@ -56,11 +56,13 @@ void msg_head(struct conn_ctx *x, struct flow *f, enum dir dir, const struct htt
 	struct http_conn *c = f->http;
 	struct http_msg *msg = &c->msg[dir];
 	bool has_body = h->framing == HTTP_FRAMING_LENGTH || h->framing == HTTP_FRAMING_CHUNKED ||
-			h->framing == HTTP_FRAMING_CLOSE;
+			h->framing == HTTP_FRAMING_CLOSE ||
+			h->framing == HTTP_FRAMING_UNEXPECTED;
 	enum http_answers answers = HTTP_ANSWERS_OTHER;
 	struct detect_msg m;
 
 	x->counters->v[dir == DIR_TO_SERVER ? CNT_HTTP_REQUESTS : CNT_HTTP_RESPONSES]++;
+	seam_turn(f, dir);
 	if (dir == DIR_TO_CLIENT && c->first != NULL)
 		answers = c->first->answers;
 	// Few clients ask again before they were answered: the answers to what they asked before lie in what is missing.
@@ -186,8 +188,13 @@ void msg_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_byte
 
 static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes)
 {
+	const bool whole = f->http->half[dir].behind; // before the gap
 	bool end, in_body = http_gap(&f->http->half[dir], x->parser, gap_bytes, &end);
 
+	if (whole) {
+		msg_end(x, f, dir, false);
+		end = false;
+	}
 	msg_gap(x, f, dir, gap_bytes, in_body);
 	f->http->msg[dir].missing |= end;
 	if (end)
@@ -253,7 +260,10 @@ enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
 				other_from = at;
 			break;
 		case HTTP_EV_BODY:
-			body_data(x, f, dir, ev.data);
+			if (ev.behind)
+				body_behind(x, f, dir, ev.data);
+			else
+				body_data(x, f, dir, ev.data);
 			break;
 		case HTTP_EV_END:
 			msg_raw(x, f, dir, span_of(raw_from, (size_t)(at - raw_from)));
@@ -267,13 +277,16 @@ enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
 					return CONN_TUNNEL;
 				break;
 			}
-			c->msg[dir].missing |= ev.missing;
+			// Whoever ends the stream has sent all that the receiver gets.
+			c->msg[dir].missing |=
+				ev.missing && (f->half[dir].flags & TCP_HALF_FIN_DONE) == 0;
 			msg_end(x, f, dir, ev.truncated);
 			if (ends.n < ALT_ENDS_MAX)
 				ends.at[ends.n++] = at;
 			break;
 		case HTTP_EV_RAW:
 			f->app = APP_FAILED; // still scanned, by raw rules and those on bodies
+			seam_turn(f, dir);
 			alt_body(x, f, dir, ev.data);
 			break;
 		case HTTP_EV_UPGRADED:

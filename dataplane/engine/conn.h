@@ -44,10 +44,12 @@ struct http_file {
 		*resource; // pooled; of which the file is a piece that is joined; NULL: of none
 	struct range_piece piece; // of that
 	uint64_t bytes;
+	uint64_t behind; // of these, since it is sealed
 	uint16_t name_len;
 	uint8_t digests; // asked for
 	bool open, named, whole;
 	bool partial; // a piece of a resource, joined or not
+	bool sealed;  // digests take no more
 	uint8_t name[256];
 };
 

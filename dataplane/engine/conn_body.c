@@ -63,6 +63,21 @@ void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span dat
 	body_decode(x, f, dir);
 }
 
+void body_behind(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
+{
+	struct http_msg *msg = &f->http->msg[dir];
+
+	if (decode_active(&msg->decode)) {
+		alt_body(x, f, dir, data);
+		return;
+	}
+	files_seal(msg);
+	if (!is_wanted(msg))
+		return;
+	decode_feed(&msg->decode, data);
+	body_decode(x, f, dir);
+}
+
 void body_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h)
 {
 	struct http_msg *msg = &f->http->msg[dir];

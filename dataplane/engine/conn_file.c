@@ -104,7 +104,8 @@ static void file_begin(struct conn_ctx *x, struct http_file *file, struct span n
 {
 	file->open = true;
 	file->whole = true;
-	file->bytes = 0;
+	file->sealed = false;
+	file->bytes = file->behind = 0;
 	name_set(file, name);
 	hashes_begin(x, file->digests, file->hash);
 }
@@ -115,8 +116,12 @@ static void file_bytes(struct conn_ctx *x, struct flow *f, enum dir dir, struct 
 
 	if (msg->file != NULL) {
 		msg->file->bytes += data.len;
-		hashes_update(msg->file->hash, data);
-		range_file_bytes(msg->file, data);
+		if (msg->file->sealed) {
+			msg->file->behind += data.len;
+		} else {
+			hashes_update(msg->file->hash, data);
+			range_file_bytes(msg->file, data);
+		}
 	}
 	if (msg->inspect != NULL && detect_needs(msg->inspect, DETECT_FILE)) {
 		struct detect_msg m = conn_msg(x, f, dir);
@@ -137,6 +142,7 @@ static void file_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool trun
 	facts.whole = file->whole && !truncated;
 	facts.partial = file->partial;
 	facts.bytes = file->bytes;
+	facts.behind = file->behind;
 	facts.name = file->named ? span_of(file->name, file->name_len) : SPAN_NONE;
 	hashes_finish(file->hash, &facts);
 	hashes_drop(x, file->hash);
@@ -235,6 +241,12 @@ void files_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span da
 		parts(x, f, dir, data, false);
 	else
 		file_bytes(x, f, dir, data);
+}
+
+void files_seal(struct http_msg *msg)
+{
+	if (msg->file != NULL)
+		msg->file->sealed = true;
 }
 
 void files_gap(struct http_msg *msg)

@@ -124,6 +124,10 @@ void body_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct h
 // Its next bytes, dechunked, as encoded.
 void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
 
+// Bytes behind its announced end, of a response that the end of the connection follows: scanned and counted with it, but
+// digests are of what was announced.
+void body_behind(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
+
 // Bytes of it are missing: a decoder cannot go on behind them, what follows is scanned as sent.
 void body_gap(struct http_msg *msg);
 
@@ -138,6 +142,7 @@ void body_drop(struct conn_ctx *x, struct http_msg *msg);
 // As body_begin() and so on, with decoded bytes.
 void files_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h);
 void files_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
+void files_seal(struct http_msg *msg);
 void files_gap(struct http_msg *msg);
 void files_end(struct conn_ctx *x, struct flow *f, enum dir dir);
 void files_drop(struct conn_ctx *x, struct http_msg *msg);
@@ -152,6 +157,9 @@ void seam_end(struct conn_ctx *x, struct flow *f, enum dir dir);
 
 // Bytes are missing: nothing lies across them.
 void seam_gap(struct conn_ctx *x, struct flow *f, enum dir dir);
+
+// Direction dir begins to speak: messages of the other one that end before and begin behind that are not neighbours.
+void seam_turn(struct flow *f, enum dir dir);
 
 // Give up what a search holds.
 void seam_close(struct conn_ctx *x, struct flow *f, enum dir dir);

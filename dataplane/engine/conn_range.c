@@ -99,7 +99,8 @@ bool range_file_end(struct conn_ctx *x, struct http_file *file, bool broken,
 	if (file->resource == NULL)
 		return false;
 	file->resource = NULL;
-	completes = range_end(&x->ranges, &file->piece, file->bytes, broken, x->now_ns, &state);
+	completes = range_end(&x->ranges, &file->piece, file->bytes - file->behind, broken,
+			      x->now_ns, &state);
 	if (completes) {
 		*ret_facts = (struct file_facts){
 			.name = file->named ? span_of(file->name, file->name_len) : SPAN_NONE,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Raw bytes are inspected message by message, so that positions count from a message's start. What lies across the end of
 // one and the start of the next is in neither: the last bytes of the one are kept, and searched once more together with the
-// first ones of the other, for what begins in those and ends in these.
+// first ones of the other, for what begins in those and ends in these. Not so when the other side has begun to speak
+// between the two: a request, its response and the next request do not make a text of both requests.
 #include "dataplane/engine/conn_impl.h"
 
 #include <string.h>
@@ -69,6 +70,14 @@ void seam_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 {
 	seam_close(x, f, dir);
 	f->http->seam[dir].ended = true;
+}
+
+void seam_turn(struct flow *f, enum dir dir)
+{
+	struct conn_seam *other = &f->http->seam[!dir];
+
+	if (other->ended)
+		other->n = 0;
 }
 
 void seam_gap(struct conn_ctx *x, struct flow *f, enum dir dir)

@@ -196,7 +196,7 @@ void tx_fileinfo(struct conn_ctx *x, struct flow *f, enum dir dir, const struct 
 	e.flags |= (msg->gap ? EVENT_GAP : 0) |
 		   (msg->truncated || !facts->whole ? EVENT_TRUNCATED : 0) |
 		   (facts->partial ? EVENT_PARTIAL : 0);
-	e.fileinfo.size_bytes = facts->bytes;
+	e.fileinfo.size_bytes = facts->bytes - facts->behind;
 	e.fileinfo.filename_len = (uint16_t)text_set(
 		e.fileinfo.filename, sizeof(e.fileinfo.filename), facts->name, &e.flags);
 	if ((facts->digests & 1u << LIST_SHA256) != 0) {

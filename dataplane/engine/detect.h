@@ -218,6 +218,7 @@ void detect_settle(struct detect *d, struct inspect *in, const struct detect_msg
 struct file_facts {
 	struct span name; // as sent; data NULL: it has none
 	uint64_t bytes;
+	uint64_t behind; // of these, sent behind the announced end: not in the digests
 	uint8_t digest[LIST_SHA256 + 1][32]; // by enum list_kind
 	uint8_t digests;                     // bit per kind that is set
 	bool whole;                          // nothing of it is missing

@@ -180,6 +180,7 @@ static void body_begin(struct http_half *h, enum http_framing framing, uint64_t 
 {
 	h->chunked = 0;
 	h->upgraded = 0;
+	h->closes = 0;
 	switch (framing) {
 	case HTTP_FRAMING_LENGTH:
 		h->state = HTTP_BODY;
@@ -193,6 +194,7 @@ static void body_begin(struct http_half *h, enum http_framing framing, uint64_t 
 		h->resync = HTTP_RESYNC_NO;
 		break;
 	case HTTP_FRAMING_BROKEN:
+	case HTTP_FRAMING_UNEXPECTED:
 		http_lost(h, HTTP_BODY_CLOSE, HTTP_RESYNC_LINES, true);
 		break;
 	case HTTP_FRAMING_UPGRADE:
@@ -244,6 +246,7 @@ static int head_done(struct http_half *h, struct http_parser *ps, enum dir dir,
 	h->joined = 0;
 	h->drop_gather = h->gather != NULL;
 	body_begin(h, (enum http_framing)head->framing, head->content_length);
+	h->closes = dir == DIR_TO_CLIENT && head->closes && head->framing == HTTP_FRAMING_LENGTH;
 	ev->head = head;
 	return http_event(ev, HTTP_EV_HEAD);
 }
@@ -388,6 +391,12 @@ static int head_next(struct http_half *h, struct http_parser *ps, enum dir dir,
 // The last byte of a body or a chunk is behind us.
 static void body_done(struct http_half *h)
 {
+	if (h->closes) {
+		// What else is sent before the connection ends belongs to nothing but this body.
+		http_lost(h, HTTP_BODY_CLOSE, HTTP_RESYNC_LINES, true);
+		h->behind = 1;
+		return;
+	}
 	if (!h->chunked) {
 		message_end(h, false);
 		return;
@@ -541,6 +550,8 @@ bool http_gap(struct http_half *h, struct http_parser *ps, uint64_t gap_bytes, b
 	h->n_held = 0;
 	switch ((enum http_state)h->state) {
 	case HTTP_BODY_CLOSE:
+		if (h->behind)
+			break;
 		ps->counters->v[CNT_HTTP_GAP_IN_BODY]++;
 		return true;
 	case HTTP_BODY:

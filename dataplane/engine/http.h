@@ -30,7 +30,7 @@ enum http_state {
 	HTTP_START,      // between messages
 	HTTP_HEAD,       // gathering a head
 	HTTP_BODY,       // remain bytes of a body, or of a chunk
-	HTTP_BODY_CLOSE, // body until the stream ends; lost: or a message begins
+	HTTP_BODY_CLOSE, // body until the stream ends; lost or behind: or a message begins
 	HTTP_CHUNK_SIZE,
 	HTTP_CHUNK_EXT,
 	HTTP_CHUNK_END, // line end after chunk data
@@ -46,6 +46,7 @@ enum http_framing {
 	HTTP_FRAMING_CLOSE,
 	HTTP_FRAMING_UPGRADE, // 101, or 2xx to CONNECT: the connection leaves HTTP after the head
 	HTTP_FRAMING_BROKEN,  // of unknown length: until a line begins like a message
+	HTTP_FRAMING_UNEXPECTED, // the same, in a response that should have none
 	HTTP_FRAMING_N,
 };
 
@@ -108,6 +109,7 @@ struct http_head {
 	uint32_t notes;        // bit per enum http_note
 	uint16_t status;       // 0 for requests and unreadable codes
 	uint8_t version;       // 9, 10, 11; 20 and others as written, major * 10 + minor
+	bool closes;           // it says that the connection ends behind it
 	uint8_t framing;       // enum http_framing
 	uint8_t other_framing; // as other hosts may read it; HTTP_FRAMING_N: none would
 	uint8_t dir;
@@ -137,6 +139,8 @@ struct http_half {
 	uint8_t truncated;     // message end: early
 	uint8_t upgraded;
 	uint8_t odd_lines; // first lines are judged before the end of their heads is searched for
+	uint8_t closes;    // body of known length, behind which the connection ends
+	uint8_t behind;    // that much has come, and what comes now goes to the body, too
 	uint16_t n_left;   // bytes behind the head at the end of gather, still to be read
 	uint8_t n_held;
 	uint8_t held[HTTP_HELD_MAX]; // a chunk size so far, or lost: what may become a start line
@@ -156,6 +160,7 @@ struct http_event {
 	const struct http_head *head;
 	bool truncated;
 	bool missing; // truncated, and bytes that were announced did not come
+	bool behind;  // data lies behind the announced end of the body
 };
 
 // What a response answers: it has no body, or the connection may turn into a tunnel.

@@ -52,6 +52,7 @@ static bool number_parse(struct span v, struct http_framing_fields *fr, uint64_t
 	if (big) {
 		// Wrapped round by some, larger than anything to others.
 		fr->bad_length = true;
+		fr->no_number = true;
 		fr->lengths_differ = true;
 		fr->other_length = n;
 		n = UINT64_MAX;
@@ -77,6 +78,7 @@ static void length_parse(struct http_framing_fields *fr, struct span v, bool lax
 
 		if (lax || !all_digits(item))
 			fr->bad_length = true;
+		fr->no_number |= !all_digits(item);
 		if (!number_parse(item, fr, &n))
 			continue;
 		fr->several_lengths |= fr->has_length;
@@ -223,6 +225,8 @@ static void readings(struct http_head *h, const struct http_framing_fields *fr)
 			reading_add(h, &n, HTTP_FRAMING_BROKEN, 0);
 	}
 	if (fr->has_length) {
+		if (response && fr->no_number)
+			reading_add(h, &n, neither, 0); // browsers read on
 		reading_add(h, &n, HTTP_FRAMING_LENGTH, fr->length);
 		if (fr->lengths_differ)
 			reading_add(h, &n, HTTP_FRAMING_LENGTH, fr->other_length);
@@ -258,6 +262,9 @@ void http_framing_decide(struct http_head *h, const struct http_framing_fields *
 		// What belongs to no message is scanned as a body, too: no need for another reading.
 		if ((h->status / 100 == 1 || h->status == 204) && (fr->chunked || fr->length > 0))
 			h->notes |= 1u << HTTP_NOTE_LENGTH;
+		// With an end of the connection behind it, what comes can be nothing but what was announced.
+		if (h->closes && answers != HTTP_ANSWERS_HEAD && fr->length > 0 && !fr->has_te)
+			h->framing = HTTP_FRAMING_UNEXPECTED;
 	} else {
 		readings(h, fr);
 	}

@@ -243,6 +243,8 @@ static void field_note(const struct http_field *f, struct http_head *h)
 	case 10:
 		if (span_eq_nocase(n, SPAN_LIT("user-agent")))
 			first(&h->user_agent, f->value);
+		else if (span_eq_nocase(n, SPAN_LIT("connection")))
+			h->closes |= span_eq_nocase(f->value, SPAN_LIT("close"));
 		break;
 	case 12:
 		if (span_eq_nocase(n, SPAN_LIT("content-type")))

@@ -46,8 +46,9 @@ struct span http_trim(struct span s);
 struct http_framing_fields {
 	uint64_t length, other_length; // of Content-Length: the first, and one that differs
 	bool has_length, bad_length, lengths_differ, several_lengths;
-	bool has_te;  // any but identity
-	bool chunked; // in some reading
+	bool no_number; // a length that only lax readers take for one
+	bool has_te;    // any but identity
+	bool chunked;   // in some reading
 	bool identity;
 	bool odd_te;                       // but not in all
 	bool odd_coding;                   // Content-Encoding that not all hosts know

@@ -10,6 +10,7 @@ void http_lost(struct http_half *h, enum http_state state, enum http_resync resy
 	h->resync = (uint8_t)resync;
 	h->at_line = at_line;
 	h->lost_left = HTTP_LOST_BYTES_MAX;
+	h->behind = 0;
 	h->chunked = 0;
 }
 
@@ -30,10 +31,26 @@ void http_lost_count(struct http_half *h, size_t n)
 	h->lost_left -= (uint32_t)n;
 }
 
+// Anything but line ends behind a body is odd; that is said once.
+static void behind_note(struct http_half *h, struct http_parser *ps, struct span data)
+{
+	size_t n = 0;
+
+	while (n < data.len && (data.data[n] == '\r' || data.data[n] == '\n'))
+		n++;
+	if (h->closes && n < data.len) {
+		http_note(h, ps, HTTP_NOTE_BAD_START);
+		h->closes = 0;
+	}
+}
+
 static int lost_event(struct http_half *h, struct http_parser *ps, struct span data,
 		      struct http_event *ev)
 {
 	ev->data = data;
+	if (h->behind)
+		behind_note(h, ps, data);
+	ev->behind = h->behind;
 	if (h->state == HTTP_BODY_CLOSE)
 		return http_event(ev, HTTP_EV_BODY);
 	ps->counters->v[CNT_HTTP_RAW_BYTES] += data.len;
@@ -49,9 +66,10 @@ static int begins(struct span s, enum dir dir)
 static int message_found(struct http_half *h, struct http_parser *ps, size_t had, struct span *in,
 			 struct http_event *ev)
 {
-	bool body = h->state == HTTP_BODY_CLOSE;
+	const bool body = h->state == HTTP_BODY_CLOSE, whole = h->behind;
 
 	h->state = HTTP_START;
+	h->behind = 0;
 	if (had > 0) {
 		memcpy(h->gather, h->held, h->n_held);
 		*in = span_from(*in, h->n_held - had);
@@ -64,11 +82,11 @@ static int message_found(struct http_half *h, struct http_parser *ps, size_t had
 	h->n_held = 0;
 	h->at_line = 0;
 	h->resync = HTTP_RESYNC_NO;
-	ps->counters->v[CNT_HTTP_RESYNC]++;
+	ps->counters->v[CNT_HTTP_RESYNC] += !whole;
 	if (!body)
 		return HTTP_AGAIN;
-	ps->counters->v[CNT_HTTP_TRUNCATED]++;
-	ev->truncated = true;
+	ps->counters->v[CNT_HTTP_TRUNCATED] += !whole;
+	ev->truncated = !whole;
 	return http_event(ev, HTTP_EV_END);
 }
 
