@@ -122,6 +122,11 @@ static enum tcp_verdict track_open(struct flow *f, const struct pkt *pkt, enum d
 	return (peer->flags & TCP_HALF_SYN) == 0 ? TCP_ASK : beside(c, CNT_TCP_IGNORED, pkt);
 }
 
+static uint16_t reset_flag(enum dir sender)
+{
+	return sender == DIR_TO_SERVER ? FLOW_RESET_0 : FLOW_RESET_1;
+}
+
 static enum tcp_verdict track_answer(struct flow *f, const struct pkt *pkt, enum dir dir,
 				     struct counters *c)
 {
@@ -129,6 +134,7 @@ static enum tcp_verdict track_answer(struct flow *f, const struct pkt *pkt, enum
 	bool again = (h->flags & TCP_HALF_SYN) != 0 &&
 		     pkt->seq + 1 == h->next_seq - (uint32_t)h->delivered;
 
+	f->flags &= (uint16_t)~reset_flag(dir); // if there was a reset, another one sent it
 	// A client answers only a SYN that crossed its own.
 	if (f->state == FLOW_CLOSING || (dir == DIR_TO_SERVER && (peer->flags & TCP_HALF_SYN) == 0))
 		return syn_ignored(c, pkt);
@@ -197,11 +203,6 @@ static bool is_sack_edge(const struct tcp_ctx *x, const struct tcp_half *h, uint
 		i = s->next;
 	}
 	return found && seq == edge;
-}
-
-static uint16_t reset_flag(enum dir sender)
-{
-	return sender == DIR_TO_SERVER ? FLOW_RESET_0 : FLOW_RESET_1;
 }
 
 static enum tcp_verdict track_rst(const struct tcp_ctx *x, struct flow *f, const struct pkt *pkt,
