@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What can only be said of a rule as a whole: does it have a sid, can its conditions hold in one
 // message, do its modifiers go together whatever their order was.
+#include "rules/image.h"
 #include "rules/parse_rule.h"
 
 #include <errno.h>
@@ -261,6 +262,21 @@ static int check_numbers(struct parser *p)
 	return ret;
 }
 
+// The bytes of file.data are the file: of a size that is more than is kept of them only the file's end knows.
+static void sizes_of_files(struct parser *p)
+{
+	for (uint32_t i = 0; i < p->r.n_matches; i++) {
+		struct rule_match *m = &p->match[i];
+
+		if (m->type != RULE_SIZE || m->buffer != BUF_FILE_DATA || m->n_transforms > 0 ||
+		    (m->flags & RULE_DECODED) != 0 ||
+		    (m->number->value <= IMAGE_TAIL_MAX && m->number->value2 <= IMAGE_TAIL_MAX))
+			continue;
+		m->type = RULE_FILE_SIZE;
+		m->buffer = BUF_FILE;
+	}
+}
+
 int parse_check(struct parser *p)
 {
 	int ret = 0;
@@ -290,5 +306,7 @@ int parse_check(struct parser *p)
 		ret = check_base64(p);
 	if (ret == 0)
 		ret = check_direction(p);
+	if (ret == 0)
+		sizes_of_files(p);
 	return ret;
 }

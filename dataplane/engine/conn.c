@@ -56,8 +56,7 @@ void msg_head(struct conn_ctx *x, struct flow *f, enum dir dir, const struct htt
 	struct http_conn *c = f->http;
 	struct http_msg *msg = &c->msg[dir];
 	bool has_body = h->framing == HTTP_FRAMING_LENGTH || h->framing == HTTP_FRAMING_CHUNKED ||
-			h->framing == HTTP_FRAMING_CLOSE ||
-			h->framing == HTTP_FRAMING_UNEXPECTED;
+			h->framing == HTTP_FRAMING_CLOSE || h->framing == HTTP_FRAMING_UNEXPECTED;
 	enum http_answers answers = HTTP_ANSWERS_OTHER;
 	struct detect_msg m;
 
