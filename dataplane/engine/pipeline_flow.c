@@ -120,8 +120,11 @@ void pipeline_flow_close(struct pipeline *p, struct flow *f, enum flow_reason re
 		tcp_reader_flush(&rd, &p->tcp, f, flow_dir(f, from_lo));
 		flow_read(p, f, &rd, from_lo);
 	}
-	if (f->http != NULL)
+	if (f->http != NULL) {
+		f->app = f->app == APP_UNKNOWN ? APP_HTTP
+					       : f->app; // nothing came through its tunnel
 		conn_close(&p->conn, f, true);
+	}
 	for (int d = 0; d < DIR_N; d++) {
 		prefix_drop(p, &f->half[d]);
 		tcp_half_drop(&p->tcp, &f->half[d]); // the queue is empty
@@ -239,8 +242,9 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 		first = run->data;
 		app = app_detect(first, &side);
 	}
-	if (app == APP_UNKNOWN && run->fin && (f->half[!*io_dir].flags & TCP_HALF_FIN_DONE) != 0)
-		app = APP_OPAQUE; // nobody says any more
+	if (app == APP_UNKNOWN && run->fin && (f->half[!*io_dir].flags & TCP_HALF_FIN_DONE) != 0 &&
+	    (first.len > 0 || f->http == NULL))
+		app = APP_OPAQUE; // nobody says any more; but a tunnel may stay empty
 	if (app == APP_HTTP) {
 		flow_becomes_http(p, f, io_dir, side);
 		return f->http != NULL;
