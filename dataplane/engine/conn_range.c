@@ -115,6 +115,6 @@ bool range_file_end(struct conn_ctx *x, struct http_file *file, bool broken,
 
 void ranges_expire(struct conn_ctx *x, uint64_t now_ns, uint32_t budget)
 {
-	for (; budget > 0; budget--)
+	for (; budget > 0 && range_in_use(&x->ranges) > 0; budget--)
 		set_free(x, range_expire(&x->ranges, now_ns, 1, &x->range_at));
 }

@@ -87,6 +87,7 @@ void range_init(struct range_table *t, void *mem, uint32_t n, uint64_t seed,
 {
 	t->entries = mem;
 	t->n_sets = sets_of(n);
+	t->n_used = 0;
 	t->seed = seed;
 	t->counters = counters;
 	memset(mem, 0, range_memory(n));
@@ -143,7 +144,9 @@ static void entry_begin(struct range_table *t, struct range_entry *e, const uint
 	if (e->used) {
 		t->counters->v[CNT_RANGE_EVICTED]++;
 		*ret_freed = e->state;
+		t->n_used--;
 	}
+	t->n_used++;
 	memset(e, 0, sizeof(*e));
 	e->used = true;
 	e->key[0] = key[0];
@@ -240,6 +243,7 @@ bool range_end(struct range_table *t, struct range_piece *piece, uint64_t bytes,
 		seen_add(e, piece->range.first, end);
 	if (e->hashed == e->total) {
 		t->counters->v[CNT_RANGE_JOINED]++;
+		t->n_used--;
 		memset(e, 0, sizeof(*e));
 		return true;
 	}
@@ -252,7 +256,7 @@ void *range_expire(struct range_table *t, uint64_t now_ns, uint32_t budget, uint
 {
 	const uint32_t n = t->n_sets * RANGE_WAYS;
 
-	for (; budget > 0; budget--) {
+	for (; budget > 0 && t->n_used > 0; budget--) {
 		struct range_entry *e = &t->entries[*io_at % n];
 		void *state;
 
@@ -261,6 +265,7 @@ void *range_expire(struct range_table *t, uint64_t now_ns, uint32_t budget, uint
 		    (now_ns != UINT64_MAX && now_ns < e->last_ns + RANGE_IDLE_NS))
 			continue;
 		state = e->state;
+		t->n_used--;
 		memset(e, 0, sizeof(*e));
 		if (state != NULL)
 			return state;
@@ -270,9 +275,5 @@ void *range_expire(struct range_table *t, uint64_t now_ns, uint32_t budget, uint
 
 uint32_t range_in_use(const struct range_table *t)
 {
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < t->n_sets * RANGE_WAYS; i++)
-		n += t->entries[i].used;
-	return n;
+	return t->n_used;
 }

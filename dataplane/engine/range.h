@@ -63,6 +63,7 @@ struct range_entry {
 struct range_table {
 	struct range_entry *entries;
 	uint32_t n_sets; // of RANGE_WAYS, a power of two
+	uint32_t n_used;
 	uint64_t seed;
 	struct counters *counters;
 };
