@@ -289,13 +289,13 @@ static bool is_refused(const struct tcp_reader *rd, const struct tcp_seg *s)
 	       !is_proven(rd, s);
 }
 
-// Nobody took it: the receiver has reset the connection and said nothing since, or a SYN with data is all there ever was.
+// Nobody took it: the receiver has reset the connection and said nothing since.
 static bool is_receiver_gone(const struct tcp_reader *rd)
 {
 	const struct flow *f = rd->f;
-	const uint16_t reset = rd->half == &f->half[DIR_TO_SERVER] ? FLOW_RESET_1 : FLOW_RESET_0;
 
-	return (f->flags & reset) != 0 || f->pkts[0] + f->pkts[1] == 1;
+	return (f->flags & (rd->half == &f->half[DIR_TO_SERVER] ? FLOW_RESET_1 : FLOW_RESET_0)) !=
+	       0;
 }
 
 // Read a segment that begins at or before the next byte and ends behind it: its first cell with something new. What is

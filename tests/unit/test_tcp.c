@@ -498,23 +498,6 @@ static void test_data_for_a_reset_host(void **state)
 	}
 }
 
-// A SYN with data that nobody answers opens nothing; with a word behind it, it may have.
-static void test_lonely_syn(void **state)
-{
-	for (uint32_t pkts = 1; pkts <= 2; pkts++) {
-		struct rig r;
-		struct pkt p;
-
-		rig_init(&r, 1000, CELLS);
-		p = segment(&r, DIR_TO_SERVER, (uint32_t)-1, TCP_SYN, "AAAA", 4);
-		rig_pkt(&r, DIR_TO_SERVER, &p);
-		r.f.pkts[DIR_TO_SERVER] = pkts;
-		rig_flush(&r);
-		expect_stream("SYN with data", &r, DIR_TO_SERVER, pkts == 1 ? "" : "AAAA");
-		rig_done(&r);
-	}
-}
-
 // A server that refuses the connection: RST and ACK to the SYN, from a side that has no sequence number yet.
 static void test_refused_connection(void **state)
 {
@@ -1016,7 +999,6 @@ int main(void)
 		cmocka_unit_test(test_scripts_at_the_wrap),
 		cmocka_unit_test(test_resets),
 		cmocka_unit_test(test_data_for_a_reset_host),
-		cmocka_unit_test(test_lonely_syn),
 		cmocka_unit_test(test_refused_connection),
 		cmocka_unit_test(test_handshakes),
 		cmocka_unit_test(test_one_way_and_midstream),
