@@ -102,6 +102,14 @@ static void flow_event(struct pipeline *p, const struct flow *f, enum flow_reaso
 	conn_emit(&p->conn, f, DIR_TO_SERVER, &e);
 }
 
+// Nothing more will be read of its messages.
+static void flow_http_ends(struct pipeline *p, struct flow *f)
+{
+	if (f->app == APP_UNKNOWN)
+		f->app = APP_HTTP; // nothing came through its tunnel
+	conn_close(&p->conn, f, true);
+}
+
 void pipeline_flow_close(struct pipeline *p, struct flow *f, enum flow_reason reason)
 {
 	static const enum counter counter[] = {
@@ -120,11 +128,8 @@ void pipeline_flow_close(struct pipeline *p, struct flow *f, enum flow_reason re
 		tcp_reader_flush(&rd, &p->tcp, f, flow_dir(f, from_lo));
 		flow_read(p, f, &rd, from_lo);
 	}
-	if (f->http != NULL) {
-		f->app = f->app == APP_UNKNOWN ? APP_HTTP
-					       : f->app; // nothing came through its tunnel
-		conn_close(&p->conn, f, true);
-	}
+	if (f->http != NULL)
+		flow_http_ends(p, f);
 	for (int d = 0; d < DIR_N; d++) {
 		prefix_drop(p, &f->half[d]);
 		tcp_half_drop(&p->tcp, &f->half[d]); // the queue is empty
@@ -321,8 +326,8 @@ static void flow_take(struct pipeline *p, struct flow *f, enum dir *io_dir, stru
 		if (!flow_socks(p, f, *io_dir, &run) ||
 		    (f->app == APP_UNKNOWN && !flow_classify(p, f, io_dir, &run)))
 			return;
-		if (is_released(f)) {
-			// The flow was let go while this packet was being read; nothing looks at the rest of it.
+		if (is_released(f) || f->http == NULL) {
+			// The flow was let go, or is over, while this packet was being read; nothing looks at the rest of it.
 			run_unread(p, f, run.data.len);
 			return;
 		}
@@ -382,6 +387,19 @@ static void flow_finished(struct flow *f)
 	if ((f->half[0].flags & TCP_HALF_FIN_DONE) != 0 &&
 	    (f->half[1].flags & TCP_HALF_FIN_DONE) != 0)
 		f->state = FLOW_CLOSING;
+}
+
+// Has each side ended and heard of the other's end? Then each has taken all there is, and nobody takes anything more.
+static bool flow_is_over(const struct flow *f)
+{
+	for (int d = 0; d < DIR_N; d++) {
+		const struct tcp_half *h = &f->half[d];
+
+		if ((h->flags & TCP_HALF_FIN_DONE) == 0 || h->ooo_count > 0 || h->doubts > 0 ||
+		    (int32_t)(f->half[!d].last_ack - (h->fin_seq + 1)) < 0)
+			return false;
+	}
+	return true;
 }
 
 // ---- one packet ----
@@ -542,4 +560,7 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 	}
 	packet_read(p, f, frame, pkt, dir, verdict);
 	flow_finished(f);
+	// The flow stays for late segments, what was held to read it does not.
+	if (f->http != NULL && flow_is_over(f))
+		flow_http_ends(p, f);
 }
