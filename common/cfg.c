@@ -483,3 +483,21 @@ int cfg_read(const char *path, const struct cfg_key *keys, void *base, struct di
 	free(text);
 	return ret;
 }
+
+unsigned int cfg_line(const char *path, const char *key)
+{
+	const config_setting_t *s;
+	unsigned int line = 0;
+	config_t config;
+	char *text;
+
+	if (file_read(path, &text, NULL) != 0)
+		return 0;
+	config_init(&config);
+	if (config_read_string(&config, text) == CONFIG_TRUE &&
+	    (s = config_lookup(&config, key)) != NULL)
+		line = config_setting_source_line(s);
+	config_destroy(&config);
+	free(text);
+	return line;
+}

@@ -41,4 +41,7 @@ int cfg_read(const char *path, const struct cfg_key *keys, void *base, struct di
 int cfg_read_text(const char *name, const char *text, const struct cfg_key *keys, void *base,
 		  struct diag *ret_diag);
 
+// Line of a key ("rx.desc") in a file that cfg_read() took; 0 if it is not there.
+unsigned int cfg_line(const char *path, const char *key);
+
 #endif

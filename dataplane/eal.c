@@ -115,7 +115,7 @@ static uint32_t count_mbufs(const struct config *c)
 	if (workers > 1)
 		n += workers * WORKER_STEER_SLOTS;
 	for (uint32_t i = 0; i < c->n_ports; i++) {
-		n += port_mbufs(&c->ports[i], workers);
+		n += port_mbufs(&c->ports[i], c);
 		if (workers > 1 && c->mode == MODE_INLINE)
 			n += workers * WORKER_STEER_SLOTS;
 	}

@@ -89,7 +89,7 @@ static int make_pool(struct dataplane *dp, const struct eal_plan *plan, struct d
 	uint32_t mbufs = plan->mbufs;
 
 	for (uint32_t i = 0; i < dp->n_ports; i++)
-		mbufs += port_more_mbufs(&dp->ports[i], dp->n_workers);
+		mbufs += port_more_mbufs(&dp->ports[i], dp->conf);
 	dp->pool = rte_pktmbuf_pool_create("frames", mbufs, MBUF_CACHE, sizeof(struct frame_meta),
 					   (uint16_t)plan->data_room, SOCKET_ID_ANY);
 	if (dp->pool != NULL)
@@ -143,16 +143,19 @@ static void log_profiles(const struct dataplane *dp)
 	bool built_in = false;
 
 	for (uint32_t i = 0; i < dp->n_ports; i++) {
-		const struct nicprofile *p = &dp->ports[i].nic;
+		const struct hwprofile *p = &dp->ports[i].nic;
 
 		if (dp->ports[i].spec->type != PORT_PCI)
 			continue;
 		if (p->name[0] == '\0')
 			built_in = true;
 		else
-			log_info("port %u: profile %s (%s), %u receive and %u send descriptors, "
-				 "bursts of %u",
-				 i, p->name, p->evidence, p->rx_desc, p->tx_desc, p->burst);
+			log_info(
+				"port %u: profile %s (%s), %lld receive and %lld send descriptors, "
+				"bursts of %lld",
+				i, p->name, profile_evidence_name(p->evidence),
+				(long long)p->rx.desc, (long long)p->tx.desc,
+				(long long)p->rx.burst);
 	}
 	if (built_in)
 		log_notice("no profiles of network cards were found (see --profiles): their ports "

@@ -1,29 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// From a folder of profiles to the numbers of a port. A folder that is there must be in order: a broken profile is
-// not passed over, because the port would run on other values than the operator believes.
+// A folder that is there must be in order: a broken profile is not passed over, because the port would run on other values than the operator believes.
 #include "dataplane/nicprofile.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "hwprofiles/profile.h"
-
-enum {
-	RX_DESC = 2048,
-	TX_DESC = 1024,
-	BURST = 32, // some vector receive paths return nothing for less
-};
-
-void nicprofile_built_in(struct nicprofile *ret_profile)
+void nicprofile_built_in(struct hwprofile *ret_profile)
 {
-	*ret_profile = (struct nicprofile){
-		.evidence = "",
-		.rx_desc = RX_DESC,
-		.tx_desc = TX_DESC,
-		.burst = BURST,
+	*ret_profile = (struct hwprofile){
+		.rx = {.desc = 2048,
+		       .burst = 32,
+		       .burst_align = 1,
+		       .max_queues = PROFILE_QUEUES_MAX},
+		.tx = {.desc = 1024},
+		.mbuf = {.cache = 256},
+		.rss = {.symmetric = PROFILE_SYMMETRIC_SOFTWARE},
 	};
 }
 
@@ -59,33 +51,16 @@ const char *nicprofile_dir(const char *configured, const char *program_dir, char
 	return buf;
 }
 
-int nicprofile_load(const char *dir, const char *driver, uint16_t max_burst,
-		    struct nicprofile *ret_profile, struct diag *ret_diag)
+int nicprofile_load(const char *dir, const char *driver, const char *pci, uint16_t max_burst,
+		    struct hwprofile *ret_profile, struct diag *ret_diag)
 {
-	struct nicprofile p;
-	struct hwprofile *hw;
 	int err = 0;
 
-	nicprofile_built_in(&p);
-	if (dir[0] != '\0') {
-		hw = calloc(1, sizeof(*hw));
-		if (hw == NULL) {
-			diag_set(ret_diag, dir, 0, 0, "out of memory");
-			return -ENOMEM;
-		}
-		err = profile_load_dir(dir, driver, hw, ret_diag);
-		if (err == 0) {
-			memcpy(p.name, hw->name, sizeof(p.name));
-			p.evidence = profile_evidence_name(hw->evidence);
-			p.rx_desc = (uint16_t)hw->rx.desc; // at most 32768, as burst at most 64
-			p.tx_desc = (uint16_t)hw->tx.desc;
-			p.burst = (uint16_t)hw->rx.burst;
-		}
-		free(hw);
-	}
-	if (p.burst > max_burst)
-		p.burst = max_burst;
-	if (err == 0)
-		*ret_profile = p;
+	if (dir[0] == '\0')
+		nicprofile_built_in(ret_profile);
+	else
+		err = profile_load_dir(dir, driver, pci, ret_profile, ret_diag);
+	if (err == 0 && ret_profile->rx.burst > max_burst)
+		ret_profile->rx.burst = max_burst;
 	return err;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a port takes from the profile of its card's family (hwprofiles/): queue sizes and burst.
+// Which profile of hwprofiles/ is a port's, and where profiles are looked for.
 #ifndef DATAPLANE_NICPROFILE_H
 #define DATAPLANE_NICPROFILE_H
 
@@ -7,17 +7,10 @@
 #include <stdint.h>
 
 #include "common/diag.h"
+#include "hwprofiles/profile.h"
 
-struct nicprofile {
-	char name[32]; // "": built-in values
-	// how far they can be trusted: "validated", "emulated", "documented"; "" if built in
-	const char *evidence;
-	uint16_t rx_desc, tx_desc; // per queue
-	uint16_t burst;            // frames asked for at a time, at most
-};
-
-// Values for a card when there is no folder of profiles.
-void nicprofile_built_in(struct nicprofile *ret_profile);
+// Values for a card when there is no folder of profiles; its name is "".
+void nicprofile_built_in(struct hwprofile *ret_profile);
 
 // The folder of profiles: configured, if that is not ""; else ../share/wireglass/hwprofiles as seen from program_dir,
 // where the program was installed, or ../hwprofiles, the source tree around a build. "" in buf if neither is there.
@@ -27,9 +20,9 @@ const char *nicprofile_dir(const char *configured, const char *program_dir, char
 // Folder of the running program, "." if unknown. Returns buf.
 const char *nicprofile_program_dir(char *buf, size_t size);
 
-// The profile in dir for a DPDK driver, at most max_burst frames in a burst; dir "": the built-in values.
-// 0, or negative errno with ret_diag if one of the profiles in dir is not in order.
-int nicprofile_load(const char *dir, const char *driver, uint16_t max_burst,
-		    struct nicprofile *ret_profile, struct diag *ret_diag);
+// The profile in dir for a DPDK driver and a card, see profile_load_dir(), at most max_burst frames in a burst; dir "":
+// the built-in values. 0, or negative errno with ret_diag if one of the profiles in dir is not in order.
+int nicprofile_load(const char *dir, const char *driver, const char *pci, uint16_t max_burst,
+		    struct hwprofile *ret_profile, struct diag *ret_diag);
 
 #endif

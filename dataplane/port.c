@@ -26,7 +26,6 @@ enum {
 	AF_PACKET_OVERHEAD = 128,
 	AF_PACKET_SLOTS = 8192, // 2 KiB each: 16 MiB, 13 ms of full 10 Gbit/s
 	AF_PACKET_RING_MAX = 64 << 20,
-	VDEV_DESC = 512, // of no meaning to the vdevs used here
 };
 
 // --- before EAL -----------------------------------------------------------------------------------------------------
@@ -150,20 +149,30 @@ uint32_t port_data_room(const struct port_spec *spec)
 	return RTE_PKTMBUF_HEADROOM + frame + PIPELINE_TAIL_BYTES;
 }
 
-uint32_t port_mbufs(const struct port_spec *spec, uint32_t workers)
+// af_packet and pcap copy each frame into a buffer of its own and keep none; all others fill their rings.
+static bool keeps_mbufs(const struct port_spec *spec)
 {
-	struct nicprofile p;
-
-	nicprofile_built_in(&p);
-	return spec->type == PORT_PCI ? p.rx_desc + p.tx_desc * workers : 0;
+	return spec->type == PORT_PCI;
 }
 
-uint32_t port_more_mbufs(const struct port *p, uint32_t workers)
+static uint32_t queue_mbufs(const struct hwprofile *nic, const struct config *c)
 {
-	uint32_t planned = port_mbufs(p->spec, workers),
-		 need = p->nic.rx_desc + p->nic.tx_desc * workers;
+	return (uint32_t)(profile_queue_mbufs(nic, c->mode == MODE_INLINE) * (uint64_t)c->workers);
+}
 
-	return p->spec->type == PORT_PCI && need > planned ? need - planned : 0;
+uint32_t port_mbufs(const struct port_spec *spec, const struct config *c)
+{
+	struct hwprofile nic;
+
+	nicprofile_built_in(&nic);
+	return keeps_mbufs(spec) ? queue_mbufs(&nic, c) : 0;
+}
+
+uint32_t port_more_mbufs(const struct port *p, const struct config *c)
+{
+	uint32_t planned = port_mbufs(p->spec, c), need = queue_mbufs(&p->nic, c);
+
+	return keeps_mbufs(p->spec) && need > planned ? need - planned : 0;
 }
 
 // --- opening --------------------------------------------------------------------------------------------------------
@@ -254,11 +263,34 @@ int port_open(struct port *p, const struct port_spec *spec, uint16_t index, stru
 	return -EINVAL;
 }
 
+// "8086:10fb", "" for what is no PCI device.
+static void pci_id(const struct port_spec *spec, char ret[16])
+{
+	unsigned int id[2] = {0};
+
+	ret[0] = '\0';
+	for (int i = 0; i < 2 && spec->type == PORT_PCI; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.12s/%s", spec->arg,
+			 i == 0 ? "vendor" : "device");
+		FILE *f = fopen(path, "re");
+
+		if (f == NULL || fscanf(f, "%x", &id[i]) != 1)
+			id[i] = 0;
+		if (f != NULL)
+			fclose(f);
+	}
+	if (id[0] != 0)
+		snprintf(ret, 16, "%04x:%04x", id[0] & 0xffff, id[1] & 0xffff);
+}
+
 int port_profile(struct port *p, const char *dir, struct diag *ret_diag)
 {
 	struct rte_eth_dev_info info;
+	char pci[16];
 
-	if (p->spec->type != PORT_PCI)
+	if (p->source != NULL)
 		return 0;
 	int err = rte_eth_dev_info_get(p->id, &info);
 
@@ -267,7 +299,9 @@ int port_profile(struct port *p, const char *dir, struct diag *ret_diag)
 			 p->name, strerror(-err), eal_last_message());
 		return err;
 	}
-	return nicprofile_load(dir, info.driver_name, WORKER_BURST, &p->nic, ret_diag);
+	snprintf(p->driver, sizeof(p->driver), "%.31s", info.driver_name);
+	pci_id(p->spec, pci);
+	return nicprofile_load(dir, p->driver, pci, WORKER_BURST, &p->nic, ret_diag);
 }
 
 // --- starting -------------------------------------------------------------------------------------------------------
@@ -286,9 +320,8 @@ static uint16_t within(uint16_t want, const struct rte_eth_desc_lim *lim)
 static int start_queues(struct port *p, const struct rte_eth_dev_info *info,
 			struct rte_mempool *pool)
 {
-	bool pci = p->spec->type == PORT_PCI;
-	uint16_t rxd = pci ? within(p->nic.rx_desc, &info->rx_desc_lim) : VDEV_DESC;
-	uint16_t txd = pci ? within(p->nic.tx_desc, &info->tx_desc_lim) : VDEV_DESC;
+	uint16_t rxd = within((uint16_t)p->nic.rx.desc, &info->rx_desc_lim);
+	uint16_t txd = within((uint16_t)p->nic.tx.desc, &info->tx_desc_lim);
 	int socket = rte_eth_dev_socket_id(p->id);
 	struct rte_eth_conf conf = {
 		.rxmode.offloads = info->rx_offload_capa &
@@ -339,7 +372,6 @@ int port_start(struct port *p, uint32_t workers, enum config_mode mode, struct r
 		return 0;
 	err = rte_eth_dev_info_get(p->id, &info);
 	if (err == 0) {
-		snprintf(p->driver, sizeof(p->driver), "%.31s", info.driver_name);
 		p->rx_queues = 1;
 		p->tx_queues = mode == MODE_INLINE && info.max_tx_queues >= workers
 				       ? (uint16_t)workers
@@ -388,7 +420,8 @@ uint16_t port_rx(struct port *p, struct rte_mempool *pool, struct rte_mbuf **mbu
 	uint64_t bytes = 0;
 
 	if (p->source == NULL)
-		return rte_eth_rx_burst(p->id, 0, mbufs, n < p->nic.burst ? n : p->nic.burst);
+		return rte_eth_rx_burst(p->id, 0, mbufs,
+					n < p->nic.rx.burst ? n : (uint16_t)p->nic.rx.burst);
 	n = source_rx(p->source, pool, mbufs, n);
 	for (uint16_t i = 0; i < n; i++)
 		bytes += mbufs[i]->pkt_len;

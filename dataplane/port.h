@@ -31,7 +31,7 @@ struct port {
 	uint16_t id;    // DPDK's number; UINT16_MAX for capture files
 	uint16_t index; // in dp->ports
 	uint16_t rx_queues, tx_queues;
-	struct nicprofile nic; // of a NIC; of the others only burst counts
+	struct hwprofile nic; // its name is "" if built in
 	// worker that polls it; with fewer tx queues than workers also the only one that sends
 	uint32_t owner;
 	struct source *source; // capture file
@@ -46,12 +46,11 @@ int port_check(const struct port_spec *spec, enum config_mode mode, struct diag 
 
 // Bytes of packet data one mbuf must take for this port (frame, headroom, readable tail).
 uint32_t port_data_room(const struct port_spec *spec);
-// mbufs the port keeps for itself, in queues, before its profile is known.
-uint32_t port_mbufs(const struct port_spec *spec, uint32_t workers);
-// How many more by its profile.
-uint32_t port_more_mbufs(const struct port *p, uint32_t workers);
+// mbufs the port keeps for itself, in queues: before its profile is known, and how many more by its profile.
+uint32_t port_mbufs(const struct port_spec *spec, const struct config *c);
+uint32_t port_more_mbufs(const struct port *p, const struct config *c);
 
-// After EAL: make the device, take its profile out of the folder dir ("": built-in values; NICs only), set up its
+// After EAL: make the device, take its profile out of the folder dir ("": built-in values; not of capture files), set up its
 // queues, start it. 0; 1 as port_check(); negative errno with ret_diag.
 int port_open(struct port *p, const struct port_spec *spec, uint16_t index, struct diag *ret_diag);
 int port_profile(struct port *p, const char *dir, struct diag *ret_diag);

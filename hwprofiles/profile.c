@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Loads hardware profiles: the schema of a .cfg file, what must hold between its values, and which
-// file is for a driver.
+// Loads hardware profiles: the schema of a .cfg file, and which file is for a card.
 #include "hwprofiles/profile.h"
 
 #include <dirent.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "common/cfg.h"
+#include "hwprofiles/profile_check.h"
 
 enum {
 	PROFILE_FILES_MAX = 256,
@@ -20,6 +20,10 @@ enum {
 
 static const char *const evidence_names[] = {"validated", "emulated", "documented", NULL};
 static const char *const symmetric_names[] = {"nic", "software", "kernel", "none", NULL};
+static const char *const method_names[] = {"conf", "flow", NULL};
+static const char *const function_names[] = {"default", "toeplitz", "symmetric_toeplitz", NULL};
+static const char *const key_names[] = {"6d5a", "driver", NULL};
+static const char *const bind_names[] = {"none", "vfio-pci", "bifurcated", NULL};
 static const char *const fields_names[] = {"ip", "ip_port", NULL};
 
 // Ranges: what DPDK 22.11 drivers accept at all (16-bit descriptor counts, bursts of at most 512).
@@ -34,6 +38,13 @@ static const struct cfg_key rx_keys[] = {
 	{.name = "desc_max", .type = CFG_INT, .offset = AT(rx.desc_max), .min = 32, .max = 32768},
 	{.name = "desc_pow2", .type = CFG_BOOL, .offset = AT(rx.desc_pow2)},
 	{.name = "burst", .type = CFG_INT, .offset = AT(rx.burst), .min = 4, .max = 64},
+	{.name = "burst_align", .type = CFG_INT, .offset = AT(rx.burst_align), .min = 1, .max = 64},
+	{.name = "max_queues",
+	 .type = CFG_INT,
+	 .offset = AT(rx.max_queues),
+	 .min = 1,
+	 .max = PROFILE_QUEUES_MAX},
+	{.name = "queues_pow2", .type = CFG_BOOL, .offset = AT(rx.queues_pow2)},
 	{.name = "free_thresh",
 	 .type = CFG_INT,
 	 .offset = AT(rx.free_thresh),
@@ -55,6 +66,11 @@ static const struct cfg_key mbuf_keys[] = {
 	 .max = 16384},
 	{.name = "cache", .type = CFG_INT, .offset = AT(mbuf.cache), .min = 0, .max = 512},
 	{.name = "tail_pad", .type = CFG_INT, .offset = AT(mbuf.tail_pad), .min = 64, .max = 1024},
+	{.name = "per_queue",
+	 .type = CFG_INT,
+	 .offset = AT(mbuf.per_queue),
+	 .min = 0,
+	 .max = 1 << 20},
 	{.name = NULL},
 };
 
@@ -64,11 +80,12 @@ static const struct cfg_key rss_keys[] = {
 	 .offset = AT(rss.symmetric),
 	 .values = symmetric_names,
 	 .required = true},
+	{.name = "method", .type = CFG_ENUM, .offset = AT(rss.method), .values = method_names},
 	{.name = "function",
-	 .type = CFG_STRING,
+	 .type = CFG_ENUM,
 	 .offset = AT(rss.function),
-	 .max = 31,
-	 .size = ROOM(rss.function)},
+	 .values = function_names},
+	{.name = "key", .type = CFG_ENUM, .offset = AT(rss.key), .values = key_names},
 	{.name = "fields", .type = CFG_ENUM, .offset = AT(rss.fields), .values = fields_names},
 	{.name = "key_len", .type = CFG_INT, .offset = AT(rss.key_len), .min = 0, .max = 52},
 	{.name = NULL},
@@ -80,8 +97,38 @@ static const struct cfg_key offload_keys[] = {
 	{.name = "vlan_strip", .type = CFG_BOOL, .offset = AT(offload.vlan_strip)},
 	{.name = "scatter", .type = CFG_BOOL, .offset = AT(offload.scatter)},
 	{.name = "lro", .type = CFG_BOOL, .offset = AT(offload.lro)},
-	{.name = "keep_crc", .type = CFG_BOOL, .offset = AT(offload.keep_crc)},
-	{.name = "rss_hash", .type = CFG_BOOL, .offset = AT(offload.rss_hash)},
+	{.name = NULL},
+};
+
+static const struct cfg_key bind_keys[] = {
+	{.name = "mode", .type = CFG_ENUM, .offset = AT(bind.mode), .values = bind_names},
+	{.name = "kernel_driver",
+	 .type = CFG_STRING,
+	 .offset = AT(bind.kernel_driver),
+	 .min = 1,
+	 .max = 31,
+	 .size = ROOM(bind.kernel_driver)},
+	{.name = "package",
+	 .type = CFG_STRING,
+	 .offset = AT(bind.package),
+	 .min = 1,
+	 .max = 63,
+	 .size = ROOM(bind.package)},
+	{.name = "firmware",
+	 .type = CFG_STRING,
+	 .offset = AT(bind.firmware),
+	 .min = 1,
+	 .max = 95,
+	 .size = ROOM(bind.firmware)},
+	{.name = NULL},
+};
+
+static const struct cfg_key link_keys[] = {
+	{.name = "up_timeout_s",
+	 .type = CFG_INT,
+	 .offset = AT(link.up_timeout_s),
+	 .min = 0,
+	 .max = 60},
 	{.name = NULL},
 };
 
@@ -130,6 +177,20 @@ static const struct cfg_key file_keys[] = {
 	 .size = ROOM(driver[0]),
 	 .count_offset = offsetof(struct profile_file, p) + AT(n_drivers),
 	 .required = true},
+	{.name = "pci",
+	 .type = CFG_STRINGS,
+	 .offset = offsetof(struct profile_file, p) + AT(pci),
+	 .max = PROFILE_PCI_MAX,
+	 .size = ROOM(pci[0]),
+	 .count_offset = offsetof(struct profile_file, p) + AT(n_pci)},
+	{.name = "bind",
+	 .type = CFG_GROUP,
+	 .offset = offsetof(struct profile_file, p),
+	 .keys = bind_keys},
+	{.name = "link",
+	 .type = CFG_GROUP,
+	 .offset = offsetof(struct profile_file, p),
+	 .keys = link_keys},
 	{.name = "rx",
 	 .type = CFG_GROUP,
 	 .offset = offsetof(struct profile_file, p),
@@ -162,55 +223,19 @@ static const struct cfg_key file_keys[] = {
 };
 
 static const struct hwprofile defaults = {
-	.rx = {.desc = 1024, .desc_align = 1, .desc_max = 4096, .burst = 32, .free_thresh = 32},
+	.rx = {.desc = 1024,
+	       .desc_align = 1,
+	       .desc_max = 4096,
+	       .burst = 32,
+	       .burst_align = 1,
+	       .free_thresh = 32,
+	       .max_queues = PROFILE_QUEUES_MAX},
 	.tx = {.desc = 1024},
 	.mbuf = {.data_room = 2176,
 		 .cache = 256,
 		 .tail_pad = 64}, // 128 headroom + 2048, DPDK's usual buffer
 	.rss = {.symmetric = PROFILE_SYMMETRIC_SOFTWARE, .fields = PROFILE_RSS_IP},
 };
-
-static bool is_pow2(int64_t n)
-{
-	return n > 0 && (n & (n - 1)) == 0;
-}
-
-// What must hold between values. The line is unknown here: the key is named instead.
-static int profile_check(const struct hwprofile *p, const char *path, struct diag *ret_diag)
-{
-	const int64_t headroom = 128; // RTE_PKTMBUF_HEADROOM
-	const int64_t frame = 1522;   // Ethernet with one VLAN tag, without the checksum
-	const char *why = NULL;
-
-	if (p->rx.desc > p->rx.desc_max)
-		why = "rx.desc is more than rx.desc_max";
-	else if (p->rx.desc % p->rx.desc_align != 0)
-		why = "rx.desc must be a multiple of rx.desc_align";
-	else if (p->tx.desc % p->rx.desc_align != 0)
-		why = "tx.desc must be a multiple of rx.desc_align";
-	else if (p->rx.free_thresh != 0 && p->rx.desc % p->rx.free_thresh != 0)
-		why = "rx.desc must be a multiple of rx.free_thresh: the driver's vector path "
-		      "needs it";
-	else if (p->rx.free_thresh >= p->rx.desc)
-		why = "rx.free_thresh must be less than rx.desc";
-	else if (p->rx.desc_pow2 && (!is_pow2(p->rx.desc) || !is_pow2(p->tx.desc)))
-		why = "rx.desc and tx.desc must be powers of two for this driver (rx.desc_pow2)";
-	else if (p->rx.burst > p->rx.desc)
-		why = "rx.burst is more than rx.desc";
-	else if (p->mbuf.data_room < headroom + frame + p->mbuf.tail_pad)
-		why = "mbuf.data_room is too small for headroom 128, a frame of 1522 and "
-		      "mbuf.tail_pad";
-	else if (p->offload.lro)
-		why = "offload.lro must be false: frames merged by the card are not the frames on "
-		      "the wire";
-	else if (p->rss.symmetric == PROFILE_SYMMETRIC_NIC &&
-		 (p->rss.key_len == 0 || p->rss.function[0] == '\0'))
-		why = "rss.symmetric = \"nic\" needs rss.function and rss.key_len";
-	if (why == NULL)
-		return 0;
-	diag_set(ret_diag, path, 0, 0, "%s", why);
-	return -EINVAL;
-}
 
 int profile_load(const char *path, struct hwprofile *ret_profile, struct diag *ret_diag)
 {
@@ -229,12 +254,19 @@ int profile_load(const char *path, struct hwprofile *ret_profile, struct diag *r
 	return ret;
 }
 
-static bool profile_is_for(const struct hwprofile *p, const char *driver)
+// How well a profile is for a card: 3 it names the card, 2 the driver and no cards, 1 it is for all, 0 not.
+static int profile_rank(const struct hwprofile *p, const char *driver, const char *pci)
 {
+	bool has_driver = false;
+
 	for (uint32_t i = 0; i < p->n_drivers; i++)
-		if (strcmp(p->driver[i], driver) == 0)
-			return true;
-	return false;
+		has_driver |= strcmp(p->driver[i], driver) == 0;
+	if (!has_driver)
+		return strcmp(p->name, "generic") == 0;
+	for (uint32_t i = 0; i < p->n_pci; i++)
+		if (strcmp(p->pci[i], pci) == 0)
+			return 3;
+	return p->n_pci == 0 ? 2 : 0;
 }
 
 static int is_cfg(const struct dirent *entry)
@@ -244,14 +276,13 @@ static int is_cfg(const struct dirent *entry)
 	return entry->d_name[0] != '.' && len > 4 && strcmp(entry->d_name + len - 4, ".cfg") == 0;
 }
 
-// Load dir/name into *p and keep it in *best if it is for the driver, or if it is the fallback and
-// there is none yet.
-static int candidate_load(const char *dir, const char *name, const char *driver,
-			  struct hwprofile *p, struct hwprofile *best, int *io_rank,
-			  struct diag *ret_diag)
+// Load dir/name into both[0] and keep it in both[1] if it is a better one for the card.
+static int candidate_load(const char *dir, const char *name, const char *driver, const char *pci,
+			  struct hwprofile both[2], int *io_rank, struct diag *ret_diag)
 {
+	struct hwprofile *p = &both[0];
 	char path[4096];
-	int len = snprintf(path, sizeof(path), "%s/%s", dir, name), rank = 0, ret;
+	int len = snprintf(path, sizeof(path), "%s/%s", dir, name), rank, ret;
 
 	if (len < 0 || (size_t)len >= sizeof(path)) {
 		diag_set(ret_diag, dir, 0, 0, "path too long");
@@ -260,25 +291,22 @@ static int candidate_load(const char *dir, const char *name, const char *driver,
 	ret = profile_load(path, p, ret_diag);
 	if (ret != 0)
 		return ret;
-	if (profile_is_for(p, driver))
-		rank = 2;
-	else if (strcmp(p->name, "generic") == 0)
-		rank = 1;
+	rank = profile_rank(p, driver, pci);
 	if (rank > 0 && rank == *io_rank) {
 		diag_set(ret_diag, path, 0, 0,
-			 "is for driver %s, and so is profile \"%s\": remove one", driver,
-			 best->name);
+			 "is for driver %s%s%s, and so is profile \"%s\": remove one", driver,
+			 rank == 3 ? " and card " : "", rank == 3 ? pci : "", both[1].name);
 		return -EEXIST;
 	}
 	if (rank > *io_rank) {
-		*best = *p;
+		both[1] = *p;
 		*io_rank = rank;
 	}
 	return 0;
 }
 
-int profile_load_dir(const char *dir, const char *driver, struct hwprofile *ret_profile,
-		     struct diag *ret_diag)
+int profile_load_dir(const char *dir, const char *driver, const char *pci,
+		     struct hwprofile *ret_profile, struct diag *ret_diag)
 {
 	struct hwprofile *both = calloc(2, sizeof(*both)); // the one read, the best so far
 	struct dirent **names = NULL;
@@ -295,8 +323,7 @@ int profile_load_dir(const char *dir, const char *driver, struct hwprofile *ret_
 		ret = -EFBIG;
 	}
 	for (int i = 0; i < n && ret == 0; i++)
-		ret = candidate_load(dir, names[i]->d_name, driver, &both[0], &both[1], &rank,
-				     ret_diag);
+		ret = candidate_load(dir, names[i]->d_name, driver, pci, both, &rank, ret_diag);
 	if (ret == 0 && rank == 0) {
 		diag_set(ret_diag, dir, 0, 0, "no profile for driver %s and no generic.cfg",
 			 driver);
@@ -309,23 +336,6 @@ int profile_load_dir(const char *dir, const char *driver, struct hwprofile *ret_
 	free(names);
 	free(both);
 	return ret;
-}
-
-uint32_t profile_mbufs(const struct hwprofile *profile, unsigned int queues,
-		       unsigned int ports_inline)
-{
-	const uint64_t most = INT32_MAX; // 2^31 - 1: more than any pool holds
-	uint64_t ports = ports_inline > 0 ? ports_inline : 1;
-	uint64_t per_queue =
-		(uint64_t)(profile->rx.desc + (ports_inline > 0 ? profile->tx.desc : 0) +
-			   2 * profile->rx.burst + profile->mbuf.cache);
-	uint64_t need, n = 1;
-
-	if (__builtin_mul_overflow(ports * queues, per_queue, &need) || need > most)
-		return (uint32_t)most;
-	while (n - 1 < need)
-		n *= 2;
-	return (uint32_t)(n - 1);
 }
 
 const char *profile_evidence_name(int evidence)

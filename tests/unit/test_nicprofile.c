@@ -64,56 +64,55 @@ static void make_profile(const char *file, const char *name, const char *drivers
 
 static void test_built_in(void **state)
 {
-	struct nicprofile p;
+	struct hwprofile p;
 	struct diag diag;
 
-	assert_int_equal(nicprofile_load("", "net_ixgbe", 32, &p, &diag), 0);
+	assert_int_equal(nicprofile_load("", "net_ixgbe", "", 32, &p, &diag), 0);
 	assert_string_equal(p.name, "");
-	assert_string_equal(p.evidence, "");
-	assert_int_equal(p.rx_desc, 2048);
-	assert_int_equal(p.tx_desc, 1024);
-	assert_int_equal(p.burst, 32);
+	assert_int_equal(p.rx.desc, 2048);
+	assert_int_equal(p.tx.desc, 1024);
+	assert_int_equal(p.rx.burst, 32);
 }
 
 static void test_by_driver(void **state)
 {
-	struct nicprofile p;
+	struct hwprofile p;
 	struct diag diag = {.text = ""};
 
 	make_profile("card.cfg", "card", "\"net_card\"", "desc = 4096; burst = 16;");
 	make_profile("big.cfg", "big", "\"net_big\"",
 		     "desc = 32768; desc_max = 32768; burst = 64;");
 	make_profile("generic.cfg", "generic", "", "desc = 1024;");
-	assert_int_equal(nicprofile_load(root, "net_card", 32, &p, &diag), 0);
+	assert_int_equal(nicprofile_load(root, "net_card", "", 32, &p, &diag), 0);
 	assert_string_equal(p.name, "card");
-	assert_string_equal(p.evidence, "emulated");
-	assert_int_equal(p.rx_desc, 4096);
-	assert_int_equal(p.tx_desc, 512);
-	assert_int_equal(p.burst, 16);
+	assert_int_equal(p.evidence, PROFILE_EMULATED);
+	assert_int_equal(p.rx.desc, 4096);
+	assert_int_equal(p.tx.desc, 512);
+	assert_int_equal(p.rx.burst, 16);
 	// No more than a worker has room for.
-	assert_int_equal(nicprofile_load(root, "net_big", 32, &p, &diag), 0);
-	assert_int_equal(p.rx_desc, 32768);
-	assert_int_equal(p.burst, 32);
-	assert_int_equal(nicprofile_load(root, "net_other", 32, &p, &diag), 0);
+	assert_int_equal(nicprofile_load(root, "net_big", "", 32, &p, &diag), 0);
+	assert_int_equal(p.rx.desc, 32768);
+	assert_int_equal(p.rx.burst, 32);
+	assert_int_equal(nicprofile_load(root, "net_other", "", 32, &p, &diag), 0);
 	assert_string_equal(p.name, "generic");
-	assert_int_equal(p.rx_desc, 1024);
+	assert_int_equal(p.rx.desc, 1024);
 }
 
 static void test_broken(void **state)
 {
-	struct nicprofile p = {.rx_desc = 7};
+	struct hwprofile p = {.rx = {.desc = 7}};
 	struct diag diag = {.text = ""};
 
 	make_profile("generic.cfg", "generic", "", "desc = 1024;");
 	make_profile("other.cfg", "other", "\"net_other\"", "desc = 100000;");
-	assert_true(nicprofile_load(root, "net_card", 32, &p, &diag) < 0);
+	assert_true(nicprofile_load(root, "net_card", "", 32, &p, &diag) < 0);
 	assert_non_null(strstr(diag.file, "other.cfg"));
 	assert_non_null(strstr(diag.text, "desc"));
-	assert_int_equal(p.rx_desc, 7); // nothing written
-	assert_int_equal(nicprofile_load(in_root("none"), "net_card", 32, &p, &diag), -ENOENT);
+	assert_int_equal(p.rx.desc, 7); // nothing written
+	assert_int_equal(nicprofile_load(in_root("none"), "net_card", "", 32, &p, &diag), -ENOENT);
 	assert_non_null(strstr(diag.file, "none"));
 	make_dir("empty");
-	assert_int_equal(nicprofile_load(in_root("empty"), "net_card", 32, &p, &diag), -ENOENT);
+	assert_int_equal(nicprofile_load(in_root("empty"), "net_card", "", 32, &p, &diag), -ENOENT);
 	assert_non_null(strstr(diag.text, "net_card"));
 }
 
@@ -145,15 +144,15 @@ static void test_folder(void **state)
 // The profiles of the source tree serve every card.
 static void test_own_profiles(void **state)
 {
-	struct nicprofile p;
+	struct hwprofile p;
 	struct diag diag = {.text = ""};
 
-	if (nicprofile_load("hwprofiles", "net_ixgbe", 32, &p, &diag) != 0)
+	if (nicprofile_load("hwprofiles", "net_ixgbe", "", 32, &p, &diag) != 0)
 		fail_msg("%s: %s", diag.file, diag.text);
 	assert_string_equal(p.name, "generic");
-	assert_string_equal(p.evidence, "documented");
-	assert_int_equal(p.rx_desc, 1024);
-	assert_int_equal(p.burst, 32);
+	assert_int_equal(p.evidence, PROFILE_DOCUMENTED);
+	assert_int_equal(p.rx.desc, 1024);
+	assert_int_equal(p.rx.burst, 32);
 }
 
 int main(void)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <dirent.h>
 #include <errno.h>
 #include <cmocka.h>
 
@@ -54,30 +55,72 @@ static void remove_file(const char *file)
 	assert_int_equal(unlink(path), 0);
 }
 
+// Every profile that ships: the card and driver that get it, and the buffers of a queue.
+static const struct {
+	const char *name, *driver, *pci;
+	int symmetric;
+	unsigned int tap, both; // profile_queue_mbufs()
+} shipped[] = {
+	{"generic", "net_xyz", "", PROFILE_SYMMETRIC_SOFTWARE, 1024 + 64 + 256, 2368},
+	{"generic", "net_ixgbe", "8086:ffff", PROFILE_SYMMETRIC_SOFTWARE, 1344, 2368},
+	{"pcap", "net_pcap", "", PROFILE_SYMMETRIC_NONE, 512 + 64 + 256, 1344},
+	{"af_packet", "net_af_packet", "", PROFILE_SYMMETRIC_NONE, 832, 1344},
+	{"af_xdp", "net_af_xdp", "", PROFILE_SYMMETRIC_SOFTWARE, 2048 + 128 + 256, 4480},
+	{"memif", "net_memif", "", PROFILE_SYMMETRIC_SOFTWARE, 1344, 2368},
+	{"virtio", "net_virtio", "1af4:1041", PROFILE_SYMMETRIC_SOFTWARE, 256 + 64 + 256, 832},
+	{"virtio", "net_virtio_user", "", PROFILE_SYMMETRIC_SOFTWARE, 576, 832},
+	{"vmxnet3", "net_vmxnet3", "15ad:07b0", PROFILE_SYMMETRIC_NIC, 1344, 2368},
+	{"aws-ena", "net_ena", "1d0f:ec20", PROFILE_SYMMETRIC_SOFTWARE, 1344, 2368},
+	{"broadcom-57414", "net_bnxt", "14e4:16d7", PROFILE_SYMMETRIC_NIC, 2048 + 128 + 256, 3456},
+	{"broadcom-57508", "net_bnxt", "14e4:1750", PROFILE_SYMMETRIC_NIC, 2432, 3456},
+	{"intel-82599", "net_ixgbe", "8086:10fb", PROFILE_SYMMETRIC_NIC, 2048 + 64 + 256, 3392},
+	{"intel-x550", "net_ixgbe", "8086:1563", PROFILE_SYMMETRIC_NIC, 2368, 3392},
+	{"intel-x710", "net_i40e", "8086:1572", PROFILE_SYMMETRIC_NIC, 1344, 2368},
+	{"intel-xl710", "net_i40e", "8086:1583", PROFILE_SYMMETRIC_NIC, 2368, 3392},
+	{"intel-e810", "net_ice", "8086:1593", PROFILE_SYMMETRIC_NIC, 2368, 3392},
+	{"intel-iavf", "net_iavf", "8086:1889", PROFILE_SYMMETRIC_NIC, 1344, 2368},
+	{"nvidia-cx4", "mlx5_pci", "15b3:1013", PROFILE_SYMMETRIC_NIC, 4096 + 128 + 256, 5504},
+	{"nvidia-cx5", "mlx5_pci", "15b3:1017", PROFILE_SYMMETRIC_NIC, 4480, 5504},
+	{"nvidia-cx6", "mlx5_pci", "15b3:101d", PROFILE_SYMMETRIC_NIC, 2432, 3456},
+	{"nvidia-cx7", "mlx5_pci", "15b3:1021", PROFILE_SYMMETRIC_NIC, 2432, 3456},
+};
+
 static void test_shipped(void **state)
 {
-	static const struct {
-		const char *driver, *name;
-		int symmetric;
-	} table[] = {
-		{"net_pcap", "pcap", PROFILE_SYMMETRIC_NONE},
-		{"net_af_packet", "af_packet", PROFILE_SYMMETRIC_KERNEL},
-		{"net_xyz", "generic", PROFILE_SYMMETRIC_SOFTWARE},
-		{"", "generic", PROFILE_SYMMETRIC_SOFTWARE},
-	};
-
-	for (size_t i = 0; i < N(table); i++) {
+	for (size_t i = 0; i < N(shipped); i++) {
 		struct hwprofile p;
 		struct diag d = {0};
 
-		if (profile_load_dir("hwprofiles", table[i].driver, &p, &d) != 0)
-			print_error("%s:%u: %s\n", d.file, d.line, d.text);
-		assert_int_equal(profile_load_dir("hwprofiles", table[i].driver, &p, &d), 0);
-		assert_string_equal(p.name, table[i].name);
-		assert_int_equal(p.rss.symmetric, table[i].symmetric);
+		if (profile_load_dir("hwprofiles", shipped[i].driver, shipped[i].pci, &p, &d) != 0)
+			fail_msg("%s:%u: %s", d.file, d.line, d.text);
+		assert_string_equal(p.name, shipped[i].name);
+		assert_int_equal(p.rss.symmetric, shipped[i].symmetric);
+		assert_int_equal(profile_queue_mbufs(&p, false), shipped[i].tap);
+		assert_int_equal(profile_queue_mbufs(&p, true), shipped[i].both);
 		assert_true(p.mbuf.tail_pad >= 64);
 		assert_true(p.n_quirks > 0);
 	}
+}
+
+// No file is left out of the table above.
+static void test_all_shipped(void **state)
+{
+	DIR *folder = opendir("hwprofiles");
+	const struct dirent *e;
+
+	assert_non_null(folder);
+	while ((e = readdir(folder)) != NULL) {
+		size_t len = strlen(e->d_name), i = 0;
+
+		if (len < 5 || strcmp(e->d_name + len - 4, ".cfg") != 0)
+			continue;
+		while (i < N(shipped) && (strlen(shipped[i].name) != len - 4 ||
+					  memcmp(shipped[i].name, e->d_name, len - 4) != 0))
+			i++;
+		if (i == N(shipped))
+			fail_msg("%s is in no row of the table", e->d_name);
+	}
+	closedir(folder);
 }
 
 #define RSS  "rss = { symmetric = \"software\"; };"
@@ -89,25 +132,40 @@ static const struct {
 } files[] = {
 	{GOOD, RSS, NULL},
 	{GOOD, RSS "offload = { ip_csum = true; };", NULL},
-	{GOOD, "rss = { symmetric = \"nic\"; function = \"toeplitz\"; key_len = 52; };", NULL},
+	{GOOD, "rss = { symmetric = \"nic\"; key_len = 52; };", NULL},
+	{GOOD, RSS "mbuf = { per_queue = 2368; };", NULL},
+	{GOOD, RSS "pci = [\"8086:10fb\"]; bind = { mode = \"vfio-pci\"; kernel_driver = \"x\"; };",
+	 NULL},
 	{"desc = 512;", RSS "tx = { desc = 512; };", NULL},
 	{"dsec = 1024;", RSS, "unknown key \"dsec\" in rx (did you mean desc?)"},
 	{"burst = 32;", RSS, "missing key \"desc\" in rx"},
 	{GOOD, "", "missing key \"rss\""},
 	{GOOD, RSS "colour = 1;", "unknown key \"colour\""},
-	{"desc = 1000; desc_align = 32; free_thresh = 0;", RSS, "multiple of rx.desc_align"},
+	{"desc = 1000; desc_align = 32; free_thresh = 0;", RSS,
+	 "rx.desc is 1000, not a multiple of rx.desc_align: write 992"},
 	{"desc = 1024; desc_align = 32;", RSS "tx = { desc = 1000; };",
-	 "tx.desc must be a multiple"},
-	{"desc = 1000; free_thresh = 32;", RSS, "multiple of rx.free_thresh"},
-	{"desc = 32; free_thresh = 32;", RSS, "free_thresh must be less"},
-	{"desc = 8192; desc_max = 4096;", RSS, "more than rx.desc_max"},
+	 "tx.desc is 1000, not a multiple of rx.desc_align: write 992"},
+	{"desc = 1000; free_thresh = 32;", RSS, "path needs: write 992"},
+	{"desc = 32; free_thresh = 32;", RSS, "rx.free_thresh is 32, not less than rx.desc"},
+	{"desc = 8192; desc_max = 4096;", RSS,
+	 "rx.desc is 8192, more than rx.desc_max: write 4096 or less"},
 	{"desc = 1536; free_thresh = 32; desc_pow2 = true;", RSS, "powers of two"},
-	{"desc = 32; burst = 64; free_thresh = 0;", RSS, "rx.burst is more than"},
+	{"desc = 32; burst = 64; free_thresh = 0;", RSS, "rx.burst is 64, more than rx.desc"},
 	{"desc = 100000;", RSS, "rx.desc is 100000: must be 32 to 32768"},
-	{GOOD, RSS "mbuf = { data_room = 1700; };", "mbuf.data_room is too small"},
+	{GOOD, RSS "mbuf = { data_room = 1700; };",
+	 "mbuf.data_room is 1700: headroom 128, a frame of 1522 and mbuf.tail_pad need 1714"},
 	{GOOD, RSS "mbuf = { tail_pad = 0; };", "mbuf.tail_pad is 0"},
 	{GOOD, RSS "offload = { lro = true; };", "offload.lro must be false"},
-	{GOOD, "rss = { symmetric = \"nic\"; };", "needs rss.function"},
+	{GOOD, RSS "offload = { vlan_strip = true; };", "offload.vlan_strip must be false"},
+	{GOOD, RSS "mbuf = { per_queue = 2367; };", "need 2368"},
+	{"desc = 1024; burst = 48; burst_align = 32;", RSS, "rx.burst_align: write 32"},
+	{"desc = 1024; max_queues = 6; queues_pow2 = true;", RSS, "rx.max_queues is 6"},
+	{"desc = 1024; desc_pow2 = true;", RSS "tx = { desc = 1000; };", "tx.desc is 1000"},
+	{GOOD, RSS "pci = [\"8086:10FB\"];", "pci names \"8086:10FB\""},
+	{GOOD, RSS "bind = { mode = \"vfio-pci\"; };", "bind has no kernel_driver"},
+	{GOOD, "rss = { symmetric = \"nic\"; };", "needs rss.key_len = 40 or 52"},
+	{GOOD, "rss = { symmetric = \"nic\"; key_len = 40; key = \"driver\"; };",
+	 "rss.key must be \"6d5a\""},
 	{GOOD, "rss = { symmetric = \"hardware\"; };", "must be one of"},
 	{GOOD, "rss = { symmetric = \"sofware\"; };", "did you mean \"software\""},
 	{GOOD, RSS "quirks = [1];", "quirks[0] must be a string"},
@@ -133,6 +191,14 @@ static void test_files(void **state)
 		if (ret != 0) {
 			assert_non_null(strstr(d.text, files[i].why));
 			assert_string_equal(d.file, path);
+			// in one group, on one line
+			if (strstr(d.text, "missing key") == NULL)
+				assert_int_equal(d.line,
+						 strstr(files[i].rx, "= 8192") != NULL ||
+								 strncmp(d.text, "rx.", 3) == 0 ||
+								 strstr(d.text, " in rx") != NULL
+							 ? 7
+							 : 8);
 			assert_int_equal(p.name[0], 0x5a); // untouched
 			continue;
 		}
@@ -149,50 +215,55 @@ static void test_choice(void **state)
 	struct hwprofile p;
 	struct diag d;
 
-	assert_int_equal(profile_load_dir(dir, "net_a", &p, &d), -ENOENT);
+	assert_int_equal(profile_load_dir(dir, "net_a", "1:2", &p, &d), -ENOENT);
 	assert_non_null(strstr(d.text, "no profile for driver net_a and no generic.cfg"));
 	write_profile("z.cfg", "generic", "", GOOD, RSS);
-	assert_int_equal(profile_load_dir(dir, "net_a", &p, &d), 0);
+	assert_int_equal(profile_load_dir(dir, "net_a", "1:2", &p, &d), 0);
 	assert_string_equal(p.name, "generic");
 	write_profile("a.cfg", "a", "\"net_x\", \"net_a\"", GOOD, RSS);
 	write_profile("ignored.txt", "b", "\"net_a\"", "nonsense", "");
-	assert_int_equal(profile_load_dir(dir, "net_a", &p, &d), 0);
+	assert_int_equal(profile_load_dir(dir, "net_a", "1:2", &p, &d), 0);
 	assert_string_equal(p.name, "a");
-	assert_int_equal(profile_load_dir(dir, "net_b", &p, &d), 0);
+	assert_int_equal(profile_load_dir(dir, "net_b", "", &p, &d), 0);
 	assert_string_equal(p.name, "generic");
 	// two for one driver
 	write_profile("b.cfg", "b", "\"net_a\"", GOOD, RSS);
-	assert_int_equal(profile_load_dir(dir, "net_a", &p, &d), -EEXIST);
+	assert_int_equal(profile_load_dir(dir, "net_a", "1:2", &p, &d), -EEXIST);
 	assert_non_null(strstr(d.text, "profile \"a\": remove one"));
+	// one for a card goes before one for its driver
+	write_profile("b.cfg", "b", "\"net_a\"", GOOD, RSS "pci = [\"8086:1234\"];");
+	assert_int_equal(profile_load_dir(dir, "net_a", "8086:1234", &p, &d), 0);
+	assert_string_equal(p.name, "b");
+	assert_int_equal(profile_load_dir(dir, "net_a", "8086:4321", &p, &d), 0);
+	assert_string_equal(p.name, "a");
+	assert_int_equal(profile_load_dir(dir, "net_b", "8086:1234", &p, &d), 0);
+	assert_string_equal(p.name, "generic");
+	write_profile("c.cfg", "c", "\"net_a\"", GOOD, RSS "pci = [\"8086:1234\"];");
+	assert_int_equal(profile_load_dir(dir, "net_a", "8086:1234", &p, &d), -EEXIST);
+	assert_non_null(strstr(d.text, "is for driver net_a and card 8086:1234"));
+	remove_file("c.cfg");
 	// a broken file is an error even if it is for another driver
 	write_profile("b.cfg", "b", "\"net_b\"", "desc = 1;", RSS);
-	assert_int_equal(profile_load_dir(dir, "net_a", &p, &d), -EINVAL);
+	assert_int_equal(profile_load_dir(dir, "net_a", "1:2", &p, &d), -EINVAL);
 	remove_file("a.cfg");
 	remove_file("b.cfg");
 	remove_file("z.cfg");
 	remove_file("ignored.txt");
-	assert_int_equal(profile_load_dir("/nonexistent", "net_a", &p, &d), -ENOENT);
+	assert_int_equal(profile_load_dir("/nonexistent", "net_a", "", &p, &d), -ENOENT);
 	assert_string_equal(d.file, "/nonexistent");
 }
 
 static void test_mbufs(void **state)
 {
 	struct hwprofile p = {
-		.rx = {.desc = 1024, .burst = 32}, .tx = {.desc = 1024}, .mbuf = {.cache = 256}};
+		.rx = {.desc = 1024, .burst = 32}, .tx = {.desc = 512}, .mbuf = {.cache = 256}};
 
-	// tap: 1024 + 64 + 256 = 1344 -> 2047; inline: 2 x (2048 + 64 + 256) = 4736 -> 8191
-	assert_int_equal(profile_mbufs(&p, 1, 0), 2047);
-	assert_int_equal(profile_mbufs(&p, 1, 2), 8191);
-	assert_int_equal(profile_mbufs(&p, 4, 0), 8191);
-	// exactly a power of two less one stays
-	p.mbuf.cache = 1023 - 32 * 2;
-	assert_int_equal(profile_mbufs(&p, 1, 0), 2047);
-	p.mbuf.cache++;
-	assert_int_equal(profile_mbufs(&p, 1, 0), 4095);
-	// never wraps
-	p.rx.desc = 32768;
-	assert_int_equal(profile_mbufs(&p, UINT32_MAX, UINT32_MAX), 0x7fffffff);
-	assert_int_equal(profile_mbufs(&p, 1 << 16, 0), 0x7fffffff);
+	assert_int_equal(profile_queue_mbufs(&p, false), 1024 + 64 + 256);
+	assert_int_equal(profile_queue_mbufs(&p, true), 1024 + 512 + 64 + 256);
+	// what the file says counts when it is more
+	p.mbuf.per_queue = 1500;
+	assert_int_equal(profile_queue_mbufs(&p, false), 1500);
+	assert_int_equal(profile_queue_mbufs(&p, true), 1856);
 }
 
 static void test_names(void **state)
@@ -206,9 +277,9 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shipped), cmocka_unit_test(test_files),
-		cmocka_unit_test(test_choice),  cmocka_unit_test(test_mbufs),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_shipped), cmocka_unit_test(test_all_shipped),
+		cmocka_unit_test(test_files),   cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_mbufs),   cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
