@@ -148,14 +148,24 @@ close_fd:
 	return err;
 }
 
-int ipc_check_peer(int fd, uid_t allowed_uid)
+int ipc_peer(int fd, struct ipc_peer *ret_peer)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0 || len != sizeof(cred))
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
+		return -errno;
+	*ret_peer = (struct ipc_peer){.uid = cred.uid, .gid = cred.gid, .pid = cred.pid};
+	return len == sizeof(cred) ? 0 : -EPROTO;
+}
+
+int ipc_check_peer(int fd, uid_t allowed_uid)
+{
+	struct ipc_peer peer;
+
+	if (ipc_peer(fd, &peer) != 0)
 		return -EPERM;
-	return cred.uid == 0 || cred.uid == geteuid() || cred.uid == allowed_uid ? 0 : -EPERM;
+	return peer.uid == 0 || peer.uid == geteuid() || peer.uid == allowed_uid ? 0 : -EPERM;
 }
 
 int ipc_accept(int listen_fd, uid_t allowed_uid)

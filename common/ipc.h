@@ -209,6 +209,16 @@ int ipc_connect(const char *path);
 // Accept one peer if its uid is 0, our own, or allowed_uid. fd, -EAGAIN, or -EPERM (told so with ERROR, and closed).
 int ipc_accept(int listen_fd, uid_t allowed_uid);
 
+// Who is at the other end, as the kernel noted it when it connected.
+struct ipc_peer {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+};
+
+// 0 or negative errno.
+int ipc_peer(int fd, struct ipc_peer *ret_peer);
+
 // Is the other end's uid 0, our own, or allowed_uid? 0 or -EPERM. For the connecting side.
 int ipc_check_peer(int fd, uid_t allowed_uid);
 

@@ -142,16 +142,35 @@ static void on_deployed(void *ctx, int error, json_t *json)
 	reply(ctx, error, json_incref(json));
 }
 
+// Refuse what would have changed something: that it was asked for is in the audit log, too.
 static void refuse(struct admin_client *c, int err, const struct diag *diag)
 {
 	char text[1024];
+	struct audit_entry e = {
+		.action = ipc_admin_words(c->req.command),
+		.result = "refused",
+		.reason = diag_format(diag, text, sizeof(text)),
+		.actor = c->actor,
+	};
 
-	reply_error(c, err, err == -EBUSY ? "busy" : "refused",
-		    diag_format(diag, text, sizeof(text)));
+	(void)audit_append(&c->admin->d->audit, &e);
+	reply_error(c, err, err == -EBUSY ? "busy" : "refused", text);
+}
+
+static struct deploy_ask ask_of(struct admin_client *c)
+{
+	return (struct deploy_ask){
+		.action = ipc_admin_words(c->req.command),
+		.actor = c->actor,
+		.allow_older = (c->req.flags & IPC_ADMIN_ALLOW_OLDER) != 0,
+		.done = on_deployed,
+		.ctx = c,
+	};
 }
 
 static void rules_load(struct admin_client *c, int fd)
 {
+	struct deploy_ask ask = ask_of(c);
 	struct diag diag = {0};
 	char *data;
 	size_t len;
@@ -159,17 +178,16 @@ static void rules_load(struct admin_client *c, int fd)
 		file_read_fd(fd, "bundle", BUNDLE_MAX_BYTES + 2 * SIG_TEXT_MAX, &data, &len, &diag);
 
 	if (err == 0)
-		err = deploy_load(&c->admin->d->deploy, data, len,
-				  (c->req.flags & IPC_ADMIN_ALLOW_OLDER) != 0, on_deployed, c,
-				  &diag);
+		err = deploy_load(&c->admin->d->deploy, data, len, &ask, &diag);
 	if (err != 0)
 		refuse(c, err, &diag);
 }
 
 static void rules_rollback(struct admin_client *c)
 {
+	struct deploy_ask ask = ask_of(c);
 	struct diag diag = {0};
-	int err = deploy_rollback(&c->admin->d->deploy, c->req.since, on_deployed, c, &diag);
+	int err = deploy_rollback(&c->admin->d->deploy, c->req.since, &ask, &diag);
 
 	if (err != 0)
 		refuse(c, err, &diag);
@@ -359,6 +377,7 @@ static void on_connect(void *ctx, uint32_t events)
 {
 	struct admin *a = ctx;
 	struct ipc_error full = {.error = -EUSERS, .text = "too many clients are connected"};
+	struct ipc_peer peer;
 	int fd = ipc_accept(a->fd, (uid_t)a->d->settings.operator_uid);
 
 	if (fd == -EPERM) {
@@ -368,11 +387,16 @@ static void on_connect(void *ctx, uint32_t events)
 	}
 	if (fd < 0)
 		return;
+	if (ipc_peer(fd, &peer) != 0) {
+		close(fd);
+		return;
+	}
 	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++) {
 		struct admin_client *c = &a->clients[i];
 		if (c->admin != NULL)
 			continue;
-		*c = (struct admin_client){.admin = a, .fd = fd};
+		*c = (struct admin_client){
+			.admin = a, .fd = fd, .actor = {.uid = peer.uid, .pid = peer.pid}};
 		if (loop_add(&a->d->loop, &c->source, fd, EPOLLIN, on_client, c) != 0)
 			drop(c);
 		else

@@ -8,6 +8,7 @@
 
 #include "common/diag.h"
 #include "common/ipc.h"
+#include "control/audit.h"
 #include "control/loop.h"
 
 enum {
@@ -26,6 +27,7 @@ struct admin_piece;
 struct admin_client {
 	struct admin *admin; // NULL: slot is free
 	int fd;
+	struct audit_actor actor;
 	struct loop_source source;
 	struct loop_timer timer;
 	uint32_t id; // of the request

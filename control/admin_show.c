@@ -67,6 +67,13 @@ static json_t *show_hits(struct daemon *d)
 			 INT(d->pause.times), "without_http", INT(d->report.http_failed));
 }
 
+static json_t *show_audit(const struct audit *a)
+{
+	return json_pack("{s:o, s:I, s:s, s:I, s:o}", "file", text_json(a->path), "entries",
+			 INT(a->n), "hash", a->hash, "failures", INT(a->failures), "problem",
+			 text_json(a->error));
+}
+
 json_t *admin_show_status(struct daemon *d)
 {
 	const struct evefile *eve = &d->report.eve;
@@ -75,13 +82,13 @@ json_t *admin_show_status(struct daemon *d)
 				 INT(eve->failures), "problem",
 				 eve->error != 0 ? strerror(-eve->error) : "");
 
-	return json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+	return json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
 			 WIREGLASS_VERSION, "pid", INT(getpid()), "started", time_of(d->start_ns),
 			 "uptime_s", INT((loop_wall_ns() - d->start_ns) / 1000000000u), "host",
 			 text_json(d->settings.host), "socket", text_json(d->settings.socket),
 			 "state_dir", text_json(d->settings.state_dir), "dataplane",
 			 show_dataplane(&d->dp), "rules", show_deploy(d), "hits", show_hits(d),
-			 "eve", file);
+			 "eve", file, "audit", show_audit(&d->audit));
 }
 
 json_t *admin_show_stats(struct daemon *d)

@@ -71,7 +71,7 @@ static const char *code_of(int err)
 	}
 }
 
-// Read and admit the bundle: signature, form, expiry, serial.
+// Read and admit the bundle: signature, form, expiry, serial. ret_bundle is set if it could be read, admitted or not.
 static int admit(const struct build_request *r, struct bundle **ret_bundle, struct diag *diag)
 {
 	struct bundle *b;
@@ -79,16 +79,25 @@ static int admit(const struct build_request *r, struct bundle **ret_bundle, stru
 
 	if (err != 0)
 		return err;
+	*ret_bundle = b;
 	if (r->check_expiry)
 		err = bundle_check_expiry(b, (int64_t)(loop_wall_ns() / 1000000000u), diag);
 	if (err == 0 && r->check_serial)
 		err = bundle_serial_check(r->state_dir, b->manifest.id,
 					  (uint64_t)b->manifest.serial, diag);
-	if (err != 0)
-		bundle_free(b);
-	else
-		*ret_bundle = b;
 	return err;
+}
+
+// A refusal that says which bundle it was, if that much is known.
+static json_t *refusal_of(const struct bundle *b, const char *code, const struct diag *diag)
+{
+	json_t *report = refusal(code, diag);
+
+	if (b != NULL && report != NULL) {
+		json_object_set_new(report, "id", json_string(b->manifest.id));
+		json_object_set_new(report, "serial", json_integer((json_int_t)b->manifest.serial));
+	}
+	return report;
 }
 
 static uint64_t ms_since(uint64_t start_ns)
@@ -185,7 +194,7 @@ void build_child(const struct build_request *r, const struct build_cached *cache
 	if (err == 0 && setrlimit(RLIMIT_NOFILE, &none) != 0)
 		_exit(126);
 	if (err != 0)
-		report = refusal(code_of(err), &diag);
+		report = refusal_of(b, code_of(err), &diag);
 	else if (cached->image.len > 0)
 		report = reuse(cached, image_fd);
 	else

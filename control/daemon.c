@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "control/text.h"
 
 enum {
 	PAUSE_MIN_MS = 500,
@@ -191,6 +192,31 @@ static int take_state_dir(struct daemon *d, struct diag *ret_diag)
 	return 0;
 }
 
+// What happened to the daemon itself. Without the log inspection goes on, but nothing is done on request.
+static void note_life(struct daemon *d, const char *action, struct audit_actor by)
+{
+	struct audit_entry e = {
+		.action = action,
+		.result = "done",
+		.actor = by,
+		.object = json_pack("{s:s, s:o}", "version", WIREGLASS_VERSION, "config",
+				    text_json(d->settings.config)),
+	};
+
+	(void)audit_append(&d->audit, &e);
+}
+
+static void open_audit(struct daemon *d)
+{
+	struct diag diag = {0};
+	char text[1024];
+
+	if (audit_open(&d->audit, d->settings.state_dir, &diag) != 0)
+		log_error("no audit log, so no request that changes something will be accepted: %s",
+			  diag_format(&diag, text, sizeof(text)));
+	note_life(d, "wireglassd start", audit_self());
+}
+
 static int init_parts(struct daemon *d, struct diag *ret_diag)
 {
 	char path[SETTINGS_PATH_BYTES + 16];
@@ -198,6 +224,7 @@ static int init_parts(struct daemon *d, struct diag *ret_diag)
 
 	if (err != 0)
 		return err;
+	open_audit(d);
 	snprintf(path, sizeof(path), "%s/hits.db", d->settings.state_dir);
 	err = store_open(path, (uint64_t)d->settings.retention.hits, &d->store, ret_diag);
 	if (err == 0)
@@ -207,8 +234,8 @@ static int init_parts(struct daemon *d, struct diag *ret_diag)
 	dpclient_init(&d->dp, &d->loop, d->settings.dataplane_socket,
 		      (uid_t)d->settings.dataplane_uid, &dp_ops, d);
 	struct deploy_hooks hooks = {.note = on_note, .started = on_started, .ctx = d};
-	err = deploy_init(&d->deploy, &d->loop, &d->settings, d->store, &d->book, &d->dp, &hooks,
-			  ret_diag);
+	err = deploy_init(&d->deploy, &d->loop, &d->settings, d->store, &d->book, &d->dp, &d->audit,
+			  &hooks, ret_diag);
 	return err != 0 ? err : admin_init(&d->admin, d, ret_diag);
 }
 
@@ -217,6 +244,8 @@ int daemon_init(struct daemon *d, const struct settings *settings, struct diag *
 	memset(d, 0, sizeof(*d));
 	d->settings = *settings;
 	d->lock_fd = -1;
+	d->audit.fd = -1;
+	d->stopped_by = audit_self();
 	d->report.eve.fd = -1;
 	d->dp.fd = -1;
 	d->admin.fd = -1;
@@ -250,6 +279,9 @@ void daemon_done(struct daemon *d)
 	if (d->report.store != NULL)
 		report_engine(&d->report, "wireglassd stopped", NULL);
 	report_done(&d->report);
+	if (d->audit.fd >= 0)
+		note_life(d, "wireglassd stop", d->stopped_by);
+	audit_close(&d->audit);
 	rulebook_done(&d->book);
 	store_close(d->store);
 	if (d->lock_fd >= 0)
@@ -257,11 +289,12 @@ void daemon_done(struct daemon *d)
 	loop_done(&d->loop);
 }
 
-void daemon_reopen(struct daemon *d)
+void daemon_reopen(struct daemon *d, struct audit_actor by)
 {
 	struct diag diag = {0};
 	char text[1024];
 
+	note_life(d, "wireglassd reopen", by);
 	if (evefile_reopen(&d->report.eve, &diag) != 0)
 		log_error("%s", diag_format(&diag, text, sizeof(text)));
 	else

@@ -4,6 +4,7 @@
 #define CONTROL_DAEMON_H
 
 #include "control/admin.h"
+#include "control/audit.h"
 #include "control/deploy.h"
 #include "control/dpclient.h"
 #include "control/loop.h"
@@ -29,6 +30,8 @@ struct daemon {
 	struct settings settings;
 	struct loop loop;
 	int lock_fd; // state_dir/lock: one wireglassd per state directory
+	struct audit audit;
+	struct audit_actor stopped_by; // who sent the signal that ended us
 	struct store *store;
 	struct rulebook book;
 	struct report report;
@@ -44,7 +47,7 @@ struct daemon {
 int daemon_init(struct daemon *d, const struct settings *settings, struct diag *ret_diag);
 void daemon_done(struct daemon *d);
 
-// SIGHUP.
-void daemon_reopen(struct daemon *d);
+// SIGHUP, from this one.
+void daemon_reopen(struct daemon *d, struct audit_actor by);
 
 #endif

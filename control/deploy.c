@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #include "common/log.h"
 #include "control/deploy_impl.h"
+#include "control/text.h"
 #include "rules/file.h"
 
 const char *const deploy_names[DEPLOY_N] = {
@@ -95,7 +97,7 @@ static void open_cache(struct deploy *d)
 
 int deploy_init(struct deploy *d, struct loop *loop, const struct settings *settings,
 		struct store *store, struct rulebook *book, struct dpclient *dp,
-		const struct deploy_hooks *hooks, struct diag *ret_diag)
+		struct audit *audit, const struct deploy_hooks *hooks, struct diag *ret_diag)
 {
 	memset(d, 0, sizeof(*d));
 	d->loop = loop;
@@ -103,6 +105,7 @@ int deploy_init(struct deploy *d, struct loop *loop, const struct settings *sett
 	d->store = store;
 	d->book = book;
 	d->dp = dp;
+	d->audit = audit;
 	d->hooks = *hooks;
 	d->generation = (uint32_t)store_number(store, "generation", 0);
 	snprintf(d->bundles_dir, sizeof(d->bundles_dir), "%s/bundles", settings->state_dir);
@@ -123,8 +126,8 @@ static void clear_job(struct deploy *d)
 	d->len = 0;
 	rule_image_unref(d->candidate);
 	d->candidate = NULL;
-	d->done = NULL;
-	d->done_ctx = NULL;
+	d->ask = (struct deploy_ask){0};
+	d->audit_of = 0;
 }
 
 void deploy_done(struct deploy *d)
@@ -141,8 +144,8 @@ void deploy_done(struct deploy *d)
 
 static void tell(struct deploy *d, int error, json_t *reply)
 {
-	deploy_done_fn *done = d->done;
-	void *ctx = d->done_ctx;
+	deploy_done_fn *done = d->ask.done;
+	void *ctx = d->ask.ctx;
 	bool start = d->origin == DEPLOY_START;
 
 	d->took_ms = (loop_now_ns() - d->begun_ns) / 1000000;
@@ -151,6 +154,43 @@ static void tell(struct deploy *d, int error, json_t *reply)
 		done(ctx, error, reply);
 	if (start)
 		d->hooks.started(d->hooks.ctx);
+}
+
+void deploy_audit(struct deploy *d, const char *action, const char *reason)
+{
+	struct audit_entry e = {
+		.action = action,
+		.result = reason == NULL ? "done" : "failed",
+		.reason = reason,
+		.actor = audit_self(),
+		.object = json_pack("{s:s, s:I, s:I}", "id", d->live != NULL ? d->live->id : "",
+				    "serial", (json_int_t)(d->live != NULL ? d->live->serial : 0),
+				    "generation", (json_int_t)d->generation),
+	};
+
+	(void)audit_append(d->audit, &e);
+}
+
+// The end of the deployment in progress. reply: what the asker is told.
+static int audit_end(struct deploy *d, const char *reason, const json_t *reply)
+{
+	static const char *const keep[] = {"id",      "serial",     "rules", "refused",
+					   "skipped", "generation", "state", "code"};
+	struct audit_entry e = {
+		.action = d->ask.action,
+		.result = reason == NULL ? "done" : "refused",
+		.reason = reason,
+		.actor = d->ask.actor,
+		.of = d->audit_of,
+		.object = json_pack("{s:s}", "digest", d->digest),
+	};
+
+	for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
+		if (json_object_get(reply, keep[i]) != NULL)
+			json_object_set(e.object, keep[i], json_object_get(reply, keep[i]));
+	if (d->signer[0] != '\0')
+		json_object_set_new(e.object, "key", json_string(d->signer));
+	return audit_append(d->audit, &e);
 }
 
 void deploy_fail(struct deploy *d, const char *code, const char *fmt, ...)
@@ -169,6 +209,7 @@ void deploy_fail(struct deploy *d, const char *code, const char *fmt, ...)
 		json_object_update(reply, d->report);
 	json_object_set_new(reply, "error", json_string(d->error));
 	json_object_set_new(reply, "code", json_string(code));
+	(void)audit_end(d, d->error, reply);
 	tell(d, -EINVAL, reply);
 	json_decref(reply);
 }
@@ -184,6 +225,9 @@ void deploy_succeed(struct deploy *d, const char *state)
 	json_object_set_new(reply, "load_ms", json_integer((json_int_t)(d->load_ns / 1000000)));
 	json_object_set_new(reply, "total_ms",
 			    json_integer((json_int_t)((loop_now_ns() - d->begun_ns) / 1000000)));
+	if (audit_end(d, NULL, reply) != 0)
+		snprintf(d->warning, sizeof(d->warning),
+			 "the audit log has no entry of the outcome: %.600s", d->audit->error);
 	if (d->warning[0] != '\0')
 		json_object_set_new(reply, "warning", json_string(d->warning));
 	snprintf(serial, sizeof(serial), "%llu", (unsigned long long)d->live->serial);
@@ -233,7 +277,7 @@ static bool admitted(struct deploy *d, struct rule_image *ri)
 			(unsigned long long)ri->serial, ri->id);
 		return false;
 	}
-	if (d->origin != DEPLOY_LOAD || d->allow_older)
+	if (d->origin != DEPLOY_LOAD || d->ask.allow_older)
 		return true;
 	if (bundle_serial_check(d->settings->state_dir, ri->id, ri->serial, &diag) != 0) {
 		deploy_fail(d, "stale", "%s", diag_format(&diag, text, sizeof(text)));
@@ -289,6 +333,19 @@ static void on_built(void *ctx, int error, json_t *report, int image_fd)
 	deploy_offer_candidate(d);
 }
 
+// SHA-256 of the archive, or of all there is if it has none.
+static void note_digest(struct deploy *d)
+{
+	struct span archive, sig;
+	struct diag diag = {0};
+	uint8_t digest[crypto_hash_sha256_BYTES];
+
+	if (bundle_split("", span_of(d->data, d->len), &archive, &sig, &diag) != 0)
+		archive = span_of(d->data, d->len);
+	crypto_hash_sha256(digest, archive.data, archive.len);
+	text_hex(d->digest, digest, sizeof(digest));
+}
+
 // The signature, in this process: nothing unsigned even reaches the child.
 static int verify(struct deploy *d, const char *name, struct diag *diag)
 {
@@ -307,6 +364,8 @@ static int verify(struct deploy *d, const char *name, struct diag *diag)
 	}
 	if (err == 0)
 		err = sig_verify(name, archive, sig, &d->trust, &info, diag);
+	if (err == 0)
+		sig_id_text(d->signer, info.key.id);
 	return err;
 }
 
@@ -336,7 +395,7 @@ static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
 
 	d->origin = origin;
 	d->begun_ns = loop_now_ns();
-	d->error[0] = d->warning[0] = '\0';
+	d->error[0] = d->warning[0] = d->signer[0] = '\0';
 	json_decref(d->report);
 	d->report = NULL;
 	deploy_to(d, DEPLOY_VERIFY);
@@ -351,7 +410,7 @@ static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
 		.data = span_of(d->data, d->len),
 		.trust = &d->trust,
 		.state_dir = d->settings->state_dir,
-		.check_serial = origin == DEPLOY_LOAD && !d->allow_older,
+		.check_serial = origin == DEPLOY_LOAD && !d->ask.allow_older,
 		.check_expiry = origin != DEPLOY_START,
 		.limits = d->settings->compile,
 		.cache = d->cache.dir[0] != '\0' ? &d->cache : NULL,
@@ -379,8 +438,33 @@ static int refuse_if_busy(const struct deploy *d, struct diag *ret_diag)
 	return -EBUSY;
 }
 
-int deploy_load(struct deploy *d, char *data, size_t len, bool allow_older, deploy_done_fn *done,
-		void *ctx, struct diag *ret_diag)
+// Into the audit log before anything is done: what cannot be recorded is not done.
+static int record(struct deploy *d, const struct deploy_ask *ask, struct diag *ret_diag)
+{
+	struct audit_entry e = {
+		.action = ask->action,
+		.result = "begun",
+		.actor = ask->actor,
+		.object = json_pack("{s:I, s:s}", "bytes", (json_int_t)d->len, "digest", d->digest),
+	};
+
+	if (ask->allow_older)
+		json_object_set_new(e.object, "allow_older", json_true());
+	int err = audit_append(d->audit, &e);
+	if (err != 0) {
+		diag_set(ret_diag, NULL, 0, 0,
+			 "not done, because it cannot be recorded in the audit log: %s",
+			 d->audit->error);
+		clear_job(d);
+		return err;
+	}
+	d->ask = *ask;
+	d->audit_of = d->audit->n;
+	return 0;
+}
+
+int deploy_load(struct deploy *d, char *data, size_t len, const struct deploy_ask *ask,
+		struct diag *ret_diag)
 {
 	int err = refuse_if_busy(d, ret_diag);
 
@@ -390,9 +474,10 @@ int deploy_load(struct deploy *d, char *data, size_t len, bool allow_older, depl
 	}
 	d->data = data;
 	d->len = len;
-	d->allow_older = allow_older;
-	d->done = done;
-	d->done_ctx = ctx;
+	note_digest(d);
+	err = record(d, ask, ret_diag);
+	if (err != 0)
+		return err;
 	begin(d, DEPLOY_LOAD, "the bundle that was sent");
 	return 0;
 }
@@ -416,7 +501,7 @@ static int read_stored(struct deploy *d, uint64_t serial, char *path, size_t siz
 			 &d->data, &d->len, ret_diag);
 }
 
-int deploy_rollback(struct deploy *d, uint64_t serial, deploy_done_fn *done, void *ctx,
+int deploy_rollback(struct deploy *d, uint64_t serial, const struct deploy_ask *ask,
 		    struct diag *ret_diag)
 {
 	struct before before = {.below = d->live != NULL ? d->live->serial : UINT64_MAX};
@@ -446,17 +531,19 @@ int deploy_rollback(struct deploy *d, uint64_t serial, deploy_done_fn *done, voi
 			 (unsigned long long)serial);
 	if (err != 0)
 		return err;
-	d->done = done;
-	d->done_ctx = ctx;
+	note_digest(d);
+	err = record(d, ask, ret_diag);
+	if (err != 0)
+		return err;
 	begin(d, DEPLOY_ROLLBACK, path);
 	return 0;
 }
 
 void deploy_forget(struct deploy *d, const void *ctx)
 {
-	if (d->done_ctx == ctx) {
-		d->done = NULL;
-		d->done_ctx = NULL;
+	if (d->ask.ctx == ctx) {
+		d->ask.done = NULL;
+		d->ask.ctx = NULL;
 	}
 }
 
@@ -478,5 +565,7 @@ void deploy_resume(struct deploy *d)
 	}
 	log_info("verifying and compiling the rule bundle that was live: serial %llu",
 		 (unsigned long long)serial);
+	note_digest(d);
+	d->ask = (struct deploy_ask){.action = "rules resume", .actor = audit_self()};
 	begin(d, DEPLOY_START, path);
 }

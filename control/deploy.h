@@ -17,6 +17,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "control/audit.h"
 #include "control/build.h"
 #include "control/dpclient.h"
 #include "control/rulebook.h"
@@ -56,20 +57,32 @@ struct deploy_hooks {
 	void *ctx;
 };
 
+// Who wants a deployment, and how.
+struct deploy_ask {
+	const char *action; // for the audit log: "rules load"
+	struct audit_actor actor;
+	bool allow_older; // loading
+	deploy_done_fn *done;
+	void *ctx;
+};
+
 struct deploy {
 	struct loop *loop;
 	const struct settings *settings;
 	struct store *store;
 	struct rulebook *book;
 	struct dpclient *dp;
+	struct audit *audit;
 	struct deploy_hooks hooks;
 	char bundles_dir[SETTINGS_PATH_BYTES + 16];
 
 	// The deployment in progress, or the last one.
 	enum deploy_state state;
 	enum deploy_origin origin;
-	bool allow_older;
-	char *data; // the bundle; NULL: no deployment in progress
+	struct deploy_ask ask;
+	uint64_t audit_of;                    // its entry in the audit log, 0: none
+	char digest[65], signer[SIG_ID_TEXT]; // SHA-256 of the archive; "" before it is known
+	char *data;                           // the bundle; NULL: no deployment in progress
 	size_t len;
 	struct sig_trust trust;
 	struct build build;
@@ -79,8 +92,6 @@ struct deploy {
 	uint64_t begun_ns, took_ms;
 	struct loop_timer fail_timer; // tells a failure that happened before deploy_load() returned
 	char error[1024];             // why the last one FAILED
-	deploy_done_fn *done;
-	void *done_ctx;
 
 	// What the dataplane shall run.
 	struct rule_image *live;
@@ -102,19 +113,20 @@ struct deploy {
 // 0 or negative errno with ret_diag. All pointers are borrowed.
 int deploy_init(struct deploy *d, struct loop *loop, const struct settings *settings,
 		struct store *store, struct rulebook *book, struct dpclient *dp,
-		const struct deploy_hooks *hooks, struct diag *ret_diag);
+		struct audit *audit, const struct deploy_hooks *hooks, struct diag *ret_diag);
 void deploy_done(struct deploy *d);
 
 // Reload what was live; hooks.started() is called when that is over, perhaps at once.
 void deploy_resume(struct deploy *d);
 
 // Begin a deployment. 0: done() will be called once (never from within this call), unless deploy_forget() comes first.
-// -EBUSY and others: ret_diag says why, done() is not called.
+// Its beginning and its end are in the audit log. -EBUSY and others: ret_diag says why, done() is not called, and the
+// caller puts the refusal into the audit log.
 // data: malloc'ed, taken over in any case.
-int deploy_load(struct deploy *d, char *data, size_t len, bool allow_older, deploy_done_fn *done,
-		void *ctx, struct diag *ret_diag);
+int deploy_load(struct deploy *d, char *data, size_t len, const struct deploy_ask *ask,
+		struct diag *ret_diag);
 // serial 0: the highest stored one below the live one.
-int deploy_rollback(struct deploy *d, uint64_t serial, deploy_done_fn *done, void *ctx,
+int deploy_rollback(struct deploy *d, uint64_t serial, const struct deploy_ask *ask,
 		    struct diag *ret_diag);
 // The asker is gone: carry on without telling.
 void deploy_forget(struct deploy *d, const void *ctx);

@@ -21,6 +21,9 @@ void deploy_offer_live(struct deploy *d);
 // Make image what the dataplane shall run, and remember it on disk.
 void deploy_accept(struct deploy *d, bool confirmed);
 
+// What happened to the live rules without being asked for, into the audit log. reason NULL: it went well.
+void deploy_audit(struct deploy *d, const char *action, const char *reason);
+
 // Path of a stored bundle. Returns buf.
 const char *deploy_path(const struct deploy *d, uint64_t serial, char *buf, size_t size);
 

@@ -201,6 +201,7 @@ static void on_live(struct deploy *d, const struct ipc_ruleset_state *state)
 	if (d->state == DEPLOY_OFFER && !deploy_running(d))
 		deploy_to(d, DEPLOY_LIVE);
 	commit_serial(d);
+	deploy_audit(d, "rules live", NULL);
 	log_notice("rule bundle %s serial %llu: live, %u rules, generation %u", d->live->id,
 		   (unsigned long long)d->live->serial, d->live->rules, d->generation);
 }
@@ -217,6 +218,7 @@ static void on_live_refused(struct deploy *d, const char *why)
 	log_error("rule bundle: %s", d->error);
 	d->hooks.note(d->hooks.ctx, "rule bundle refused by the dataplane",
 		      (const char *const[]){"reason", d->error, NULL});
+	deploy_audit(d, "rules live", d->error);
 	if (d->fallback == NULL)
 		return;
 	// Its serial is not used up: the publisher may send it again.

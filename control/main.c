@@ -24,10 +24,12 @@ static void on_signal(void *ctx, uint32_t events)
 
 	if (read(p->signals.fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	struct audit_actor by = {.uid = info.ssi_uid, .pid = (pid_t)info.ssi_pid};
 	if (info.ssi_signo == SIGHUP) {
-		daemon_reopen(&p->daemon);
+		daemon_reopen(&p->daemon, by);
 		return;
 	}
+	p->daemon.stopped_by = by;
 	log_notice("stopping (signal %u)", info.ssi_signo);
 	loop_stop(&p->daemon.loop);
 }

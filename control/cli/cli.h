@@ -29,6 +29,7 @@ struct cli {
 // the command's help to stdout and returns 0. They return an exit code.
 int cmd_show(struct cli *cli, int argc, char **argv);
 int cmd_hits(struct cli *cli, int argc, char **argv);
+int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_demo(struct cli *cli, int argc, char **argv);
 int cmd_rules(struct cli *cli, int argc, char **argv);
 int cmd_keygen(struct cli *cli, int argc, char **argv);

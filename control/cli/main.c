@@ -41,6 +41,7 @@ static const struct command {
 	{"hits", cmd_hits, "stored hits: list, show, follow"},
 	{"rules", cmd_rules,
 	 "rules and bundles: check, explain, pack, sign, verify, load, list, rollback"},
+	{"audit", cmd_audit, "who asked wireglassd for what: verify, show, export"},
 	{"keygen", cmd_keygen, "make a key pair for signing bundles"},
 	{"replay", run_replay, "inspect a capture file here, without daemons"},
 	{"bench", run_bench, "measure the engine on a capture file"},

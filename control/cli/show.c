@@ -77,6 +77,15 @@ static void print_hits_state(const json_t *h)
 		     reply_text(h, "problem"));
 }
 
+static void print_audit(const json_t *a)
+{
+	line("audit", "%" PRIu64 " entries in %s", reply_number(a, "entries"),
+	     reply_text(a, "file"));
+	if (reply_text(a, "problem")[0] != '\0')
+		line("", "CANNOT WRITE, so nothing is done on request: %s",
+		     reply_text(a, "problem"));
+}
+
 static void print_status(const json_t *r, const struct show_options *o)
 {
 	const json_t *eve = json_object_get(r, "eve");
@@ -95,6 +104,7 @@ static void print_status(const json_t *r, const struct show_options *o)
 		     reply_number(eve, "dropped"),
 		     reply_text(eve, "problem")[0] != '\0' ? ", cannot write: " : "",
 		     reply_text(eve, "problem"));
+	print_audit(json_object_get(r, "audit"));
 }
 
 static void print_stats(const json_t *r, const struct show_options *o)

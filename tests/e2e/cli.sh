@@ -43,7 +43,7 @@ has_lines() {
 }
 
 # --- help
-for command in show hits rules keygen replay bench demo; do
+for command in show hits rules audit keygen replay bench demo; do
     exits "help $command" 0 wg help $command
     at_least "help $command has a synopsis" "$(grep -c '^usage: wireglass' "$WORK/out")" 1
     exits "$command --help is the same" 0 wg $command --help
@@ -210,6 +210,33 @@ is 'a store that minisign-signed bundles reach too' "$(
 wg rules pack --id cli --serial 21 --sign publisher.key -o drop.wgb drop.rules >/dev/null
 exits 'load of a rule that would drop' 0 wg rules load drop.wgb
 check 'says that it alerts' grep -q '^1 of them say drop or reject' out
+
+# --- the audit log
+exits 'audit show' 0 wg --json audit show --state state --action 'rules load'
+prints 'audit show: who asked for what, and what became of it' \
+    '[.entries[] | select(.result == "refused")] | length > 1 and all(.uid == 0 and .pid > 1 and (.reason | length > 10))'
+exits 'audit show as text' 0 wg audit show --state state
+at_least 'audit show as text: lines' "$(grep -c 'rules load' out)" 6
+exits 'audit verify' 0 wg --json audit verify --state state
+prints 'audit verify: all of it' '.ok and .entries > 8 and .bad == null'
+LAST=$(jq -r '"\(.first + .entries - 1):\(.hash)"' out)
+exits 'audit verify against what was noted' 0 wg audit verify --state state --expect "$LAST"
+exits 'audit verify against something else' 5 wg audit verify --state state --expect "2:${LAST#*:}"
+exits 'audit export' 0 wg audit export --state state --from 3 --to 5 -o part.jsonl
+exits 'audit verify of a part' 0 wg --json audit verify --key state/audit.pub part.jsonl --state state
+prints 'audit verify of a part: where it begins' '.ok and .first == 3 and .entries == 3'
+exits 'audit export does not overwrite' 1 wg audit export --state state -o part.jsonl
+mkdir copy && cp state/audit.* copy/
+sed -i '4s/"uid":0/"uid":1/' copy/audit.jsonl
+exits 'a changed entry' 5 wg audit verify --state copy
+says 'a changed entry: which' 'entry 4 was changed'
+exits 'a changed entry is not shown' 5 wg audit show --state copy
+sed '$d' state/audit.jsonl >copy/audit.jsonl
+exits 'a log that was cut' 5 wg audit verify --state copy
+exits 'audit of nothing' 1 wg audit verify --state none
+says 'audit of nothing: what to name' '--state'
+exits 'audit without a command' 2 wg audit
+exits 'audit: misspelt' 2 wg audit verfy
 check 'the daemon stops cleanly' stop "$CONTROL"
 check 'the dataplane stops cleanly' stop "$DATAPLANE"
 finish
