@@ -316,7 +316,11 @@ static bool fields_ok(const struct ipc_msg *m)
 	}
 	case IPC_ADMIN_REQ: {
 		const struct ipc_admin_req *b = m->body;
-		return terminated(b->text, sizeof(b->text));
+		return terminated(b->text, sizeof(b->text)) &&
+		       terminated(b->host, sizeof(b->host)) &&
+		       terminated(b->client, sizeof(b->client)) &&
+		       terminated(b->server, sizeof(b->server)) &&
+		       terminated(b->note, sizeof(b->note));
 	}
 	case IPC_ADMIN_REP:
 		return true;

@@ -164,6 +164,7 @@ struct ipc_ports { // followed by n struct ipc_port
 	X(HITS_LIST, "hits list", 0)                                                               \
 	X(HITS_SHOW, "hits show", 0)                                                               \
 	X(HITS_FOLLOW, "hits follow", 0)                                                           \
+	X(HITS_WORK, "hits work", 0)                                                               \
 	X(RULES_LOAD, "rules load", 1)                                                             \
 	X(RULES_LIST, "rules list", 0)                                                             \
 	X(RULES_ROLLBACK, "rules rollback", 0)
@@ -177,6 +178,7 @@ enum ipc_admin_command {
 
 enum ipc_admin_flag {
 	IPC_ADMIN_ALLOW_OLDER = 1 << 0, // RULES_LOAD: accept a serial that is not higher
+	IPC_ADMIN_OLDEST = 1 << 1,      // HITS_LIST: the oldest that match, even without since
 };
 
 struct ipc_admin_req {
@@ -184,9 +186,18 @@ struct ipc_admin_req {
 	uint32_t flags;   // enum ipc_admin_flag
 	// HITS_*: store id after which to start; RULES_ROLLBACK: serial, 0: the one before
 	uint64_t since;
-	uint32_t limit; // HITS_LIST: most rows, 0: 100
-	uint32_t sid;   // HITS_LIST: only this rule, 0: all
-	char text[64];  // HITS_LIST: host or address filter
+	uint32_t limit; // HITS_LIST, HITS_WORK: most rows, 0: 100
+	// The others for HITS_*: only hits like this. 0 or "": all.
+	uint32_t sid;
+	uint64_t before;         // store id
+	uint64_t from_ns, to_ns; // time of the hit, both included
+	char text[256];          // host name, or address or prefix of client or server
+	char host[256];
+	char client[64], server[64]; // address or prefix
+	uint32_t states;             // bit per enum store_state
+	uint8_t state, verdict;      // HITS_WORK: what they become
+	uint8_t pad[2];
+	char note[256]; // HITS_WORK: why
 };
 
 struct ipc_admin_rep { // followed by bytes of JSON text, no newline

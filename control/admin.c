@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -193,55 +194,14 @@ static void rules_rollback(struct admin_client *c)
 		refuse(c, err, &diag);
 }
 
-static void add_row(void *ctx, const struct store_row *row)
+// Whoever is at the other end.
+static uint32_t peer_uid(const struct admin_client *c)
 {
-	json_array_append_new(ctx, admin_hit(row));
-}
+	struct ucred cred = {.uid = UINT32_MAX};
+	socklen_t len = sizeof(cred);
 
-static void hits_list(struct admin_client *c)
-{
-	struct store *store = c->admin->d->store;
-	struct store_filter filter = {
-		.since = c->req.since,
-		.sid = c->req.sid,
-		.limit = c->req.limit == 0 ? 100 : c->req.limit,
-		.text = c->req.text,
-		.newest = c->req.since == 0,
-	};
-	json_t *rows = json_array();
-
-	if (filter.limit > ADMIN_LIST_MAX)
-		filter.limit = ADMIN_LIST_MAX;
-	int n = store_list(store, &filter, add_row, rows);
-	if (n < 0) {
-		json_decref(rows);
-		reply_error(c, n, "store", store_error(store));
-		return;
-	}
-	struct store_totals totals;
-	store_totals(store, &totals);
-	reply(c, 0,
-	      json_pack("{s:o, s:I, s:I}", "hits", rows, "total", (json_int_t)totals.hits, "lost",
-			(json_int_t)totals.lost));
-}
-
-static void hits_show(struct admin_client *c)
-{
-	struct store *store = c->admin->d->store;
-	json_t *rows = json_array();
-	char text[128];
-	int n = store_get(store, c->req.since, add_row, rows);
-
-	if (n == 1) {
-		reply(c, 0, json_incref(json_array_get(rows, 0)));
-	} else if (n == 0) {
-		snprintf(text, sizeof(text), "there is no hit %llu (see \"wireglass hits list\")",
-			 (unsigned long long)c->req.since);
-		reply_error(c, -ENOENT, "not-found", text);
-	} else {
-		reply_error(c, n, "store", store_error(store));
-	}
-	json_decref(rows);
+	(void)getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	return cred.uid;
 }
 
 static void follow_row(void *ctx, const struct store_row *row)
@@ -260,16 +220,15 @@ static void follow_row(void *ctx, const struct store_row *row)
 // Rows that the follower has not seen, as long as its queue is short.
 static void feed(struct admin_client *c)
 {
-	struct store_filter filter = {
-		.sid = c->req.sid,
-		.limit = 256,
-		.text = c->req.text,
-	};
-	int n = 1;
+	struct admin_query q;
+	char why[128];
+	int n = admin_hits_query(&c->req, &q, why, sizeof(why)) == 0 ? 1 : -EINVAL;
 
+	q.filter.newest = false;
+	q.filter.limit = 256;
 	while (n > 0 && c->backlog < ADMIN_FOLLOW_BYTES) {
-		filter.since = c->followed;
-		n = store_list(c->admin->d->store, &filter, follow_row, c);
+		q.filter.since = c->followed;
+		n = store_list(c->admin->d->store, &q.filter, follow_row, c);
 	}
 	if (c->failed || n < 0) // it would miss a hit
 		drop(c);
@@ -280,7 +239,13 @@ static void feed(struct admin_client *c)
 static void hits_follow(struct admin_client *c)
 {
 	struct store_totals totals;
+	struct admin_query q;
+	char why[128];
 
+	if (admin_hits_query(&c->req, &q, why, sizeof(why)) != 0) {
+		reply_error(c, -EINVAL, "usage", why);
+		return;
+	}
 	store_totals(c->admin->d->store, &totals);
 	c->follow = true;
 	c->followed = c->req.since != 0 ? c->req.since : totals.last_id;
@@ -298,6 +263,8 @@ void admin_new_hits(struct admin *a)
 static void handle(struct admin_client *c, int fd)
 {
 	struct daemon *d = c->admin->d;
+	json_t *json;
+	int err = 0;
 
 	switch ((enum ipc_admin_command)c->req.command) {
 	case IPC_ADMIN_SHOW_STATUS:
@@ -316,10 +283,16 @@ static void handle(struct admin_client *c, int fd)
 		reply(c, 0, admin_show_rules(d));
 		return;
 	case IPC_ADMIN_HITS_LIST:
-		hits_list(c);
+		json = admin_hits_list(d, &c->req, &err);
+		reply(c, err, json);
 		return;
 	case IPC_ADMIN_HITS_SHOW:
-		hits_show(c);
+		json = admin_hits_show(d, &c->req, &err);
+		reply(c, err, json);
+		return;
+	case IPC_ADMIN_HITS_WORK:
+		json = admin_hits_work(d, &c->req, peer_uid(c), &err);
+		reply(c, err, json);
 		return;
 	case IPC_ADMIN_HITS_FOLLOW:
 		hits_follow(c);

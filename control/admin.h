@@ -10,6 +10,7 @@
 #include "common/ipc.h"
 #include "control/audit.h"
 #include "control/loop.h"
+#include "control/store.h"
 
 enum {
 	ADMIN_CLIENTS_MAX = 16,
@@ -63,7 +64,20 @@ json_t *admin_show_workers(struct daemon *d);
 json_t *admin_show_rules(struct daemon *d);
 json_t *admin_rules_list(struct daemon *d);
 
-struct store_row;
+// Hits, in admin_hits.c.
+struct admin_query {
+	struct store_filter filter;
+	struct prefix client, server, either;
+};
+// The conditions of a request. ret_query must stay where it is. 0, or -EINVAL with a sentence in ret_why.
+int admin_hits_query(const struct ipc_admin_req *req, struct admin_query *ret_query, char *ret_why,
+		     size_t size);
+// The answer; with an error (*ret_error is written) an object that says so.
+json_t *admin_hits_list(struct daemon *d, const struct ipc_admin_req *req, int *ret_error);
+json_t *admin_hits_show(struct daemon *d, const struct ipc_admin_req *req, int *ret_error);
+// uid: who asks.
+json_t *admin_hits_work(struct daemon *d, const struct ipc_admin_req *req, uint32_t uid,
+			int *ret_error);
 json_t *admin_hit(const struct store_row *row);
 
 #endif

@@ -23,6 +23,7 @@
 enum {
 	PAUSE_MIN_MS = 500,
 	PAUSE_MAX_MS = 30000,
+	EXPIRE_MS = 60000,
 };
 
 static void on_up(void *ctx)
@@ -162,6 +163,16 @@ static void on_stats_timer(void *ctx)
 		       on_stats_timer, d);
 }
 
+// Once a minute: nothing is kept for longer than a minute over its time.
+static void on_expire_timer(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (store_expire(d->store, loop_wall_ns()) != 0)
+		log_error("hits that are too old cannot be deleted: %s", store_error(d->store));
+	loop_timer_set(&d->loop, &d->expire_timer, EXPIRE_MS, on_expire_timer, d);
+}
+
 static int take_state_dir(struct daemon *d, struct diag *ret_diag)
 {
 	const char *dir = d->settings.state_dir;
@@ -226,7 +237,13 @@ static int init_parts(struct daemon *d, struct diag *ret_diag)
 		return err;
 	open_audit(d);
 	snprintf(path, sizeof(path), "%s/hits.db", d->settings.state_dir);
-	err = store_open(path, (uint64_t)d->settings.retention.hits, &d->store, ret_diag);
+	const struct settings_retention *keep = &d->settings.retention;
+	const struct store_limits limits = {
+		.hits = (uint64_t)keep->hits,
+		.age_s = (uint64_t)keep->days * 86400,
+		.bytes = (uint64_t)keep->size_mb << 20,
+	};
+	err = store_open(path, &limits, &d->store, ret_diag);
 	if (err == 0)
 		err = report_init(&d->report, &d->settings, d->store, &d->book, ret_diag);
 	if (err != 0)
@@ -265,6 +282,7 @@ int daemon_init(struct daemon *d, const struct settings *settings, struct diag *
 		      (const char *const[]){"version", WIREGLASS_VERSION, NULL});
 	deploy_resume(&d->deploy);
 	on_stats_timer(d);
+	on_expire_timer(d);
 	return 0;
 }
 

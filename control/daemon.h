@@ -39,7 +39,7 @@ struct daemon {
 	struct deploy deploy;
 	struct admin admin;
 	struct daemon_pause pause;
-	struct loop_timer stats_timer;
+	struct loop_timer stats_timer, expire_timer;
 	uint64_t start_ns; // Unix time
 };
 

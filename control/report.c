@@ -107,7 +107,10 @@ static int insert(struct report *r, const struct ipc_hits *batch, const struct h
 		if (hits[i].seq <= stored) // sent again: not to be counted again either
 			continue;
 		struct rulebook_entry e = rulebook_find(r->rules, &hits[i]);
-		struct store_rule rule = {e.texts.msg, e.texts.classtype, e.serial};
+		struct store_rule rule = {
+			e.texts.msg,      e.texts.classtype, e.texts.reference,
+			e.texts.metadata, e.bundle,          e.serial,
+		};
 
 		if (verdict_of(e.image, &e.threshold, r->threshold, batch->boot_id, &hits[i]) ==
 		    THRESHOLD_SUPPRESS) {

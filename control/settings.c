@@ -61,6 +61,8 @@ static const struct cfg_key cache_keys[] = {
 
 static const struct cfg_key retention_keys[] = {
 	NUMBER("hits", retention.hits, 1, 1000000000),
+	NUMBER("days", retention.days, 0, 36500),
+	NUMBER("size_mb", retention.size_mb, 0, 1 << 24),
 	NUMBER("bundles", retention.bundles, 1, 1000),
 	{.name = NULL},
 };
@@ -130,7 +132,7 @@ void settings_defaults(struct settings *s)
 		.compile = {.cpu_s = 600, .memory_mb = 8192, .wall_s = 900},
 		// 14,000 rules make an image of about 15 MB.
 		.cache = {.size_mb = 1024},
-		// About 400 bytes a row.
+		// About 300 bytes a row with its indexes. No age: a capture of last year that is replayed is to be seen, too.
 		.retention = {.hits = 1000000, .bundles = 16},
 	};
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)

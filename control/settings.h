@@ -59,6 +59,8 @@ struct settings_cache {
 
 struct settings_retention {
 	int64_t hits;    // rows
+	int64_t days;    // age of a hit, 0: any
+	int64_t size_mb; // of the database, 0: any
 	int64_t bundles; // stored bundles, the live one not counted
 };
 

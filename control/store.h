@@ -12,18 +12,25 @@
 #include "common/diag.h"
 #include "common/hit.h"
 #include "common/ipc.h"
+#include "control/prefix.h"
 
 struct store;
 
-// The rule that hit, as its texts were at that time.
+// The rule that hit, as its texts were at that time. No text is NULL.
 struct store_rule {
-	const char *msg, *classtype; // never NULL
-	uint64_t serial;             // of the bundle, 0 if unknown
+	const char *msg, *classtype, *reference, *metadata, *bundle;
+	uint64_t serial; // of the bundle, 0 if unknown
 };
 
-// Make or open path. keep_hits: rows beyond are deleted, oldest first.
-// 0, or negative errno with ret_diag (damaged file, no permission, made by a newer version).
-int store_open(const char *path, uint64_t keep_hits, struct store **ret_store,
+// What is kept; beyond it the oldest go first. hits and bytes by whole tables of hits / 40 rows, 250,000 at most.
+struct store_limits {
+	uint64_t hits;  // so many are kept at least, at most a table's rows more
+	uint64_t age_s; // none older; 0: no limit
+	uint64_t bytes; // of the file; 0: no limit
+};
+
+// Make or open path. 0, or negative errno with ret_diag (damaged file, no permission, made by a newer version).
+int store_open(const char *path, const struct store_limits *limits, struct store **ret_store,
 	       struct diag *ret_diag);
 void store_close(struct store *s);
 
@@ -48,30 +55,70 @@ int store_http(struct store *s, const uint8_t boot_id[16], const struct event *e
 // All hits of this worker up to this seq are stored or suppressed; 0: none.
 uint64_t store_cursor(struct store *s, const uint8_t boot_id[16], uint32_t worker);
 
+// Remove what has become too old, in a transaction of its own. 0 or negative errno.
+int store_expire(struct store *s, uint64_t now_ns);
+
+// What the desk did with a hit.
+enum store_state {
+	STORE_OPEN,
+	STORE_ACKED, // somebody looks into it
+	STORE_CLOSED,
+	STORE_STATE_N
+};
+enum store_verdict {
+	STORE_VERDICT_NONE,
+	STORE_VERDICT_TRUE,  // it was what the rule says
+	STORE_VERDICT_FALSE, // it was not
+	STORE_VERDICT_N
+};
+// "open", "acked", "closed"; "", "true", "false"; NULL beyond the last.
+const char *store_state_name(unsigned int state);
+const char *store_verdict_name(unsigned int verdict);
+
 // A stored row. Texts are valid UTF-8, never NULL, and valid during the callback.
 struct store_row {
 	uint64_t id;
-	struct hit hit; // without addresses' binary form: see src, dst
+	struct hit hit;
 	char boot[33];
-	const char *src, *dst;
-	const char *msg, *classtype;
-	uint64_t serial;
+	char src[46], dst[46];
+	struct store_rule rule;
 	const char *method, *host, *url; // "" if not known (yet)
 	uint32_t status;                 // 0: not known
+	enum store_state state;
+	enum store_verdict verdict;
 };
 typedef void store_row_fn(void *ctx, const struct store_row *row);
 
+// Which hits; all zero: every one. Conditions hold together.
 struct store_filter {
-	uint64_t since; // only ids above
-	uint32_t sid;   // 0: all
+	uint64_t since;          // only ids above
+	uint64_t before;         // only ids below, 0: all
+	uint64_t from_ns, to_ns; // time of the hit, both included; 0: all
+	uint32_t sid;            // 0: all
 	uint32_t limit;
-	const char *text; // host or address, "" or NULL: all
-	bool newest;      // the newest rows that match, still in ascending order; else the oldest
+	uint32_t states;                               // bit per enum store_state, 0: all
+	const char *host;                              // NULL or "": all
+	const struct prefix *client, *server, *either; // NULL: all
+	bool newest; // the newest rows that match, still in ascending order; else the oldest
 };
 // Number of rows handed to fn, in ascending order of id, or negative errno.
 int store_list(struct store *s, const struct store_filter *filter, store_row_fn *fn, void *ctx);
 // 1: fn was called; 0: no such row; negative errno.
 int store_get(struct store *s, uint64_t id, store_row_fn *fn, void *ctx);
+
+// Change the state of the hits that match, at most filter->limit of them, and write down who did it and why.
+struct store_work {
+	uint64_t ts_ns;
+	enum store_state state;
+	enum store_verdict verdict;
+	uint32_t uid;
+	const char *note; // "": none; at most 256 bytes are kept
+};
+// Within a transaction. Number of hits or negative errno.
+int store_work(struct store *s, const struct store_filter *filter, const struct store_work *work);
+typedef void store_work_fn(void *ctx, const struct store_work *work);
+// What was done with a hit, oldest first. Number of entries or negative errno.
+int store_work_of(struct store *s, uint64_t id, store_work_fn *fn, void *ctx);
 
 struct store_totals {
 	uint64_t hits, last_id, lost, suppressed, bytes;

@@ -4,15 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/store_impl.h"
+#include "common/eve.h"
+#include "control/store_find.h"
 #include "control/text.h"
-
-#define COLUMNS                                                                                    \
-	"id, boot, worker, seq, ts_ns, flow_id, tx_id, offset_bytes, src, src_port, dst, "         \
-	"dst_port,"                                                                                \
-	" vlan0, vlan1, family, proto, dir, generation, rule, sid, gid, rev, flags, buffer, "      \
-	"priority,"                                                                                \
-	" app, serial, msg, classtype, method, host, url, status"
 
 static uint64_t number(sqlite3_stmt *st, int column)
 {
@@ -26,31 +20,42 @@ static const char *text(sqlite3_stmt *st, int column)
 	return t != NULL ? (const char *)t : "";
 }
 
-static void read_row(sqlite3_stmt *st, struct store_row *row)
-{
-	struct hit *h = &row->hit;
-	int c = 0;
+static const char get_sql[] =
+	"SELECT h.id, b.boot, worker, seq, ts_ns, flow_id, tx_id, offset_bytes, client,"
+	" client_port, server, server_port, vlan0, vlan1, family, proto, dir, generation,"
+	" rule_index, h.sid, r.gid, r.rev, flags, buffer, priority, app, state, verdict,"
+	" method, host, url, status, serial, bundle, msg, classtype, reference, metadata"
+	" FROM hits_%u h LEFT JOIN boots b ON b.id = h.boot LEFT JOIN rules r ON r.id = h.rule"
+	" WHERE h.id = ?1";
 
-	*row = (struct store_row){.id = number(st, c++)};
-	const void *boot = sqlite3_column_blob(st, c);
-	if (boot != NULL && sqlite3_column_bytes(st, c) == 16)
-		text_hex(row->boot, boot, 16);
-	c++;
-	h->addr.worker = (uint8_t)number(st, c++);
+static void addr(sqlite3_stmt *st, int column, uint8_t ret_addr[16])
+{
+	const void *blob = sqlite3_column_blob(st, column);
+
+	if (blob != NULL && sqlite3_column_bytes(st, column) == 16)
+		memcpy(ret_addr, blob, 16);
+}
+
+static void read_hit(sqlite3_stmt *st, int c, struct hit *h)
+{
+	struct hit_addr *a = &h->addr;
+	const bool response = sqlite3_column_int(st, c + 14) == DIR_TO_CLIENT;
+
+	a->worker = (uint8_t)number(st, c++);
 	h->seq = number(st, c++);
 	h->ts_ns = number(st, c++);
 	h->flow_id = number(st, c++);
 	h->tx_id = (uint32_t)number(st, c++);
 	h->offset_bytes = number(st, c++);
-	row->src = text(st, c++);
-	h->addr.src_port = (uint16_t)number(st, c++);
-	row->dst = text(st, c++);
-	h->addr.dst_port = (uint16_t)number(st, c++);
-	h->addr.vlan[0] = (uint16_t)number(st, c++);
-	h->addr.vlan[1] = (uint16_t)number(st, c++);
-	h->addr.family = (uint8_t)number(st, c++);
-	h->addr.proto = (uint8_t)number(st, c++);
-	h->addr.dir = (uint8_t)number(st, c++);
+	addr(st, c++, response ? a->dst : a->src);
+	*(response ? &a->dst_port : &a->src_port) = (uint16_t)number(st, c++);
+	addr(st, c++, response ? a->src : a->dst);
+	*(response ? &a->src_port : &a->dst_port) = (uint16_t)number(st, c++);
+	a->vlan[0] = (uint16_t)number(st, c++);
+	a->vlan[1] = (uint16_t)number(st, c++);
+	a->family = (uint8_t)number(st, c++);
+	a->proto = (uint8_t)number(st, c++);
+	a->dir = (uint8_t)number(st, c++);
 	h->generation = (uint32_t)number(st, c++);
 	h->rule = (uint32_t)number(st, c++);
 	h->sid = (uint32_t)number(st, c++);
@@ -60,87 +65,66 @@ static void read_row(sqlite3_stmt *st, struct store_row *row)
 	h->buffer = (uint8_t)number(st, c++);
 	h->priority = (uint8_t)number(st, c++);
 	h->app = (uint8_t)number(st, c++);
-	row->serial = number(st, c++);
-	row->msg = text(st, c++);
-	row->classtype = text(st, c++);
+}
+
+static void read_row(sqlite3_stmt *st, struct store_row *row)
+{
+	int c = 26;
+
+	*row = (struct store_row){.id = number(st, 0)};
+	const void *boot = sqlite3_column_blob(st, 1);
+	if (boot != NULL && sqlite3_column_bytes(st, 1) == 16)
+		text_hex(row->boot, boot, 16);
+	read_hit(st, 2, &row->hit);
+	eve_addr(row->src, row->hit.addr.src, row->hit.addr.family);
+	eve_addr(row->dst, row->hit.addr.dst, row->hit.addr.family);
+	row->state = (enum store_state)number(st, c++);
+	row->verdict = (enum store_verdict)number(st, c++);
 	row->method = text(st, c++);
 	row->host = text(st, c++);
 	row->url = text(st, c++);
 	row->status = (uint32_t)number(st, c++);
-}
-
-static int each_row(struct store *s, sqlite3_stmt *st, store_row_fn *fn, void *ctx)
-{
-	struct store_row row;
-	int n = 0, rc;
-
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		read_row(st, &row);
-		fn(ctx, &row);
-		n++;
-	}
-	return rc == SQLITE_DONE ? n : store_failed(s, rc);
-}
-
-int store_list(struct store *s, const struct store_filter *f, store_row_fn *fn, void *ctx)
-{
-	char sql[1024];
-	sqlite3_stmt *st = NULL;
-	bool by_text = f->text != NULL && f->text[0] != '\0';
-
-	snprintf(sql, sizeof(sql),
-		 "SELECT * FROM (SELECT " COLUMNS " FROM hits WHERE id > ?1%s%s"
-		 " ORDER BY id %s LIMIT ?4) ORDER BY id",
-		 f->sid != 0 ? " AND sid = ?2" : "",
-		 by_text ? " AND (src = ?3 OR dst = ?3 OR host = ?3 COLLATE NOCASE)" : "",
-		 f->newest ? "DESC" : "ASC");
-	int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
-	if (rc != SQLITE_OK)
-		return store_failed(s, rc);
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)f->since);
-	if (f->sid != 0)
-		sqlite3_bind_int64(st, 2, f->sid);
-	if (by_text)
-		sqlite3_bind_text(st, 3, f->text, -1, SQLITE_TRANSIENT);
-	sqlite3_bind_int64(st, 4, f->limit);
-	int n = each_row(s, st, fn, ctx);
-	sqlite3_finalize(st);
-	return n;
+	row->rule.serial = number(st, c++);
+	row->rule.bundle = text(st, c++);
+	row->rule.msg = text(st, c++);
+	row->rule.classtype = text(st, c++);
+	row->rule.reference = text(st, c++);
+	row->rule.metadata = text(st, c++);
 }
 
 int store_get(struct store *s, uint64_t id, store_row_fn *fn, void *ctx)
 {
-	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(s->db, "SELECT " COLUMNS " FROM hits WHERE id = ?", -1, &st,
-				    NULL);
+	int err = s->reload ? store_parts_load(s) : 0;
+	struct store_part *p = err == 0 ? store_part_of(s, id) : NULL;
+	struct store_row row;
 
-	if (rc != SQLITE_OK)
-		return store_failed(s, rc);
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)id);
-	int n = each_row(s, st, fn, ctx);
-	sqlite3_finalize(st);
-	return n;
+	if (p == NULL)
+		return err;
+	err = store_part_statement(s, p, get_sql, &p->get);
+	if (err != 0)
+		return err;
+	sqlite3_bind_int64(p->get, 1, (sqlite3_int64)id);
+	int rc = sqlite3_step(p->get);
+	if (rc == SQLITE_ROW) {
+		read_row(p->get, &row);
+		fn(ctx, &row);
+	}
+	err = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : store_failed(s, rc);
+	sqlite3_reset(p->get);
+	return err;
 }
 
-// First column of a prepared statement's first row.
-static uint64_t first_number(struct store *s, sqlite3_stmt *st, uint64_t fallback)
+int store_list(struct store *s, const struct store_filter *filter, store_row_fn *fn, void *ctx)
 {
-	int rc = sqlite3_step(st);
-	uint64_t value = rc == SQLITE_ROW ? number(st, 0) : fallback;
+	struct store_found found;
+	int err = store_find(s, filter, &found), n = 0;
 
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		(void)store_failed(s, rc);
-	sqlite3_reset(st);
-	return value;
-}
-
-uint64_t store_cursor(struct store *s, const uint8_t boot_id[16], uint32_t worker)
-{
-	sqlite3_stmt *st = store_statement(s, ST_CURSOR_GET);
-
-	sqlite3_bind_blob(st, 1, boot_id, 16, SQLITE_TRANSIENT);
-	sqlite3_bind_int64(st, 2, worker);
-	return first_number(s, st, 0);
+	for (uint32_t i = 0; i < found.n && err >= 0; i++) {
+		err = store_get(s, found.ids[i], fn, ctx);
+		n += err == 1;
+	}
+	store_found_free(&found);
+	return err < 0 ? err : n;
 }
 
 uint64_t store_number(struct store *s, const char *name, uint64_t fallback)
@@ -148,24 +132,25 @@ uint64_t store_number(struct store *s, const char *name, uint64_t fallback)
 	sqlite3_stmt *st = store_statement(s, ST_NUMBER_GET);
 
 	sqlite3_bind_text(st, 1, name, -1, SQLITE_TRANSIENT);
-	return first_number(s, st, fallback);
+	return store_first_number(s, st, fallback);
 }
 
 void store_totals(struct store *s, struct store_totals *ret_totals)
 {
-	sqlite3_stmt *pages = NULL;
+	int64_t bytes = 0;
 
-	if (s->recount)
-		(void)store_count_rows(s);
-	*ret_totals = (struct store_totals){.hits = s->rows};
-	ret_totals->last_id = first_number(s, store_statement(s, ST_TOTAL_HITS), 0);
-	ret_totals->lost = first_number(s, store_statement(s, ST_TOTAL_LOST), 0);
-	ret_totals->suppressed = first_number(s, store_statement(s, ST_TOTAL_SUPPRESSED), 0);
-	if (sqlite3_prepare_v2(
-		    s->db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-		    -1, &pages, NULL) == SQLITE_OK)
-		ret_totals->bytes = first_number(s, pages, 0);
-	sqlite3_finalize(pages);
+	*ret_totals = (struct store_totals){0};
+	if (s->reload && store_parts_load(s) != 0)
+		return;
+	ret_totals->hits = store_rows(s);
+	ret_totals->last_id = store_newest(s)->last_id;
+	ret_totals->lost = store_first_number(s, store_statement(s, ST_TOTAL_LOST), 0);
+	ret_totals->suppressed = store_first_number(s, store_statement(s, ST_TOTAL_SUPPRESSED), 0);
+	if (store_query_number(s,
+			       "SELECT page_count * page_size FROM pragma_page_count,"
+			       " pragma_page_size",
+			       &bytes) == 0)
+		ret_totals->bytes = (uint64_t)bytes;
 }
 
 int store_suppressed(struct store *s, store_suppressed_fn *fn, void *ctx)

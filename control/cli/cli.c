@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/eve.h"
 #include "common/suggest.h"
@@ -121,5 +122,42 @@ bool cli_number(const char *text, unsigned long long min, unsigned long long max
 	if (errno != 0 || *end != '\0' || v < min || v > max)
 		return false;
 	*ret_value = v;
+	return true;
+}
+
+bool cli_time(const char *text, bool last, uint64_t *ret_ns)
+{
+	static const uint64_t second_ns = 1000000000u;
+	const char *const units = "smhd";
+	static const uint64_t unit_s[] = {1, 60, 3600, 86400};
+	size_t len = strlen(text);
+	unsigned long long n;
+	struct tm tm = {0};
+	char ago[24];
+
+	if (len > 1 && len < sizeof(ago)) {
+		const char *unit = strchr(units, text[len - 1]);
+		memcpy(ago, text, len);
+		ago[len - 1] = '\0';
+		if (unit != NULL && cli_number(ago, 0, 1000000000, &n)) {
+			uint64_t now = (uint64_t)time(NULL), back = n * unit_s[unit - units];
+			*ret_ns = back < now ? (now - back) * second_ns : 1;
+			return true;
+		}
+	}
+	const char *end = strptime(text, "%Y-%m-%d", &tm);
+	uint64_t span_s = 86400;
+	if (end != NULL && *end == 'T') {
+		end = strptime(end, "T%H:%M:%S", &tm);
+		span_s = 1;
+		if (end != NULL && *end == 'Z')
+			end++;
+	}
+	time_t t = end != NULL && *end == '\0' ? timegm(&tm) : -1;
+	if (t < 0)
+		return false;
+	*ret_ns = (uint64_t)t * second_ns + (last ? span_s * second_ns - 1 : 0);
+	if (*ret_ns == 0)
+		*ret_ns = 1; // 0 stands for none
 	return true;
 }

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 // Exit codes, the same for every command; scripts rely on them.
 enum cli_exit {
@@ -58,5 +59,9 @@ json_t *cli_json_text(const char *text);
 // A whole number within min..max. false: text is not one.
 bool cli_number(const char *text, unsigned long long min, unsigned long long max,
 		unsigned long long *ret_value);
+
+// "2026-11-23", "2026-11-23T13:00:00" (UTC), or "90m", "12h", "7d" ago, in nanoseconds since 1970. last: the end of that day or
+// second. false: text is none of these.
+bool cli_time(const char *text, bool last, uint64_t *ret_ns);
 
 #endif

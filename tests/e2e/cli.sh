@@ -192,6 +192,61 @@ exits 'hits show' 0 wg hits show 1
 exits 'hits show of none' 1 wg hits show 99999
 exits 'hits show of nonsense' 2 wg hits show abc
 exits 'hits list with a nonsense limit' 2 wg hits list --limit x
+exits 'hits list of a prefix' 0 wg --json hits list --client 0.0.0.0/0 --limit 10000
+prints 'hits list of a prefix: all IPv4' '(.hits | length == 16) and all(.hits[]; .client_ip | contains(":") | not)'
+exits 'hits list --server' 0 wg --json hits list --server 2001:db8::/32
+prints 'hits list --server: only IPv6' '.hits | length == 1 and .[0].host == "six.example"'
+exits 'hits list of a host' 0 wg --json hits list --host SIX.example --sid 1
+prints 'hits list: filters hold together' '.hits == []'
+exits 'hits list --before' 0 wg --json hits list --before 5 --limit 2
+prints 'hits list --before: the page before' '[.hits[].id] == [3, 4]'
+exits 'hits list --to' 0 wg --json hits list --to 1999-12-31
+prints 'hits list --to: nothing is so old' '.hits == []'
+exits 'hits list --from' 0 wg --json hits list --from 1999-12-31T23:59:59
+prints 'hits list --from: all' '.hits | length == 17'
+exits 'a time that is none' 2 wg hits list --from yesterday
+exits 'a prefix that is none' 1 wg hits list --client 10.0.0.0/99
+says 'a prefix that is none: says so' 'neither an address nor a prefix'
+exits 'hits ack' 0 wg --json hits ack 3 5-7 --note 'looking'
+prints 'hits ack: four' '.changed == 4'
+exits 'hits close' 0 wg hits close 3 6 --verdict false --note 'test page'
+exits 'close needs a verdict' 2 wg hits close 3
+exits 'ack takes none' 2 wg hits ack 3 --verdict true
+exits 'and not all hits by accident' 2 wg hits close --verdict true
+exits 'close by filter' 0 wg --json hits close --sid 1000009 --verdict true
+prints 'close by filter: those of the rule' '.changed > 0'
+exits 'what is closed stays so' 0 wg --json hits close 3 --verdict true
+prints 'what is closed stays so: nothing changed' '.changed == 0'
+exits 'hits list --state' 0 wg --json hits list --state acked
+prints 'hits list --state: the two that are left' '[.hits[].id] == [5, 7]'
+exits 'hits show of it' 0 wg --json hits show 3
+prints 'hits show of it: who did what' '.state == "closed" and .verdict == "false" and (.desk | length == 2) and
+    .desk[0].note == "looking" and .desk[1].note == "test page" and .desk[1].uid == 0'
+exits 'hits show for people' 0 wg hits show 3
+check 'hits show for people: a line for each' grep -q 'closed as false by root (uid 0): test page' out
+exits 'hits reopen' 0 wg hits reopen 3 5 6 7
+exits 'open again' 0 wg --json hits list --state open
+prints 'open again: but for those closed by filter' 'all(.hits[]; .sid != 1000009)'
+exits 'export as CSV' 0 wg hits export --format csv
+is 'export as CSV: a header and a line for each' "$(wc -l <out)" 18
+is 'export as CSV: the same columns everywhere' \
+    "$(python3 -c 'import csv; print({len(r) for r in csv.reader(open("out", newline=""))})')" '{28}'
+exits 'export as EVE' 0 wg hits export --format eve
+check 'export as EVE: valid' python3 "$SOURCE/tests/schema/validate.py" out
+is 'export as EVE: the lines of the file' "$(jq -Sc 'select(.event_type == "alert") | del(.host)' "$EVE" | sort)" \
+    "$(jq -Sc 'del(.host)' out | sort)"
+reporter=(--org 'Example Hosting' --contact abuse@hosting.example --domain hosting.example)
+exits 'export as X-ARF' 0 wg hits export --format xarf "${reporter[@]}" --xarf-type malware
+check 'export as X-ARF: valid' python3 "$SOURCE/tests/schema/validate.py" --xarf out
+is 'export as X-ARF: one for each' "$(jq -r .report_id out | sort -u | wc -l)" 17
+exits 'export as X-ARF without a type' 6 wg hits export --format xarf "${reporter[@]}"
+exits 'export as X-ARF of nobody' 2 wg hits export --format xarf
+exits 'export as MISP' 0 wg hits export --format misp --limit 1
+prints 'export as MISP: an event with attributes' '.Event | (.Attribute | length > 1) and
+    all(.Attribute[]; .uuid and .type and .category and .value) and .info == "wireglass: 1 hits"'
+exits 'export of a limit' 0 wg hits export --format csv --limit 5
+is 'export of a limit: the oldest' "$(tail -n 1 out | cut -d, -f1)" 5
+exits 'export without a format' 2 wg hits export
 "$BUILD/wireglass" --socket "$CTL_SOCKET" --json hits follow --since 14 >follow.out 2>follow.err &
 follower=$!
 check 'hits follow prints' wait_for "$PATIENCE" has_lines follow.out 3

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Check EVE lines on stdin (or in the files named) against eve.schema.json.
+"""Check EVE lines on stdin (or in the files named) against eve.schema.json, X-ARF reports with --xarf against xarf.schema.json.
 
 Uses jsonschema if it is installed; otherwise the keywords that the schema uses are checked here, and one that is
 not known is an error rather than passed over. Prints what is wrong and exits 1, or the number of lines and exits 0.
@@ -11,7 +11,8 @@ import os
 import re
 import sys
 
-SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "eve.schema.json")
+KIND = "xarf" if "--xarf" in sys.argv[1:] else "eve"
+SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{KIND}.schema.json")
 TYPES = {
     "object": lambda v: isinstance(v, dict),
     "array": lambda v: isinstance(v, list),
@@ -109,7 +110,8 @@ def main():
             return list(check(schema, schema, value, "$"))
 
     lines = bad = 0
-    with fileinput.input(encoding="utf-8") as source:
+    files = [a for a in sys.argv[1:] if a != "--xarf"]
+    with fileinput.input(files, encoding="utf-8") as source:
         for line in source:
             lines += 1
             try:

@@ -29,7 +29,14 @@
 #include "control/text.h"
 
 static const uint8_t boot_a[16] = "boot-a", boot_b[16] = "boot-b";
-static const struct store_rule rule = {"a rule", "misc-activity", 7};
+static const struct store_rule rule = {
+	.msg = "a rule",
+	.classtype = "misc-activity",
+	.reference = "url,www.example.com",
+	.metadata = "legal_basis order-1",
+	.bundle = "demo",
+	.serial = 7,
+};
 static char dir[64];
 static struct diag diag;
 
@@ -70,9 +77,10 @@ static int teardown(void **state)
 
 static struct store *open_store(uint64_t keep)
 {
+	const struct store_limits limits = {.hits = keep};
 	struct store *s = NULL;
 
-	assert_int_equal(store_open(path_of("hits.db"), keep, &s, &diag), 0);
+	assert_int_equal(store_open(path_of("hits.db"), &limits, &s, &diag), 0);
 	return s;
 }
 
@@ -138,17 +146,19 @@ static void check_row(void *ctx, const struct store_row *row)
 
 	assert_string_equal(row->src, "192.0.2.1");
 	assert_string_equal(row->dst, "192.0.2.9");
-	assert_string_equal(row->msg, "a rule");
-	assert_string_equal(row->classtype, "misc-activity");
-	assert_int_equal(row->serial, 7);
+	assert_string_equal(row->rule.msg, rule.msg);
+	assert_string_equal(row->rule.classtype, rule.classtype);
+	assert_string_equal(row->rule.reference, rule.reference);
+	assert_string_equal(row->rule.metadata, rule.metadata);
+	assert_string_equal(row->rule.bundle, rule.bundle);
+	assert_int_equal(row->rule.serial, 7);
+	assert_int_equal(row->state, STORE_OPEN);
+	assert_int_equal(row->verdict, STORE_VERDICT_NONE);
 	assert_string_equal(row->boot, "626f6f742d6100000000000000000000");
 	assert_string_equal(row->method, "");
 	assert_string_equal(row->host, "");
 	assert_int_equal(row->status, 0);
 	assert_int_equal(row->hit.addr.worker, 3);
-	// All fields of the hit but the addresses, which are text.
-	memset(want.addr.src, 0, 16);
-	memset(want.addr.dst, 0, 16);
 	want.addr.worker = 3;
 	assert_memory_equal(&row->hit, &want, sizeof(want));
 	(*(int *)ctx)++;
@@ -227,25 +237,202 @@ static void test_retention(void **state)
 	store_close(s);
 }
 
+static void test_newest_limit_is_exact_by_table(void **state)
+{
+	struct store *s = open_store(1000); // tables of 25
+	struct store_totals t;
+
+	for (uint64_t seq = 1; seq <= 1100; seq++)
+		put(s, boot_a, 0, seq);
+	store_totals(s, &t);
+	assert_in_range(t.hits, 1000, 1024);
+	assert_int_equal(count(s), t.hits);
+	store_close(s);
+	s = open_store(1000);
+	assert_int_equal(count(s), t.hits);
+	store_close(s);
+}
+
+static void test_retention_by_age(void **state)
+{
+	const struct store_limits limits = {.hits = 200, .age_s = 10}; // tables of 5
+	const uint64_t second = 1000000000u;
+	struct store *s = NULL;
+	struct store_totals t;
+
+	assert_int_equal(store_open(path_of("hits.db"), &limits, &s, &diag), 0);
+	assert_int_equal(store_begin(s), 0);
+	for (uint64_t seq = 1; seq <= 33; seq++) {
+		struct hit h = hit_of(seq);
+		h.ts_ns = (1000 + seq) * second;
+		assert_int_equal(store_hit(s, boot_a, 0, &h, &rule), 1);
+	}
+	assert_int_equal(store_commit(s), 0);
+	const struct store_filter some = {.limit = 100, .sid = 1001};
+	const struct store_work ack = {.state = STORE_ACKED, .note = ""};
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_work(s, &some, &ack), 17);
+	assert_int_equal(store_commit(s), 0);
+
+	assert_int_equal(store_expire(s, 1005 * second), 0);
+	assert_int_equal(count(s), 33);
+	assert_int_equal(store_expire(s, 1022 * second), 0); // of the third table two rows stay
+	assert_int_equal(count(s), 22);
+	assert_int_equal(store_work_of(s, 11, NULL, NULL),
+			 0); // and what was done with them is gone
+	assert_int_equal(store_expire(s, 2000 * second), 0);
+	assert_int_equal(count(s), 0);
+	assert_int_equal(put(s, boot_a, 0, 34), 1); // its number is a new one
+	store_totals(s, &t);
+	assert_int_equal(t.last_id, 34);
+	assert_int_equal(t.hits, 1);
+	store_close(s);
+	assert_int_equal(store_open(path_of("hits.db"), &limits, &s, &diag), 0);
+	assert_int_equal(count(s), 1);
+	store_close(s);
+}
+
+static void test_retention_by_size(void **state)
+{
+	const struct store_limits limits = {.hits = 40000, .bytes = 1 << 20}; // tables of 1000
+	struct store *s = NULL;
+	sqlite3 *db;
+	struct stat st;
+
+	assert_int_equal(store_open(path_of("hits.db"), &limits, &s, &diag), 0);
+	for (uint64_t seq = 1; seq <= 12000;) {
+		assert_int_equal(store_begin(s), 0);
+		for (int i = 0; i < 500; i++) {
+			struct hit h = hit_of(seq++);
+			assert_int_equal(store_hit(s, boot_a, 0, &h, &rule), 1);
+		}
+		assert_int_equal(store_commit(s), 0);
+	}
+	assert_in_range(count(s), 1000, 8000);
+	store_close(s);
+	assert_int_equal(sqlite3_open(path_of("hits.db"), &db), SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(stat(path_of("hits.db"), &st), 0);
+	assert_in_range(st.st_size, 1 << 18,
+			(1 << 20) + (1 << 19)); // a table more while it is written
+}
+
+static int list_of(struct store *s, struct store_filter f)
+{
+	int n = 0, got;
+
+	f.limit = f.limit != 0 ? f.limit : 100;
+	got = store_list(s, &f, count_row, &n);
+	assert_int_equal(got, n);
+	return n;
+}
+
 static void test_filters(void **state)
 {
-	struct store *s = open_store(1000);
-	struct store_filter f = {.limit = 100};
-	int n = 0;
+	struct store *s = open_store(200); // several tables
+	struct prefix one, net, other, six;
+
+	for (uint64_t seq = 1; seq <= 20; seq++) {
+		struct hit h = hit_of(seq);
+		if (seq > 15) { // a response: its sender is the server
+			h.addr.dir = DIR_TO_CLIENT;
+			h.addr.src[15] = 77;
+		}
+		assert_int_equal(store_begin(s), 0);
+		assert_int_equal(store_hit(s, boot_a, 0, &h, &rule), 1);
+		assert_int_equal(store_commit(s), 0);
+	}
+	assert_int_equal(prefix_parse("192.0.2.9", &one), 0);
+	assert_int_equal(prefix_parse("192.0.2.0/29", &net), 0);
+	assert_int_equal(prefix_parse("192.0.2.77/32", &other), 0);
+	assert_int_equal(prefix_parse("2001:db8::/32", &six), 0);
+	assert_int_equal(list_of(s, (struct store_filter){.sid = 1001}), 10);
+	assert_int_equal(list_of(s, (struct store_filter){.either = &one}), 20);
+	assert_int_equal(list_of(s, (struct store_filter){.client = &one}), 5);
+	assert_int_equal(list_of(s, (struct store_filter){.server = &one}), 15);
+	assert_int_equal(list_of(s, (struct store_filter){.client = &net}), 15);
+	assert_int_equal(list_of(s, (struct store_filter){.server = &other}), 5);
+	assert_int_equal(list_of(s, (struct store_filter){.either = &six}), 0);
+	assert_int_equal(list_of(s, (struct store_filter){.either = &one, .limit = 7}), 7);
+	assert_int_equal(list_of(s, (struct store_filter){.server = &one, .sid = 1000}), 7);
+	assert_int_equal(list_of(s, (struct store_filter){.host = "' OR 1=1 --"}), 0);
+	assert_int_equal(list_of(s, (struct store_filter){.since = 10, .limit = 5}), 5);
+	assert_int_equal(list_of(s, (struct store_filter){.since = 3, .before = 7}), 3);
+	const uint64_t t = hit_of(0).ts_ns;
+	assert_int_equal(list_of(s, (struct store_filter){.from_ns = t + 4, .to_ns = t + 12}), 9);
+	assert_int_equal(list_of(s, (struct store_filter){.from_ns = t + 21}), 0);
+	store_close(s);
+}
+
+static void keep_work(void *ctx, const struct store_work *w)
+{
+	char *text = ctx;
+
+	snprintf(text + strlen(text), 512 - strlen(text), "%s %s %u %.40s;",
+		 store_state_name(w->state), store_verdict_name(w->verdict), w->uid, w->note);
+}
+
+static int work(struct store *s, struct store_filter f, struct store_work w)
+{
+	f.limit = 100;
+	assert_int_equal(store_begin(s), 0);
+	int n = store_work(s, &f, &w);
+	assert_int_equal(store_commit(s), 0);
+	return n;
+}
+
+static void test_work_of_the_desk(void **state)
+{
+	const struct store_work ack = {.state = STORE_ACKED, .uid = 7, .note = "mine"};
+	const struct store_work close = {
+		.state = STORE_CLOSED, .verdict = STORE_VERDICT_FALSE, .uid = 8, .note = "a\xff"};
+	struct store *s = open_store(200);
+	char text[512] = "";
 
 	for (uint64_t seq = 1; seq <= 20; seq++)
 		put(s, boot_a, 0, seq);
-	f.sid = 1001;
-	assert_int_equal(store_list(s, &f, count_row, &n), 10);
-	f = (struct store_filter){.limit = 100, .text = "192.0.2.9"};
-	assert_int_equal(store_list(s, &f, count_row, &n), 20);
-	f.text = "192.0.2.";
-	assert_int_equal(store_list(s, &f, count_row, &n), 0);
-	f.text = "' OR 1=1 --";
-	assert_int_equal(store_list(s, &f, count_row, &n), 0);
-	f = (struct store_filter){.limit = 5, .since = 10};
-	assert_int_equal(store_list(s, &f, count_row, &n), 5);
+	assert_int_equal(work(s, (struct store_filter){.sid = 1000}, ack), 10);
+	assert_int_equal(work(s, (struct store_filter){.since = 3, .before = 5}, close), 1);
+	assert_int_equal(work(s, (struct store_filter){.since = 90}, close), 0);
+	assert_int_equal(list_of(s, (struct store_filter){.states = 1u << STORE_OPEN}), 10);
+	assert_int_equal(list_of(s, (struct store_filter){.states = 1u << STORE_ACKED}), 9);
+	assert_int_equal(list_of(s, (struct store_filter){.states = 1u << STORE_CLOSED}), 1);
+	assert_int_equal(
+		list_of(s, (struct store_filter){.states = 1u << STORE_CLOSED | 1u << STORE_ACKED}),
+		10);
+	assert_int_equal(list_of(s, (struct store_filter){.states = 1u << STORE_OPEN, .sid = 1000}),
+			 0);
+	assert_int_equal(store_work_of(s, 4, keep_work, text), 2);
+	assert_string_equal(text, "acked  7 mine;closed false 8 a\xc3\xbf;");
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_work(s, &(struct store_filter){.limit = 100}, &ack), 20);
+	store_rollback(s);
+	assert_int_equal(list_of(s, (struct store_filter){.states = 1u << STORE_OPEN}), 10);
 	store_close(s);
+}
+
+static void test_prefixes(void **state)
+{
+	static const char *const bad[] = {"",           "192.0.2", "192.0.2.1/33",
+					  "192.0.2.1/", "::/129",  "192.0.2.1/-1",
+					  "1.2.3.4/8x", "host",    "192.0.2.1 "};
+	struct prefix p, q;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(prefix_parse(bad[i], &p), -EINVAL);
+	assert_int_equal(prefix_parse("192.0.2.129/25", &p), 0);
+	assert_int_equal(prefix_parse("::ffff:192.0.2.128", &q), 0);
+	assert_memory_equal(p.lo, q.lo, 16);
+	assert_int_equal(prefix_parse("192.0.2.255", &q), 0);
+	assert_memory_equal(p.hi, q.lo, 16);
+	assert_true(prefix_holds(&p, q.lo));
+	assert_true(prefix_is_one(&q));
+	assert_int_equal(prefix_parse("0.0.0.0/0", &p), 0);
+	assert_true(prefix_holds(&p, q.lo));
+	assert_int_equal(prefix_parse("2001:db8::1", &q), 0);
+	assert_false(prefix_holds(&p, q.lo));
+	assert_int_equal(prefix_parse("2001:db8::/31", &p), 0);
+	assert_true(prefix_holds(&p, q.lo));
 }
 
 static void keep_ids(void *ctx, const struct store_row *row)
@@ -392,7 +579,7 @@ static void test_http_before_and_after_the_hit(void **state)
 	put(s, boot_a, 0, 4);
 	assert_string_equal(texts_of(s, 3).url, "/before");
 
-	struct store_filter f = {.limit = 10, .text = "WWW.example.COM"};
+	struct store_filter f = {.limit = 10, .host = "WWW.example.COM"};
 	int n = 0;
 	assert_int_equal(store_list(s, &f, count_row, &n), 2);
 	store_close(s);
@@ -473,6 +660,7 @@ static void test_numbers_and_bundles(void **state)
 
 static void test_damaged_and_newer_files(void **state)
 {
+	const struct store_limits limits = {.hits = 10};
 	struct store *s = open_store(10);
 	sqlite3 *db;
 
@@ -480,7 +668,7 @@ static void test_damaged_and_newer_files(void **state)
 	assert_int_equal(sqlite3_open(path_of("hits.db"), &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
-	assert_int_equal(store_open(path_of("hits.db"), 10, &s, &diag), -ENOTSUP);
+	assert_int_equal(store_open(path_of("hits.db"), &limits, &s, &diag), -ENOTSUP);
 	assert_non_null(strstr(diag.text, "newer"));
 
 	empty_dir();
@@ -488,8 +676,8 @@ static void test_damaged_and_newer_files(void **state)
 	for (int i = 0; i < 4096; i++)
 		fputs("garbage ", f);
 	fclose(f);
-	assert_int_equal(store_open(path_of("hits.db"), 10, &s, &diag), -EBADMSG);
-	assert_int_equal(store_open(path_of("no/such/dir.db"), 10, &s, &diag), -EACCES);
+	assert_int_equal(store_open(path_of("hits.db"), &limits, &s, &diag), -EBADMSG);
+	assert_int_equal(store_open(path_of("no/such/dir.db"), &limits, &s, &diag), -EACCES);
 }
 
 static void keep_suppressed(void *ctx, const struct store_suppressed *row)
@@ -554,23 +742,48 @@ static void test_suppressed_are_counted_once(void **state)
 	store_close(s);
 }
 
-// A file of the format before: its rows stay, and what is new works.
+// A file of the first format: its rows stay, and what is new works.
 static void test_older_file(void **state)
 {
-	struct store *s = open_store(1000);
+	static const char first[] =
+		"CREATE TABLE hits ("
+		" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+		" boot BLOB, worker INTEGER, seq INTEGER, ts_ns INTEGER, flow_id INTEGER,"
+		" tx_id INTEGER, offset_bytes INTEGER, src TEXT, src_port INTEGER, dst TEXT,"
+		" dst_port INTEGER, vlan0 INTEGER, vlan1 INTEGER, family INTEGER, proto INTEGER,"
+		" dir INTEGER, generation INTEGER, rule INTEGER, sid INTEGER, gid INTEGER,"
+		" rev INTEGER, flags INTEGER, buffer INTEGER, priority INTEGER, app INTEGER,"
+		" serial INTEGER, msg TEXT, classtype TEXT, method TEXT, host TEXT, url TEXT,"
+		" status INTEGER, UNIQUE (boot, worker, seq));"
+		"CREATE TABLE cursors (boot BLOB NOT NULL, worker INTEGER NOT NULL,"
+		" seq INTEGER NOT NULL, changed_ns INTEGER NOT NULL, PRIMARY KEY (boot, worker));"
+		"INSERT INTO hits VALUES (41, x'626f6f742d6100000000000000000000', 0, 1, 5, 6, 7,"
+		" 8, '192.0.2.1', 1111, '2001:db8::9', 80, 0, 0, 4, 6, 0, 2, 3, 1001, 1, 9, 0, 0,"
+		" 3, 1, 77, 'a message', 'trojan-activity', 'GET', 'www.example.com', '/x', 200);"
+		"INSERT INTO hits SELECT 42, boot, worker, 2, 6, flow_id, tx_id, offset_bytes,"
+		" dst, dst_port, src, src_port, vlan0, vlan1, 6, proto, 1, generation, rule, sid,"
+		" gid, rev, flags, buffer, priority, app, serial, msg, classtype, NULL, NULL, "
+		"NULL,"
+		" NULL FROM hits;"
+		"INSERT INTO cursors VALUES (x'626f6f742d6100000000000000000000', 0, 2, 0);"
+		"PRAGMA user_version = 1;";
+	struct store *s;
+	struct prefix p;
 	sqlite3 *db;
 
-	put(s, boot_a, 0, 1);
-	store_close(s);
 	assert_int_equal(sqlite3_open(path_of("hits.db"), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "DROP TABLE suppressed; PRAGMA user_version = 1", NULL,
-				      NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, first, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	for (int round = 0; round < 2; round++) {
 		s = open_store(1000);
-		assert_int_equal(count(s), 1);
-		assert_int_equal(suppress(s, boot_a, 0, 2), round == 0);
+		assert_int_equal(count(s), 2 + round);
+		assert_int_equal(put(s, boot_a, 0, 2), 0);
+		assert_string_equal(texts_of(s, 41).url, "/x");
+		assert_int_equal(prefix_parse("2001:db8::9", &p), 0);
+		assert_int_equal(list_of(s, (struct store_filter){.server = &p}), 2);
+		assert_int_equal(put(s, boot_a, 0, 3), round == 0);
+		assert_int_equal(list_of(s, (struct store_filter){.since = 42}), 1);
+		assert_int_equal(suppress(s, boot_a, 0, 4), round == 0);
 		store_close(s);
 	}
 }
@@ -824,7 +1037,12 @@ int main(void)
 		TEST(test_delivered_again),
 		TEST(test_rollback_leaves_no_trace),
 		TEST(test_retention),
+		TEST(test_newest_limit_is_exact_by_table),
+		TEST(test_retention_by_age),
+		TEST(test_retention_by_size),
 		TEST(test_filters),
+		TEST(test_work_of_the_desk),
+		cmocka_unit_test(test_prefixes),
 		TEST(test_newest_in_ascending_order),
 		TEST(test_losses),
 		TEST(test_http_before_and_after_the_hit),
