@@ -167,7 +167,8 @@ struct ipc_ports { // followed by n struct ipc_port
 	X(HITS_WORK, "hits work", 0)                                                               \
 	X(RULES_LOAD, "rules load", 1)                                                             \
 	X(RULES_LIST, "rules list", 0)                                                             \
-	X(RULES_ROLLBACK, "rules rollback", 0)
+	X(RULES_ROLLBACK, "rules rollback", 0)                                                     \
+	X(RULES_ACTIVATE, "rules activate", 0)
 
 enum ipc_admin_command {
 #define X(id, words, fd) IPC_ADMIN_##id,
@@ -184,7 +185,7 @@ enum ipc_admin_flag {
 struct ipc_admin_req {
 	uint32_t command; // enum ipc_admin_command
 	uint32_t flags;   // enum ipc_admin_flag
-	// HITS_*: store id after which to start; RULES_ROLLBACK: serial, 0: the one before
+	// HITS_*: store id after which to start; RULES_ROLLBACK, RULES_ACTIVATE: serial, 0: the one before
 	uint64_t since;
 	uint32_t limit; // HITS_LIST, HITS_WORK: most rows, 0: 100
 	// The others for HITS_*: only hits like this. 0 or "": all.

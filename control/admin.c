@@ -175,8 +175,7 @@ static void rules_load(struct admin_client *c, int fd)
 	struct diag diag = {0};
 	char *data;
 	size_t len;
-	int err =
-		file_read_fd(fd, "bundle", BUNDLE_MAX_BYTES + 2 * SIG_TEXT_MAX, &data, &len, &diag);
+	int err = file_read_fd(fd, "bundle", BUNDLE_FILE_MAX, &data, &len, &diag);
 
 	if (err == 0)
 		err = deploy_load(&c->admin->d->deploy, data, len, &ask, &diag);
@@ -304,6 +303,7 @@ static void handle(struct admin_client *c, int fd)
 		reply(c, 0, admin_rules_list(d));
 		return;
 	case IPC_ADMIN_RULES_ROLLBACK:
+	case IPC_ADMIN_RULES_ACTIVATE:
 		rules_rollback(c);
 		return;
 	case IPC_ADMIN_N:

@@ -41,14 +41,16 @@ static json_t *show_deploy(struct daemon *d)
 	if (live != NULL)
 		text_hex(digest, live->image->digest, 32);
 	return json_pack(
-		"{s:s, s:b, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:s, s:I}", "deployment",
-		deploy_names[deploy_state(p)], "in_progress", deploy_running(p), "problem",
-		text_json(p->error), "warning", text_json(p->warning), "live",
+		"{s:s, s:b, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:s, s:I, s:I, s:o}",
+		"deployment", deploy_names[deploy_state(p)], "in_progress", deploy_running(p),
+		"problem", text_json(p->error), "warning", text_json(p->warning), "live",
 		live != NULL && p->confirmed, "bundle", live != NULL ? live->id : "", "serial",
 		INT(live != NULL ? live->serial : 0), "rules", INT(live != NULL ? live->rules : 0),
 		"image_bytes", INT(live != NULL ? live->bytes : 0), "generation",
 		INT(p->generation), "since", time_of(live != NULL ? p->live_since_ns : 0),
-		"image_digest", digest, "load_ms", INT(p->load_ns / 1000000));
+		"image_digest", digest, "load_ms", INT(p->load_ns / 1000000), "expired",
+		INT(live != NULL ? live->expired : 0), "next_expiry",
+		time_of(live != NULL ? (uint64_t)live->next_expiry_s * 1000000000u : 0));
 }
 
 static json_t *show_hits(struct daemon *d)

@@ -239,6 +239,7 @@ static struct build_cached find_cached(struct build *b, const struct build_reque
 	cache_hash_init(&h);
 	cache_hash_add(&h, span_of("bundle", 6));
 	cache_hash_add(&h, r->data);
+	cache_hash_add(&h, r->strict ? span_of("strict", 6) : SPAN_NONE);
 	for (const struct rule_var *v = r->vars; v != NULL && v->name != NULL; v++) {
 		cache_hash_add(&h, span_of(v->name, strlen(v->name)));
 		cache_hash_add(&h, span_of(v->value, strlen(v->value)));

@@ -37,13 +37,14 @@ struct build_request {
 	const char *state_dir;
 	bool check_serial; // must be higher than any accepted before
 	bool check_expiry;
+	bool strict; // its manifest and its rules must say who answers for them
 	struct settings_compile limits;
 	const struct rule_var *vars; // ends with name NULL; NULL: Suricata's defaults
 	const struct cache *cache;   // NULL: none
 };
 
 // What came out. error 0: the report holds id, serial, rules, refused, skipped, refused_rules, alert_only,
-// parse_ms, plan_ms, compile_ms, image_bytes, cached; image_fd is a sealed memfd, now the receiver's. Otherwise the report is {"error", "code"}
+// expired (rules), expired_sids (the first ones), next_expiry (Unix time, 0: none), parse_ms, plan_ms, compile_ms, image_bytes, cached; image_fd is a sealed memfd, now the receiver's. Otherwise the report is {"error", "code"}
 // and image_fd is -1. The report is lent for the call.
 typedef void build_done_fn(void *ctx, int error, json_t *report, int image_fd);
 

@@ -11,10 +11,13 @@
 #include "control/loop.h"
 #include "control/text.h"
 #include "rules/compile.h"
+#include "rules/govern.h"
 
 struct tally {
 	uint32_t refused, skipped;
-	json_t *list; // the first BUILD_REFUSED_MAX refused ones
+	json_t *list;    // the first BUILD_REFUSED_MAX refused ones
+	json_t *expired; // sids of the first BUILD_REFUSED_MAX expired ones
+	struct govern_result governed;
 };
 
 static void on_rule(void *ctx, enum rules_verdict verdict, uint32_t sid, const struct diag *diag)
@@ -23,6 +26,11 @@ static void on_rule(void *ctx, enum rules_verdict verdict, uint32_t sid, const s
 
 	if (verdict == RULES_SKIPPED) {
 		t->skipped++;
+		return;
+	}
+	if (verdict == RULES_EXPIRED) {
+		if (json_array_size(t->expired) < BUILD_REFUSED_MAX)
+			json_array_append_new(t->expired, json_integer((json_int_t)sid));
 		return;
 	}
 	if (t->refused++ >= BUILD_REFUSED_MAX)
@@ -39,6 +47,11 @@ static json_t *refusal(const char *code, const struct diag *diag)
 
 	return json_pack("{s:o, s:s}", "error", text_json(diag_format(diag, text, sizeof(text))),
 			 "code", code);
+}
+
+static int64_t now_s(void)
+{
+	return (int64_t)(loop_wall_ns() / 1000000000u);
 }
 
 static bool write_all(int fd, const void *data, size_t len)
@@ -64,6 +77,8 @@ static const char *code_of(int err)
 		return "expired";
 	case -ESTALE:
 		return "stale";
+	case -ENODATA:
+		return "governance";
 	case -ENOMEM:
 		return "memory";
 	default:
@@ -80,8 +95,9 @@ static int admit(const struct build_request *r, struct bundle **ret_bundle, stru
 	if (err != 0)
 		return err;
 	*ret_bundle = b;
-	if (r->check_expiry)
-		err = bundle_check_expiry(b, (int64_t)(loop_wall_ns() / 1000000000u), diag);
+	err = govern_manifest(&b->manifest, &(struct govern){.strict = r->strict}, diag);
+	if (err == 0 && r->check_expiry)
+		err = bundle_check_expiry(b, now_s(), diag);
 	if (err == 0 && r->check_serial)
 		err = bundle_serial_check(r->state_dir, b->manifest.id,
 					  (uint64_t)b->manifest.serial, diag);
@@ -111,11 +127,14 @@ static json_t *success(const struct bundle *b, const struct compile_stats *cs,
 	char digest[65];
 
 	return json_pack(
-		"{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-		"id", b->manifest.id, "serial", (json_int_t)b->manifest.serial, "expires",
-		b->manifest.expires, "digest", text_hex(digest, b->digest, sizeof(b->digest)),
-		"rules", (json_int_t)cs->rules, "refused", (json_int_t)t->refused, "skipped",
-		(json_int_t)t->skipped, "refused_rules", t->list, "databases",
+		"{s:I, s:O, s:I, s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:O, s:I, s:I, s:I, s:I, s:I, "
+		"s:I, s:I, s:I}",
+		"expired", (json_int_t)t->governed.expired, "expired_sids", t->expired,
+		"next_expiry", (json_int_t)t->governed.next_s, "id", b->manifest.id, "serial",
+		(json_int_t)b->manifest.serial, "expires", b->manifest.expires, "digest",
+		text_hex(digest, b->digest, sizeof(b->digest)), "rules", (json_int_t)cs->rules,
+		"refused", (json_int_t)t->refused, "skipped", (json_int_t)t->skipped,
+		"refused_rules", t->list, "databases",
 		(json_int_t)(cs->databases + cs->own_databases), "signatures",
 		(json_int_t)cs->signatures, "always", (json_int_t)cs->always, "alert_only",
 		(json_int_t)cs->alert_only, "image_bytes", (json_int_t)cs->image_bytes, "parse_ms",
@@ -124,9 +143,10 @@ static json_t *success(const struct bundle *b, const struct compile_stats *cs,
 }
 
 // Parse and compile an admitted bundle. Returns the report.
-static json_t *compile(struct bundle *b, const struct rule_var *vars, int image_fd,
+static json_t *compile(struct bundle *b, const struct build_request *r, int image_fd,
 		       struct build_shared *shared, struct tally *t)
 {
+	const struct govern govern = {.strict = r->strict, .now_s = now_s()};
 	const struct rule_files files = {.open = bundle_open_list, .ctx = b};
 	struct rules rs = {.files = &files, .progress = &shared->progress};
 	struct compile_stats cs = {0};
@@ -136,7 +156,8 @@ static json_t *compile(struct bundle *b, const struct rule_var *vars, int image_
 	json_t *report;
 	int err = 0;
 
-	err = bundle_parse(b, &rs, vars, on_rule, t);
+	err = bundle_parse(b, &rs, r->vars, on_rule, t);
+	govern_rules(&rs, &govern, on_rule, t, &t->governed);
 	uint64_t parse_ms = ms_since(start);
 	if (err < 0)
 		diag_set(&diag, NULL, 0, 0, "out of memory while parsing (compile.memory_mb)");
@@ -148,7 +169,7 @@ static json_t *compile(struct bundle *b, const struct rule_var *vars, int image_
 		diag_set(&diag, NULL, 0, 0, "out of memory while compiling (compile.memory_mb)");
 	if (err < 0)
 		report = refusal(err == -ENOMEM ? "memory" : "compile", &diag);
-	else if (cs.rules == 0 && t->refused + t->skipped > 0)
+	else if (cs.rules == 0 && t->governed.expired == 0 && t->refused + t->skipped > 0)
 		report = json_pack("{s:s, s:s, s:I, s:I, s:O}", "error",
 				   "none of its rules can be loaded: the rule set would be empty",
 				   "code", "empty", "refused", (json_int_t)t->refused, "skipped",
@@ -166,9 +187,13 @@ static json_t *compile(struct bundle *b, const struct rule_var *vars, int image_
 // What was made of this bundle before.
 static json_t *reuse(const struct build_cached *cached, int image_fd)
 {
+	if (cached->image.len == 0)
+		return NULL;
 	json_t *report = json_loadb((const char *)cached->report.data, cached->report.len, 0, NULL);
 
-	if (!json_is_object(report) ||
+	const json_int_t next = json_integer_value(json_object_get(report, "next_expiry"));
+
+	if (!json_is_object(report) || (next != 0 && next <= now_s()) || // another rule has expired
 	    !write_all(image_fd, cached->image.data, cached->image.len)) {
 		json_decref(report);
 		return NULL;
@@ -183,7 +208,7 @@ static json_t *reuse(const struct build_cached *cached, int image_fd)
 void build_child(const struct build_request *r, const struct build_cached *cached, int image_fd,
 		 int report_fd, struct build_shared *shared)
 {
-	struct tally t = {.list = json_array()};
+	struct tally t = {.list = json_array(), .expired = json_array()};
 	struct bundle *b = NULL;
 	struct diag diag = {0};
 	json_t *report;
@@ -193,12 +218,9 @@ void build_child(const struct build_request *r, const struct build_cached *cache
 	const struct rlimit none = {0};
 	if (err == 0 && setrlimit(RLIMIT_NOFILE, &none) != 0)
 		_exit(126);
-	if (err != 0)
-		report = refusal_of(b, code_of(err), &diag);
-	else if (cached->image.len > 0)
-		report = reuse(cached, image_fd);
-	else
-		report = compile(b, r->vars, image_fd, shared, &t);
+	report = err != 0 ? refusal_of(b, code_of(err), &diag) : reuse(cached, image_fd);
+	if (report == NULL)
+		report = compile(b, r, image_fd, shared, &t);
 	char *text = report != NULL ? json_dumps(report, JSON_COMPACT) : NULL;
 	if (text == NULL || !write_all(report_fd, text, strlen(text)))
 		_exit(125);
@@ -206,5 +228,6 @@ void build_child(const struct build_request *r, const struct build_cached *cache
 	free(text);
 	json_decref(report);
 	json_decref(t.list);
+	json_decref(t.expired);
 	bundle_free(b);
 }

@@ -66,10 +66,17 @@ int deploy_trust(const struct settings *s, struct sig_trust *ret_trust, struct d
 	int err = 0;
 
 	memset(ret_trust, 0, sizeof(*ret_trust));
+	ret_trust->need = (uint32_t)s->signatures;
 	if (s->n_keys == 0)
-		return sig_trust_add(ret_trust, s->keys_dir, ret_diag);
+		err = sig_trust_add(ret_trust, s->keys_dir, ret_diag);
 	for (uint32_t i = 0; i < s->n_keys && err == 0; i++)
 		err = sig_trust_add(ret_trust, s->keys[i], ret_diag);
+	if (err == 0 && ret_trust->n < ret_trust->need) {
+		diag_set(ret_diag, s->config, 0, 0,
+			 "signatures is %u, but only %u key%s trusted: no bundle can have so many",
+			 ret_trust->need, ret_trust->n, ret_trust->n == 1 ? " is" : "s are");
+		err = -ENOKEY;
+	}
 	return err;
 }
 
@@ -135,11 +142,29 @@ void deploy_done(struct deploy *d)
 	build_cancel(&d->build);
 	loop_timer_cancel(d->loop, &d->offer_timer);
 	loop_timer_cancel(d->loop, &d->fail_timer);
+	loop_timer_cancel(d->loop, &d->expiry_timer);
 	clear_job(d);
 	json_decref(d->report);
 	rule_image_unref(d->offered);
 	rule_image_unref(d->live);
 	rule_image_unref(d->fallback);
+}
+
+static void on_expiry(void *ctx);
+
+// Look again when a rule of the live set expires: at least once a minute, as clocks are put right.
+static void arm_expiry(struct deploy *d, bool failed)
+{
+	const int64_t look_s = 60;
+	int64_t left_s = look_s;
+
+	loop_timer_cancel(d->loop, &d->expiry_timer);
+	if (d->live == NULL || d->live->next_expiry_s == 0)
+		return;
+	if (!failed)
+		left_s = d->live->next_expiry_s - (int64_t)(loop_wall_ns() / 1000000000u);
+	left_s = left_s < 0 ? 0 : left_s > look_s ? look_s : left_s;
+	loop_timer_set(d->loop, &d->expiry_timer, (uint64_t)left_s * 1000, on_expiry, d);
 }
 
 static void tell(struct deploy *d, int error, json_t *reply)
@@ -150,6 +175,7 @@ static void tell(struct deploy *d, int error, json_t *reply)
 
 	d->took_ms = (loop_now_ns() - d->begun_ns) / 1000000;
 	clear_job(d);
+	arm_expiry(d, error != 0);
 	if (done != NULL)
 		done(ctx, error, reply);
 	if (start)
@@ -174,8 +200,9 @@ void deploy_audit(struct deploy *d, const char *action, const char *reason)
 // The end of the deployment in progress. reply: what the asker is told.
 static int audit_end(struct deploy *d, const char *reason, const json_t *reply)
 {
-	static const char *const keep[] = {"id",      "serial",     "rules", "refused",
-					   "skipped", "generation", "state", "code"};
+	static const char *const keep[] = {"id",      "serial",  "rules",        "refused",
+					   "skipped", "expired", "expired_sids", "generation",
+					   "state",   "code"};
 	struct audit_entry e = {
 		.action = d->ask.action,
 		.result = reason == NULL ? "done" : "refused",
@@ -188,8 +215,8 @@ static int audit_end(struct deploy *d, const char *reason, const json_t *reply)
 	for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
 		if (json_object_get(reply, keep[i]) != NULL)
 			json_object_set(e.object, keep[i], json_object_get(reply, keep[i]));
-	if (d->signer[0] != '\0')
-		json_object_set_new(e.object, "key", json_string(d->signer));
+	if (d->signers[0] != '\0')
+		json_object_set_new(e.object, "keys", json_string(d->signers));
 	return audit_append(d->audit, &e);
 }
 
@@ -326,6 +353,8 @@ static void on_built(void *ctx, int error, json_t *report, int image_fd)
 		return;
 	}
 	snprintf(d->candidate->id, sizeof(d->candidate->id), "%s", id);
+	d->candidate->expired = (uint32_t)json_integer_value(json_object_get(report, "expired"));
+	d->candidate->next_expiry_s = json_integer_value(json_object_get(report, "next_expiry"));
 	build_keep(&d->build, span_of(d->candidate->image, d->candidate->image->bytes), report);
 	if (!admitted(d, d->candidate))
 		return;
@@ -365,7 +394,7 @@ static int verify(struct deploy *d, const char *name, struct diag *diag)
 	if (err == 0)
 		err = sig_verify(name, archive, sig, &d->trust, &info, diag);
 	if (err == 0)
-		sig_id_text(d->signer, info.key.id);
+		sig_ids_text(d->signers, &info);
 	return err;
 }
 
@@ -395,7 +424,7 @@ static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
 
 	d->origin = origin;
 	d->begun_ns = loop_now_ns();
-	d->error[0] = d->warning[0] = d->signer[0] = '\0';
+	d->error[0] = d->warning[0] = d->signers[0] = '\0';
 	json_decref(d->report);
 	d->report = NULL;
 	deploy_to(d, DEPLOY_VERIFY);
@@ -411,7 +440,8 @@ static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
 		.trust = &d->trust,
 		.state_dir = d->settings->state_dir,
 		.check_serial = origin == DEPLOY_LOAD && !d->ask.allow_older,
-		.check_expiry = origin != DEPLOY_START,
+		.check_expiry = origin != DEPLOY_START && origin != DEPLOY_EXPIRY,
+		.strict = d->settings->strict,
 		.limits = d->settings->compile,
 		.cache = d->cache.dir[0] != '\0' ? &d->cache : NULL,
 		.vars = vars,
@@ -497,8 +527,8 @@ static void find_before(void *ctx, const struct store_bundle *b)
 static int read_stored(struct deploy *d, uint64_t serial, char *path, size_t size,
 		       struct diag *ret_diag)
 {
-	return file_read(deploy_path(d, serial, path, size), BUNDLE_MAX_BYTES + 2 * SIG_TEXT_MAX,
-			 &d->data, &d->len, ret_diag);
+	return file_read(deploy_path(d, serial, path, size), BUNDLE_FILE_MAX, &d->data, &d->len,
+			 ret_diag);
 }
 
 int deploy_rollback(struct deploy *d, uint64_t serial, const struct deploy_ask *ask,
@@ -547,25 +577,47 @@ void deploy_forget(struct deploy *d, const void *ctx)
 	}
 }
 
+// Put a stored bundle to work without being asked for. 0 or negative errno: it cannot be read, d->error says why.
+static int redeploy(struct deploy *d, enum deploy_origin origin, uint64_t serial,
+		    const char *action)
+{
+	char path[SETTINGS_PATH_BYTES + 64];
+	struct diag diag = {0};
+	int err = read_stored(d, serial, path, sizeof(path), &diag);
+
+	if (err != 0) {
+		diag_format(&diag, d->error, sizeof(d->error));
+		log_error("rule bundle %llu cannot be read: %s", (unsigned long long)serial,
+			  d->error);
+		return err;
+	}
+	note_digest(d);
+	d->ask = (struct deploy_ask){.action = action, .actor = audit_self()};
+	begin(d, origin, path);
+	return 0;
+}
+
+static void on_expiry(void *ctx)
+{
+	struct deploy *d = ctx;
+
+	if (d->live->next_expiry_s > (int64_t)(loop_wall_ns() / 1000000000u)) {
+		arm_expiry(d, false);
+		return;
+	}
+	// Another deployment compiles without what has expired, too.
+	if (deploy_running(d))
+		return;
+	log_notice("rules of bundle %s serial %llu have expired: they are switched off",
+		   d->live->id, (unsigned long long)d->live->serial);
+	if (redeploy(d, DEPLOY_EXPIRY, d->live->serial, "rules expire") != 0)
+		arm_expiry(d, true);
+}
+
 void deploy_resume(struct deploy *d)
 {
 	uint64_t serial = store_number(d->store, "live_serial", 0);
-	char path[SETTINGS_PATH_BYTES + 64];
-	struct diag diag = {0};
 
-	if (serial == 0) {
+	if (serial == 0 || redeploy(d, DEPLOY_START, serial, "rules resume") != 0)
 		d->hooks.started(d->hooks.ctx);
-		return;
-	}
-	if (read_stored(d, serial, path, sizeof(path), &diag) != 0) {
-		diag_format(&diag, d->error, sizeof(d->error));
-		log_error("the rule bundle that was live cannot be read: %s", d->error);
-		d->hooks.started(d->hooks.ctx);
-		return;
-	}
-	log_info("verifying and compiling the rule bundle that was live: serial %llu",
-		 (unsigned long long)serial);
-	note_digest(d);
-	d->ask = (struct deploy_ask){.action = "rules resume", .actor = audit_self()};
-	begin(d, DEPLOY_START, path);
 }

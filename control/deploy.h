@@ -43,7 +43,8 @@ extern const char *const deploy_names[DEPLOY_N];
 enum deploy_origin {
 	DEPLOY_LOAD,
 	DEPLOY_ROLLBACK,
-	DEPLOY_START, // reload of what was live before our restart
+	DEPLOY_START,  // reload of what was live before our restart
+	DEPLOY_EXPIRY, // what is live once more, without the rules that have expired
 };
 
 // Outcome of a deployment. error 0: live, or accepted and waiting for a dataplane. The reply is lent for the call:
@@ -80,9 +81,11 @@ struct deploy {
 	enum deploy_state state;
 	enum deploy_origin origin;
 	struct deploy_ask ask;
-	uint64_t audit_of;                    // its entry in the audit log, 0: none
-	char digest[65], signer[SIG_ID_TEXT]; // SHA-256 of the archive; "" before it is known
-	char *data;                           // the bundle; NULL: no deployment in progress
+	uint64_t audit_of; // its entry in the audit log, 0: none
+	char digest[65];   // SHA-256 of the archive
+	char signers[SIG_SET_MAX *
+		     SIG_ID_TEXT]; // ids of the trusted keys; "" before they are known
+	char *data;                // the bundle; NULL: no deployment in progress
 	size_t len;
 	struct sig_trust trust;
 	struct build build;
@@ -101,6 +104,7 @@ struct deploy {
 	uint64_t load_ns;
 	struct rule_image *fallback; // what was live before, until this one is confirmed
 	char warning[1200];
+	struct loop_timer expiry_timer; // of the live rules
 
 	// The offer on its way.
 	struct rule_image *offered;

@@ -167,7 +167,7 @@ void deploy_accept(struct deploy *d, bool confirmed)
 
 	d->live = rule_image_ref(d->candidate);
 	d->live_since_ns = loop_wall_ns();
-	if (d->origin != DEPLOY_START)
+	if (d->origin != DEPLOY_START && d->origin != DEPLOY_EXPIRY)
 		remember(d);
 	if (!confirmed && before != NULL && d->fallback == NULL)
 		d->fallback = rule_image_ref(before);

@@ -22,6 +22,8 @@ struct rule_image {
 	uint64_t serial;
 	uint32_t rules;
 	uint8_t bundle_digest[32];
+	uint32_t expired;      // rules of the bundle that are not in it, because they have expired
+	int64_t next_expiry_s; // Unix time when one of its rules expires, 0: none does
 	char id[128];
 };
 

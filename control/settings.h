@@ -9,6 +9,7 @@
 #include "common/diag.h"
 #include "common/hit.h"
 #include "rules/parse.h"
+#include "rules/sig.h"
 
 #define SETTINGS_CONFIG           "/etc/wireglass/control.cfg"
 #define SETTINGS_SOCKET           "/run/wireglass/control.sock"
@@ -78,6 +79,8 @@ struct settings {
 	char keys[SETTINGS_KEYS_MAX][SETTINGS_PATH_BYTES]; // minisign public key files
 	uint32_t n_keys;
 	char keys_dir[SETTINGS_PATH_BYTES]; // every *.pub in it; used if no key is named
+	bool strict;                        // bundles and rules must say who answers for them
+	int64_t signatures;                 // trusted keys that must have signed a bundle
 	char host[64];
 	int64_t operator_uid;  // may use the control socket, besides root and our own
 	int64_t dataplane_uid; // the dataplane may run as this user, besides root and our own

@@ -21,7 +21,7 @@
 
 enum {
 	ENVELOPE_BYTES = 8, // "WGB1" and the length
-	FILE_MAX_BYTES = BUNDLE_MAX_BYTES + ENVELOPE_BYTES + SIG_TEXT_MAX,
+
 };
 
 struct entry {
@@ -54,7 +54,7 @@ int bundle_split(const char *name, struct span data, struct span *ret_archive, s
 	}
 	len = data.data[4] | (uint32_t)data.data[5] << 8 | (uint32_t)data.data[6] << 16 |
 	      (uint32_t)data.data[7] << 24;
-	if (len == 0 || len > SIG_TEXT_MAX || len > data.len - ENVELOPE_BYTES) {
+	if (len == 0 || len > SIG_SET_BYTES || len > data.len - ENVELOPE_BYTES) {
 		diag_set(ret_diag, name, 0, 0,
 			 "is damaged: its signature cannot be %u bytes long; fetch it again", len);
 		return -EBADMSG;
@@ -314,7 +314,7 @@ static int read_detached(const char *path, char **ret_text, size_t *ret_len, str
 	int ret;
 
 	snprintf(sig_path, sizeof(sig_path), "%s.minisig", path);
-	ret = file_read(sig_path, SIG_TEXT_MAX, ret_text, ret_len, ret_diag);
+	ret = file_read(sig_path, SIG_SET_BYTES, ret_text, ret_len, ret_diag);
 	if (ret == -ENOENT) {
 		diag_set(ret_diag, path, 0, 0,
 			 "is not signed: it has no signature inside and there is no %s; sign it "
@@ -330,7 +330,7 @@ int bundle_load(const char *path, char **ret_data, size_t *ret_len, struct diag 
 	char *data, *sig_text, *whole;
 	struct span archive, sig;
 	size_t len, sig_len;
-	int ret = file_read(path, FILE_MAX_BYTES, &data, &len, ret_diag);
+	int ret = file_read(path, BUNDLE_FILE_MAX, &data, &len, ret_diag);
 
 	if (ret < 0)
 		return ret;

@@ -23,6 +23,7 @@ enum {
 	BUNDLE_MAX_BYTES =
 		512
 		<< 20, // as stored; a 50k rule set packs to about 3 MB, 10 million SHA-256 to 340 MB
+	BUNDLE_FILE_MAX = BUNDLE_MAX_BYTES + 8 + SIG_SET_BYTES, // the embedded form
 	BUNDLE_ENTRIES_MAX = 1000,
 	BUNDLE_MANIFEST_MAX = 256 << 10,
 	BUNDLE_RULES_MAX = 256, // rule files
@@ -59,9 +60,10 @@ struct bundle_manifest {
 	int64_t created_s; // Unix time
 	int64_t expires_s; // Unix time, 0 if never
 	char description[BUNDLE_TEXT_MAX];
-	char owner[BUNDLE_TEXT_MAX];       // who answers for it
-	char authority[BUNDLE_TEXT_MAX];   // who ordered it
-	char legal_basis[BUNDLE_TEXT_MAX]; // on what ground
+	char owner[BUNDLE_TEXT_MAX];        // who answers for it
+	char authority[BUNDLE_TEXT_MAX];    // who ordered it
+	char legal_basis[BUNDLE_TEXT_MAX];  // on what ground
+	char jurisdiction[BUNDLE_TEXT_MAX]; // of which country's law
 	uint32_t n_rules;
 	char rules[BUNDLE_RULES_MAX][BUNDLE_NAME_MAX]; // "rules/web.rules", in loading order
 	uint32_t n_data;

@@ -179,6 +179,7 @@ static const struct cfg_key manifest_keys[] = {
 	TEXT(owner, 0, false),
 	TEXT(authority, 0, false),
 	TEXT(legal_basis, 0, false),
+	TEXT(jurisdiction, 0, false),
 	{.name = "rules",
 	 .type = CFG_STRINGS,
 	 .offset = AT(rules),

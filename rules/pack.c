@@ -62,9 +62,10 @@ static bool write_manifest(FILE *out, const struct bundle_manifest *m,
 	const struct {
 		const char *key, *text;
 	} texts[] = {
-		{"created", m->created},         {"expires", m->expires},
-		{"description", m->description}, {"owner", m->owner},
-		{"authority", m->authority},     {"legal_basis", m->legal_basis},
+		{"created", m->created},           {"expires", m->expires},
+		{"description", m->description},   {"owner", m->owner},
+		{"authority", m->authority},       {"legal_basis", m->legal_basis},
+		{"jurisdiction", m->jurisdiction},
 	};
 
 	uint32_t n_rules = 0;
@@ -205,7 +206,7 @@ int bundle_embed(struct span archive, struct span sig, char **ret_data, size_t *
 {
 	uint8_t *p;
 
-	if (archive.len > BUNDLE_MAX_BYTES || sig.len == 0 || sig.len > SIG_TEXT_MAX)
+	if (archive.len > BUNDLE_MAX_BYTES || sig.len == 0 || sig.len > SIG_SET_BYTES)
 		return -EFBIG;
 	p = malloc(8 + sig.len + archive.len);
 	if (p == NULL)

@@ -18,6 +18,7 @@ extern const struct rule_var rule_vars_default[];
 enum rules_verdict {
 	RULES_REFUSED, // the rule is not in the set; diag says why
 	RULES_SKIPPED, // for a protocol that is not inspected; diag.keyword names it
+	RULES_EXPIRED, // by govern_rules() alone: not in the set any more
 };
 
 // One message of the parser. Called in file order.

@@ -66,16 +66,17 @@ struct signature {
 	struct span comment;
 };
 
-static int signature_parse(const char *name, struct span text, struct signature *ret_sig,
+// The next signature of the text.
+static int signature_parse(const char *name, struct span *io_text, struct signature *ret_sig,
 			   struct diag *ret_diag)
 {
 	struct span untrusted;
 
-	if (text.len > SIG_TEXT_MAX ||
-	    !sig_next_comment(&text, SPAN_LIT(SIG_UNTRUSTED), &untrusted) ||
-	    !sig_next_base64(&text, &ret_sig->blob, sizeof(ret_sig->blob)) ||
-	    !sig_next_comment(&text, SPAN_LIT(SIG_TRUSTED), &ret_sig->comment) ||
-	    !sig_next_base64(&text, ret_sig->global, sizeof(ret_sig->global)) || text.len != 0 ||
+	if (!sig_next_comment(io_text, SPAN_LIT(SIG_UNTRUSTED), &untrusted) ||
+	    untrusted.len >= SIG_COMMENT_MAX ||
+	    !sig_next_base64(io_text, &ret_sig->blob, sizeof(ret_sig->blob)) ||
+	    !sig_next_comment(io_text, SPAN_LIT(SIG_TRUSTED), &ret_sig->comment) ||
+	    !sig_next_base64(io_text, ret_sig->global, sizeof(ret_sig->global)) ||
 	    ret_sig->comment.len >= SIG_COMMENT_MAX || !is_printable(ret_sig->comment)) {
 		diag_set(ret_diag, name, 0, 0,
 			 "its signature is not in minisign's format: fetch it again, or sign with "
@@ -138,21 +139,20 @@ static void say_unknown_key(const char *name, const char *id, const struct sig_t
 			 trust->n > 1 ? " and others" : "");
 }
 
-int sig_verify(const char *name, struct span data, struct span text, const struct sig_trust *trust,
-	       struct sig_info *ret_info, struct diag *ret_diag)
+// Verify one signature. 0: by a trusted key (*ret_key); -ENOKEY: by another, ret_diag says so; else -EKEYREJECTED.
+static int verify_one(const char *name, struct span data, const struct signature *sig,
+		      const struct sig_trust *trust, const struct sig_public **ret_key,
+		      struct diag *ret_diag)
 {
 	const struct sig_public *key, *known;
 	uint8_t message[64 + SIG_COMMENT_MAX];
-	struct signature sig;
 	char id[SIG_ID_TEXT];
 
-	if (sig_crypto_ready(name, ret_diag) < 0 || signature_parse(name, text, &sig, ret_diag) < 0)
-		return -EKEYREJECTED;
-	sig_id_text(id, sig.blob.id);
-	key = find_signer(&sig, data, trust, &known);
+	sig_id_text(id, sig->blob.id);
+	key = find_signer(sig, data, trust, &known);
 	if (known == NULL) {
 		say_unknown_key(name, id, trust, ret_diag);
-		return -EKEYREJECTED;
+		return -ENOKEY;
 	}
 	if (key == NULL) {
 		diag_set(ret_diag, name, 0, 0,
@@ -161,8 +161,8 @@ int sig_verify(const char *name, struct span data, struct span text, const struc
 			 id, known->file);
 		return -EKEYREJECTED;
 	}
-	if (crypto_sign_verify_detached(sig.global, message,
-					global_message(sig.blob.sig, sig.comment, message),
+	if (crypto_sign_verify_detached(sig->global, message,
+					global_message(sig->blob.sig, sig->comment, message),
 					key->key) != 0) {
 		diag_set(ret_diag, name, 0, 0,
 			 "the trusted comment does not match the signature by key %s (%s): it was "
@@ -170,8 +170,106 @@ int sig_verify(const char *name, struct span data, struct span text, const struc
 			 id, key->file);
 		return -EKEYREJECTED;
 	}
-	ret_info->key = *key;
-	memcpy(ret_info->comment, sig.comment.data, sig.comment.len);
-	ret_info->comment[sig.comment.len] = '\0';
+	*ret_key = key;
+	return 0;
+}
+
+// Count a key that signed, once.
+static void count_key(struct sig_info *info, const struct sig_public *by[SIG_SET_MAX],
+		      const struct sig_public *key, struct span comment)
+{
+	for (uint32_t i = 0; i < info->n; i++)
+		if (memcmp(by[i]->key, key->key, sizeof(key->key)) == 0)
+			return;
+	if (info->n == 0) {
+		info->key = *key;
+		memcpy(info->comment, comment.data, comment.len);
+		info->comment[comment.len] = '\0';
+	}
+	by[info->n] = key;
+	memcpy(info->ids[info->n++], key->id, sizeof(key->id));
+}
+
+const char *sig_ids_text(char buf[SIG_SET_MAX * SIG_ID_TEXT], const struct sig_info *info)
+{
+	buf[0] = '\0';
+	for (uint32_t i = 0; i < info->n; i++) {
+		if (i > 0)
+			buf[i * SIG_ID_TEXT - 1] = ' ';
+		sig_id_text(buf + i * SIG_ID_TEXT, info->ids[i]);
+	}
+	return buf;
+}
+
+int sig_verify(const char *name, struct span data, struct span text, const struct sig_trust *trust,
+	       struct sig_info *ret_info, struct diag *ret_diag)
+{
+	const struct sig_public *by[SIG_SET_MAX], *key;
+	char ids[SIG_SET_MAX * SIG_ID_TEXT];
+	struct sig_info info = {.n = 0};
+	uint32_t need = trust->need > 1 ? trust->need : 1, seen = 0;
+	struct signature sig;
+
+	if (sig_crypto_ready(name, ret_diag) < 0)
+		return -EKEYREJECTED;
+	if (text.len > SIG_SET_BYTES)
+		text = SPAN_NONE; // not in minisign's format
+	do {
+		if (signature_parse(name, &text, &sig, ret_diag) < 0)
+			return -EKEYREJECTED;
+		if (seen++ == SIG_SET_MAX) {
+			diag_set(ret_diag, name, 0, 0, "has more than %d signatures", SIG_SET_MAX);
+			return -EKEYREJECTED;
+		}
+		int err = verify_one(name, data, &sig, trust, &key, ret_diag);
+		if (err == -EKEYREJECTED)
+			return err;
+		if (err == 0)
+			count_key(&info, by, key, sig.comment);
+	} while (text.len > 0);
+	if (info.n == 0) // ret_diag names the key that is not trusted
+		return -EKEYREJECTED;
+	if (info.n < need) {
+		diag_set(ret_diag, name, 0, 0,
+			 "is signed by %u trusted key%s (%s), but %u must have signed it: have it "
+			 "signed by others, too, with 'wireglass rules sign --add'",
+			 info.n, info.n == 1 ? "" : "s", sig_ids_text(ids, &info), need);
+		return -EKEYREJECTED;
+	}
+	*ret_info = info;
+	return 0;
+}
+
+int sig_set_add(const char *name, char *io_set, struct span sig, struct diag *ret_diag)
+{
+	struct span rest = sig, old = span_of(io_set, strlen(io_set));
+	char set[SIG_SET_BYTES];
+	struct signature added, other;
+	size_t n = 0;
+
+	if (sig_crypto_ready(name, ret_diag) < 0 ||
+	    signature_parse(name, &rest, &added, ret_diag) < 0 || rest.len > 0)
+		return -EBADMSG;
+	while (old.len > 0) {
+		const struct span from = old;
+
+		if (signature_parse(name, &old, &other, ret_diag) < 0)
+			return -EBADMSG;
+		size_t len = from.len - old.len;
+		if (memcmp(other.blob.id, added.blob.id, sizeof(added.blob.id)) == 0)
+			continue;
+		memcpy(set + n, from.data, len);
+		n += len;
+	}
+	if (n + sig.len + 1 >= sizeof(set)) {
+		diag_set(ret_diag, name, 0, 0, "has no room for another signature");
+		return -ENOSPC;
+	}
+	memcpy(io_set, set, n);
+	memcpy(io_set + n, sig.data, sig.len);
+	n += sig.len;
+	if (io_set[n - 1] != '\n')
+		io_set[n++] = '\n';
+	io_set[n] = '\0';
 	return 0;
 }

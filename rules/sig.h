@@ -13,7 +13,9 @@
 #include "common/span.h"
 
 enum {
-	SIG_TEXT_MAX = 4096,    // of a signature or key file; ours are about 300 bytes
+	SIG_TEXT_MAX = 4096,    // of one signature or key file; ours are about 300 bytes
+	SIG_SET_MAX = 16,       // signatures over the same data
+	SIG_SET_BYTES = 32768,  // of them all, one text behind the other
 	SIG_COMMENT_MAX = 1024, // of a trusted comment with its NUL
 	SIG_KEYS_MAX = 64,      // trusted at a time
 	SIG_ID_TEXT = 17,       // a key id as text with its NUL
@@ -27,6 +29,7 @@ struct sig_public {
 
 // The keys whose signatures count. Init to zero.
 struct sig_trust {
+	uint32_t need; // how many different ones must have signed; 0 is 1
 	uint32_t n;
 	struct sig_public v[SIG_KEYS_MAX];
 };
@@ -38,8 +41,10 @@ struct sig_secret {
 
 // What a signature that verified says.
 struct sig_info {
-	struct sig_public key;         // that made it
-	char comment[SIG_COMMENT_MAX]; // the trusted comment: signed too, printable
+	struct sig_public key;         // that made the first one
+	char comment[SIG_COMMENT_MAX]; // its trusted comment: signed too, printable
+	uint32_t n;                    // trusted keys that signed
+	uint8_t ids[SIG_SET_MAX][8];   // of them
 };
 
 // A key id as minisign prints it: 16 upper case hex digits. Returns buf.
@@ -68,9 +73,18 @@ void sig_public_of(const struct sig_secret *key, struct sig_public *ret_key);
 // buf (SIG_TEXT_MAX) with a NUL. Returns its length, or -EINVAL (comment).
 int sig_sign(const struct sig_secret *key, struct span data, const char *comment, char *buf);
 
-// Verify the signature text over data. name: of the data, for messages.
+// Verify the signatures over data: one signature text behind the other. As many different trusted keys as trust needs
+// must have signed; signatures by keys that are not trusted do not count, but none that claims to be by a trusted key
+// may be wrong. name: of the data, for messages.
 // 0 (ret_info filled) or -EKEYREJECTED, whatever is wrong: ret_diag names the file, the key id and the remedy.
 int sig_verify(const char *name, struct span data, struct span text, const struct sig_trust *trust,
 	       struct sig_info *ret_info, struct diag *ret_diag);
+
+// Key ids as text, with blanks between. Returns buf.
+const char *sig_ids_text(char buf[SIG_SET_MAX * SIG_ID_TEXT], const struct sig_info *info);
+
+// Append a signature text to a set of them, in place of one by the same key. io_set: SIG_SET_BYTES, NUL-terminated.
+// 0; -EBADMSG: sig is not one signature; -ENOSPC. ret_diag says what is wrong.
+int sig_set_add(const char *name, char *io_set, struct span sig, struct diag *ret_diag);
 
 #endif

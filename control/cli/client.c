@@ -43,7 +43,8 @@ static int64_t now_ms(void)
 
 static int timeout_of(const struct ipc_admin_req *req)
 {
-	return req->command == IPC_ADMIN_RULES_LOAD || req->command == IPC_ADMIN_RULES_ROLLBACK
+	return req->command == IPC_ADMIN_RULES_LOAD || req->command == IPC_ADMIN_RULES_ROLLBACK ||
+			       req->command == IPC_ADMIN_RULES_ACTIVATE
 		       ? DEPLOY_MS
 		       : ANSWER_MS;
 }

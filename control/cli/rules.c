@@ -26,6 +26,7 @@ static const char help[] =
 	"With wireglassd:\n"
 	"  load      send a signed bundle: it is verified, compiled and put to work\n"
 	"  list      bundles that were accepted\n"
+	"  activate  put a stored bundle to work\n"
 	"  rollback  back to a bundle that was live before\n"
 	"\n"
 	"A first bundle:\n"
@@ -88,6 +89,19 @@ static const char rollback_help[] = "usage: wireglass rules rollback [SERIAL]\n"
 				    "\n"
 				    "  wireglass rules rollback\n"
 				    "  wireglass rules rollback 41\n";
+
+static const char activate_help[] =
+	"usage: wireglass rules activate SERIAL\n"
+	"\n"
+	"Put a stored bundle to work, whether it is older or newer than the live one (see "
+	"wireglass "
+	"rules list).\n"
+	"The dataplane changes over between two packets, or not at all: what is live stays live "
+	"until then.\n"
+	"\n"
+	"Exit codes as of \"wireglass rules load\".\n"
+	"\n"
+	"  wireglass rules activate 42\n";
 
 int rules_failed(const struct cli *cli, int error, const struct diag *diag)
 {
@@ -168,6 +182,9 @@ static int print_deployed(const struct cli *cli, const json_t *reply)
 		printf(", %" JSON_INTEGER_FORMAT " refused", refused);
 	if (skipped > 0)
 		printf(", %" JSON_INTEGER_FORMAT " skipped (other protocols)", skipped);
+	if (integer_of(reply, "expired") > 0)
+		printf(", %" JSON_INTEGER_FORMAT " switched off (expired)",
+		       integer_of(reply, "expired"));
 	printf(", generation %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT " ms)\n",
 	       integer_of(reply, "generation"), integer_of(reply, "total_ms"));
 	rules_print_alert_only((uint64_t)integer_of(reply, "alert_only"));
@@ -290,22 +307,24 @@ static int rules_list(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-static int rules_rollback(struct cli *cli, int argc, char **argv)
+// Back to a bundle that is stored: "rules rollback [SERIAL]", "rules activate SERIAL".
+static int go_to_stored(struct cli *cli, int argc, char **argv, uint32_t command, const char *text)
 {
 	static const struct option options[] = {{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
-	struct ipc_admin_req req = {.command = IPC_ADMIN_RULES_ROLLBACK};
+	struct ipc_admin_req req = {.command = command};
 	unsigned long long serial = 0;
 	json_t *reply;
 	int c, ret;
 
-	while ((c = cli_option(cli, "rules rollback", argc, argv, ":h", options)) != -1) {
+	while ((c = cli_option(cli, ipc_admin_words(command), argc, argv, ":h", options)) != -1) {
 		if (c == 'h')
-			fputs(rollback_help, stdout);
+			fputs(text, stdout);
 		return c == 'h' ? CLI_OK : CLI_USAGE;
 	}
-	if (argc - optind > 1)
-		return cli_error(cli, CLI_USAGE, "usage", "rules rollback takes one serial");
+	if (argc - optind > 1 || (argc == optind && command == IPC_ADMIN_RULES_ACTIVATE))
+		return cli_error(cli, CLI_USAGE, "usage", "%s takes one serial",
+				 ipc_admin_words(command));
 	if (argc - optind == 1 && !cli_number(argv[optind], 1, INT64_MAX, &serial))
 		return cli_error(cli, CLI_USAGE, "usage",
 				 "\"%s\" is not a serial (see wireglass rules list)", argv[optind]);
@@ -318,15 +337,26 @@ static int rules_rollback(struct cli *cli, int argc, char **argv)
 	return ret;
 }
 
+static int rules_rollback(struct cli *cli, int argc, char **argv)
+{
+	return go_to_stored(cli, argc, argv, IPC_ADMIN_RULES_ROLLBACK, rollback_help);
+}
+
+static int rules_activate(struct cli *cli, int argc, char **argv)
+{
+	return go_to_stored(cli, argc, argv, IPC_ADMIN_RULES_ACTIVATE, activate_help);
+}
+
 int cmd_rules(struct cli *cli, int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		int (*run)(struct cli *cli, int argc, char **argv);
-	} table[] = {
-		{"check", rules_check}, {"explain", rules_explain}, {"import", rules_import},
-		{"pack", rules_pack},   {"sign", rules_sign},       {"verify", rules_verify},
-		{"load", rules_load},   {"list", rules_list},       {"rollback", rules_rollback}};
+	} table[] = {{"check", rules_check},       {"explain", rules_explain},
+		     {"import", rules_import},     {"pack", rules_pack},
+		     {"sign", rules_sign},         {"verify", rules_verify},
+		     {"load", rules_load},         {"list", rules_list},
+		     {"activate", rules_activate}, {"rollback", rules_rollback}};
 	enum { N = sizeof(table) / sizeof(table[0]) };
 	const char *names[N];
 

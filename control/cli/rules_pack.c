@@ -33,6 +33,7 @@ static const char pack_help[] =
 	"  --owner TEXT        who answers for it\n"
 	"  --authority TEXT    who ordered it\n"
 	"  --legal-basis TEXT  on what ground\n"
+	"  --jurisdiction TEXT of which country's law\n"
 	"  --force             replace FILE\n"
 	"\n"
 	"The rules are not checked here: see wireglass rules check. The same input gives the same "
@@ -140,6 +141,9 @@ static int pack_option(const struct cli *cli, struct pack *p, int c)
 		break;
 	case 'l':
 		fits = SET(m->legal_basis, optarg);
+		break;
+	case 'j':
+		fits = SET(m->jurisdiction, optarg);
 		break;
 	case 'f':
 		p->force = true;
@@ -406,6 +410,7 @@ int rules_pack(struct cli *cli, int argc, char **argv)
 		{"owner", required_argument, NULL, 'w'},
 		{"authority", required_argument, NULL, 'a'},
 		{"legal-basis", required_argument, NULL, 'l'},
+		{"jurisdiction", required_argument, NULL, 'j'},
 		{"force", no_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},

@@ -11,15 +11,24 @@
 #include "control/settings.h"
 #include "rules/bundle.h"
 #include "rules/file.h"
+#include "rules/govern.h"
 
 static const char sign_help[] =
-	"usage: wireglass rules sign --key KEY [--detached] [--comment TEXT] FILE\n"
+	"usage: wireglass rules sign --key KEY [--add] [--detached] [--comment TEXT] FILE\n"
+	"       wireglass rules sign --attach SIGNATURE [--detached] FILE\n"
 	"\n"
-	"Sign a bundle. It is read first: what a sensor would refuse is not signed. A signature "
-	"that is there\n"
-	"already is replaced.\n"
+	"Sign a bundle. It is read first: what a sensor would refuse is not signed. Signatures "
+	"that "
+	"are there\n"
+	"already are replaced, unless --add is given: a sensor may ask for several keys "
+	"(signatures in its\n"
+	"configuration).\n"
 	"\n"
 	"  -k, --key KEY   secret key, of wireglass keygen or minisign\n"
+	"  --add           keep signatures by other keys\n"
+	"  --attach SIG    add the signature in this file, which somebody made with sign "
+	"--detached or\n"
+	"                  minisign -S from the same archive, elsewhere\n"
 	"  --detached      write the signature to FILE.minisig, where minisign -V finds it too, "
 	"and leave FILE\n"
 	"                  as it is; default: FILE itself carries the signature\n"
@@ -27,10 +36,11 @@ static const char sign_help[] =
 	"\n"
 	"Exit codes: 0 done, 1 failed, 2 usage.\n"
 	"\n"
-	"  wireglass rules sign --key publisher.key web-42.wgb\n";
+	"  wireglass rules sign --key publisher.key web-42.wgb\n"
+	"  wireglass rules sign --key second.key --add web-42.wgb\n";
 
 static const char verify_help[] =
-	"usage: wireglass rules verify [--key PUBLIC]... FILE\n"
+	"usage: wireglass rules verify [--key PUBLIC]... [--signatures N] [--strict] FILE\n"
 	"\n"
 	"Verify the signature of a bundle, inside it or in FILE.minisig, and print what the bundle "
 	"says.\n"
@@ -38,6 +48,9 @@ static const char verify_help[] =
 	"\n"
 	"  -k, --key PUBLIC  a public key, or a folder with *.pub files (default " SETTINGS_KEYS_DIR
 	")\n"
+	"  --signatures N    so many of the keys must have signed (default 1)\n"
+	"  --strict          the bundle and every rule must say who answers for them, as strict "
+	"sensors want it\n"
 	"\n"
 	"Exit codes: 0 signed and in order, 5 not signed by one of the keys, 1 expired or not a "
 	"valid bundle,\n"
@@ -75,31 +88,67 @@ int rules_sign_archive(const struct sig_secret *key, const char *name, struct sp
 	return n;
 }
 
-// Sign the archive inside data and write the outcome. 0 or an exit code.
-static int sign_run(const struct cli *cli, const char *path, struct span data,
-		    const struct sig_secret *key, const char *comment, bool detached)
+struct sign {
+	const char *key_path, *comment, *attach;
+	bool detached, add;
+	struct sig_secret key;
+};
+
+// The set of signatures that the outcome has. 0 or negative errno.
+static int make_set(const struct sign *s, const char *path, const char *sig_path,
+		    struct span archive, struct span old, char set[SIG_SET_BYTES],
+		    struct diag *diag)
 {
-	char text[SIG_TEXT_MAX], sig_path[4096], *whole;
+	char text[SIG_TEXT_MAX], *file = NULL;
+	size_t len = 0;
+	int ret = 0;
+
+	set[0] = '\0';
+	if (s->add && old.len > 0) {
+		snprintf(set, SIG_SET_BYTES, "%.*s", (int)old.len, (const char *)old.data);
+	} else if (s->add && s->detached &&
+		   file_read(sig_path, SIG_SET_BYTES - 1, &file, &len, diag) == 0) {
+		memcpy(set, file, len + 1);
+		free(file);
+	}
+	file = NULL;
+	if (s->attach != NULL) {
+		ret = file_read(s->attach, SIG_TEXT_MAX, &file, &len, diag);
+	} else {
+		ret = rules_sign_archive(&s->key, path, archive, s->comment, text, diag);
+		len = ret > 0 ? (size_t)ret : 0;
+	}
+	if (ret >= 0)
+		ret = sig_set_add(s->attach != NULL ? s->attach : path, set,
+				  span_of(file != NULL ? file : text, len), diag);
+	free(file);
+	return ret;
+}
+
+// Sign the archive inside data and write the outcome. 0 or an exit code.
+static int sign_run(const struct cli *cli, const char *path, struct span data, const struct sign *s)
+{
+	char set[SIG_SET_BYTES], sig_path[4096], *whole;
 	struct span archive, old;
 	struct diag diag = {""};
 	size_t len;
 	int ret = bundle_split(path, data, &archive, &old, &diag);
 
-	if (ret == 0 && detached && old.len != 0) {
+	snprintf(sig_path, sizeof(sig_path), "%s.minisig", path);
+	if (ret == 0 && s->detached && old.len != 0) {
 		diag_set(&diag, path, 0, 0,
 			 "carries a signature inside: sign it without --detached");
 		ret = -EINVAL;
 	}
 	if (ret == 0)
-		ret = rules_sign_archive(key, path, archive, comment, text, &diag);
+		ret = make_set(s, path, sig_path, archive, old, set, &diag);
 	if (ret < 0)
 		return rules_failed(cli, ret, &diag);
-	if (detached) {
-		snprintf(sig_path, sizeof(sig_path), "%s.minisig", path);
-		ret = file_write(sig_path, span_of(text, strlen(text)), 0644, true, &diag);
+	if (s->detached) {
+		ret = file_write(sig_path, span_of(set, strlen(set)), 0644, true, &diag);
 		return ret < 0 ? rules_failed(cli, ret, &diag) : 0;
 	}
-	ret = bundle_embed(archive, span_of(text, strlen(text)), &whole, &len);
+	ret = bundle_embed(archive, span_of(set, strlen(set)), &whole, &len);
 	if (ret < 0)
 		return cli_error(cli, CLI_FAILED, "failed", "%s: %s", path, strerror(-ret));
 	ret = file_write(path, span_of(whole, len), 0644, true, &diag);
@@ -111,14 +160,14 @@ int rules_sign(struct cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {{"key", required_argument, NULL, 'k'},
 						{"detached", no_argument, NULL, 'd'},
+						{"add", no_argument, NULL, 'a'},
+						{"attach", required_argument, NULL, 't'},
 						{"comment", required_argument, NULL, 'c'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
-	const char *key_path = NULL, *comment = NULL;
-	struct sig_secret key;
-	bool detached = false;
+	struct sign s = {.key_path = NULL};
 	struct diag diag = {""};
-	char id[SIG_ID_TEXT], *data;
+	char id[SIG_ID_TEXT] = "", *data;
 	size_t len;
 	int c, ret;
 
@@ -128,28 +177,37 @@ int rules_sign(struct cli *cli, int argc, char **argv)
 		if (c == 'h' || c == CLI_BAD_OPTION)
 			return c == 'h' ? CLI_OK : CLI_USAGE;
 		if (c == 'k')
-			key_path = optarg;
+			s.key_path = optarg;
 		else if (c == 'c')
-			comment = optarg;
-		else
-			detached = true;
+			s.comment = optarg;
+		else if (c == 't')
+			s.attach = optarg;
+		else if (c == 'd')
+			s.detached = true;
+		s.add = s.add || c == 'a' || c == 't';
 	}
-	if (key_path == NULL || argc - optind != 1)
-		return cli_error(cli, CLI_USAGE, "usage",
-				 "rules sign needs --key and one bundle (see wireglass help rules "
-				 "sign)");
-	ret = file_read(argv[optind], BUNDLE_MAX_BYTES + 2 * SIG_TEXT_MAX, &data, &len, &diag);
+	if ((s.key_path == NULL) == (s.attach == NULL) || argc - optind != 1)
+		return cli_error(
+			cli, CLI_USAGE, "usage",
+			"rules sign needs --key or --attach, and one bundle (see wireglass "
+			"help rules sign)");
+	ret = file_read(argv[optind], BUNDLE_FILE_MAX, &data, &len, &diag);
 	if (ret < 0)
 		return rules_failed(cli, ret, &diag);
-	ret = rules_open_key(cli, key_path, &key);
+	if (s.key_path != NULL)
+		ret = rules_open_key(cli, s.key_path, &s.key);
 	if (ret == 0) {
-		ret = sign_run(cli, argv[optind], span_of(data, len), &key, comment, detached);
-		sig_id_text(id, key.id);
-		sodium_memzero(&key, sizeof(key));
+		ret = sign_run(cli, argv[optind], span_of(data, len), &s);
+		if (s.key_path != NULL)
+			sig_id_text(id, s.key.id);
+		sodium_memzero(&s.key, sizeof(s.key));
 	}
 	free(data);
 	if (ret == 0 && cli->json)
 		printf("{\"key\":\"%s\"}\n", id);
+	else if (ret == 0 && !cli->quiet && s.attach != NULL)
+		printf("%s: signature attached; wireglass rules verify says whose it is\n",
+		       argv[optind]);
 	else if (ret == 0 && !cli->quiet)
 		printf("%s: signed with key %s\n", argv[optind], id);
 	return ret;
@@ -165,15 +223,16 @@ static int verify_print(const struct cli *cli, const char *path, const struct bu
 {
 	const struct bundle_manifest *m = &b->manifest;
 	const char *const texts[][2] = {
-		{"created", m->created},         {"expires", m->expires},
-		{"description", m->description}, {"owner", m->owner},
-		{"authority", m->authority},     {"legal_basis", m->legal_basis},
-		{"comment", b->signer.comment}};
-	char id[SIG_ID_TEXT], digest[65];
+		{"created", m->created},           {"expires", m->expires},
+		{"description", m->description},   {"owner", m->owner},
+		{"authority", m->authority},       {"legal_basis", m->legal_basis},
+		{"jurisdiction", m->jurisdiction}, {"comment", b->signer.comment}};
+	char id[SIG_ID_TEXT], ids[SIG_SET_MAX * SIG_ID_TEXT], digest[65];
 	json_t *reply, *files;
 	int ret;
 
 	sig_id_text(id, b->signer.key.id);
+	sig_ids_text(ids, &b->signer);
 	sodium_bin2hex(digest, sizeof(digest), b->digest, sizeof(b->digest));
 	if (cli->json) {
 		files = json_array();
@@ -181,8 +240,8 @@ static int verify_print(const struct cli *cli, const char *path, const struct bu
 			json_array_append_new(files, file_json(&b->files[i]));
 		for (uint32_t i = 0; i < b->n_data; i++)
 			json_array_append_new(files, file_json(&b->data[i]));
-		reply = json_pack("{s:s, s:I, s:s, s:o, s:s, s:o}", "id", m->id, "serial",
-				  (json_int_t)m->serial, "key", id, "key_file",
+		reply = json_pack("{s:s, s:I, s:s, s:s, s:o, s:s, s:o}", "id", m->id, "serial",
+				  (json_int_t)m->serial, "key", id, "keys", ids, "key_file",
 				  cli_json_text(b->signer.key.file), "digest", digest, "files",
 				  files);
 		for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -193,8 +252,9 @@ static int verify_print(const struct cli *cli, const char *path, const struct bu
 	}
 	if (cli->quiet)
 		return CLI_OK;
-	printf("%s: signed with key %s (%s)\n  %-12s %s\n  %-12s %lld\n", path, id,
-	       b->signer.key.file, "id", m->id, "serial", (long long)m->serial);
+	printf("%s: signed with key%s %s (%s%s)\n  %-12s %s\n  %-12s %lld\n", path,
+	       b->signer.n == 1 ? "" : "s", ids, b->signer.key.file,
+	       b->signer.n == 1 ? "" : " and others", "id", m->id, "serial", (long long)m->serial);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (texts[i][1][0] == '\0')
 			continue;
@@ -212,16 +272,53 @@ static int verify_print(const struct cli *cli, const char *path, const struct bu
 	return CLI_OK;
 }
 
-static int verify_run(const struct cli *cli, const char *path, const struct sig_trust *trust)
+static void on_ungoverned(void *ctx, enum rules_verdict verdict, uint32_t sid,
+			  const struct diag *diag)
 {
+	char text[1024];
+
+	fprintf(stderr, "%s (sid %u)\n", diag_format(diag, text, sizeof(text)), sid);
+}
+
+// What a strict sensor would refuse. 0 or an exit code.
+static int check_strict(const struct cli *cli, const char *path, struct bundle *b)
+{
+	const struct govern govern = {.strict = true, .now_s = time(NULL)};
+	const struct rule_files files = {.open = bundle_open_list, .ctx = b};
+	struct rules rs = {.files = &files};
+	struct govern_result result;
 	struct diag diag = {""};
-	struct bundle *b;
-	int ret = bundle_read_file(path, trust, &b, &diag), expired;
+	int ret = govern_manifest(&b->manifest, &govern, &diag);
 
 	if (ret < 0)
 		return rules_failed(cli, ret, &diag);
-	expired = bundle_check_expiry(b, time(NULL), &diag);
-	ret = expired < 0 ? rules_failed(cli, expired, &diag) : verify_print(cli, path, b);
+	ret = bundle_parse(b, &rs, NULL, NULL, NULL);
+	govern_rules(&rs, &govern, on_ungoverned, NULL, &result);
+	rules_done(&rs);
+	if (ret < 0)
+		return cli_error(cli, CLI_FAILED, "memory", "out of memory");
+	return result.refused == 0 ? 0
+				   : cli_error(cli, CLI_FAILED, "governance",
+					       "%s: %u rules would be refused by a strict sensor",
+					       path, result.refused);
+}
+
+static int verify_run(const struct cli *cli, const char *path, const struct sig_trust *trust,
+		      bool strict)
+{
+	struct diag diag = {""};
+	struct bundle *b;
+	int ret = bundle_read_file(path, trust, &b, &diag);
+
+	if (ret < 0)
+		return rules_failed(cli, ret, &diag);
+	ret = bundle_check_expiry(b, time(NULL), &diag);
+	if (ret < 0)
+		ret = rules_failed(cli, ret, &diag);
+	if (ret == 0 && strict)
+		ret = check_strict(cli, path, b);
+	if (ret == 0)
+		ret = verify_print(cli, path, b);
 	bundle_free(b);
 	return ret;
 }
@@ -229,11 +326,14 @@ static int verify_run(const struct cli *cli, const char *path, const struct sig_
 int rules_verify(struct cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {{"key", required_argument, NULL, 'k'},
+						{"signatures", required_argument, NULL, 'n'},
+						{"strict", no_argument, NULL, 's'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
 	struct sig_trust *trust = calloc(1, sizeof(*trust));
 	struct diag diag = {""};
-	bool keys = false;
+	unsigned long long need = 1;
+	bool keys = false, strict = false;
 	int c, ret = 0;
 
 	if (trust == NULL)
@@ -242,6 +342,17 @@ int rules_verify(struct cli *cli, int argc, char **argv)
 	       (c = cli_option(cli, "rules verify", argc, argv, ":hk:", options)) != -1) {
 		if (c == 'h')
 			fputs(verify_help, stdout);
+		if (c == 'n' && cli_number(optarg, 1, SIG_SET_MAX, &need)) {
+			trust->need = (uint32_t)need;
+			continue;
+		}
+		if (c == 's') {
+			strict = true;
+			continue;
+		}
+		if (c == 'n')
+			cli_error(cli, CLI_USAGE, "usage",
+				  "--signatures needs a number from 1 to %d", SIG_SET_MAX);
 		if (c != 'k') {
 			free(trust);
 			return c == 'h' ? CLI_OK : CLI_USAGE;
@@ -262,7 +373,8 @@ int rules_verify(struct cli *cli, int argc, char **argv)
 			ret = -ENOKEY;
 		}
 	}
-	ret = ret < 0 ? rules_failed(cli, ret, &diag) : verify_run(cli, argv[optind], trust);
+	ret = ret < 0 ? rules_failed(cli, ret, &diag)
+		      : verify_run(cli, argv[optind], trust, strict);
 	free(trust);
 	return ret;
 }

@@ -140,6 +140,28 @@ exits 'verify unsigned' 5 wg rules verify --key publisher.pub unsigned.wgb
 exits 'sign' 0 wg rules sign --key publisher.key unsigned.wgb
 exits 'verify what was signed' 0 wg rules verify --key publisher.pub unsigned.wgb
 
+exits 'a second signature' 0 wg rules sign --key other.key --add cli.wgb
+exits 'both are there' 0 wg --json rules verify --key publisher.pub --key other.pub --signatures 2 cli.wgb
+prints 'both are named' '.keys | split(" ") | length == 2'
+exits 'one of two is not enough' 5 wg rules verify --key publisher.pub --signatures 2 cli.wgb
+exits 'verify: nonsense signatures' 2 wg rules verify --key publisher.pub --signatures 0 cli.wgb
+exits 'sign replaces' 0 wg rules sign --key publisher.key cli.wgb
+exits 'one is left' 5 wg rules verify --key publisher.pub --key other.pub --signatures 2 cli.wgb
+exits 'pack what somebody else signs' 0 wg rules pack --id cli --serial 7 -o there.wgb "$RULES"
+exits 'sign beside it' 0 wg rules sign --key other.key --detached there.wgb
+exits 'attach it' 0 wg rules sign --attach there.wgb.minisig cli.wgb
+is 'attached: the archives were not the same' "$(wg rules verify --key publisher.pub --key other.pub cli.wgb >err 2>&1; echo $?)" 5
+exits 'attach to the one that was signed' 0 wg rules sign --attach there.wgb.minisig there.wgb
+exits 'attached' 0 wg rules verify --key other.pub there.wgb
+exits 'attach nonsense' 1 wg rules sign --attach "$RULES" cli.wgb
+exits 'sign as before' 0 wg rules sign --key publisher.key cli.wgb
+exits 'verify --strict' 1 wg rules verify --key publisher.pub --strict cli.wgb
+says 'verify --strict: what is lacking' 'legal_basis, authority, owner, jurisdiction, expires'
+exits 'pack with all of it' 0 wg rules pack --id cli --serial 7 --legal-basis x --authority x --owner x \
+    --jurisdiction EU --expires 2099-01-01 --sign publisher.key -o strict.wgb "$RULES"
+exits 'verify --strict: its rules' 1 wg rules verify --key publisher.pub --strict strict.wgb
+says 'verify --strict: each rule' '(sid 1000001)'
+
 # --- replay and bench
 exits 'replay into a folder that cannot be made' 1 wg replay --rules "$RULES" --streams none/streams "$PCAP"
 says 'that folder: its name' 'none/streams'
@@ -255,6 +277,9 @@ is 'hits follow: what came after' "$(jq -c .id follow.out | xargs)" '15 16 17'
 exits 'rules list' 0 wg --json rules list
 prints 'rules list: the live one' '[.bundles[] | select(.live)] | length == 1 and .[0].serial == 7'
 exits 'rollback without an older one' 1 wg rules rollback
+exits 'activate of what is live' 1 wg rules activate 7
+exits 'activate of none' 1 wg rules activate 99
+exits 'activate without a serial' 2 wg rules activate
 is 'a store that minisign-signed bundles reach too' "$(
     wg rules pack --id cli --serial 20 -o plain.wgb "$RULES" >/dev/null 2>&1
     wg keygen tool >/dev/null 2>&1
@@ -265,6 +290,8 @@ is 'a store that minisign-signed bundles reach too' "$(
 wg rules pack --id cli --serial 21 --sign publisher.key -o drop.wgb drop.rules >/dev/null
 exits 'load of a rule that would drop' 0 wg rules load drop.wgb
 check 'says that it alerts' grep -q '^1 of them say drop or reject' out
+exits 'activate' 0 wg --json rules activate 7
+prints 'activate: the one that was asked for' '.state == "live" and .serial == 7'
 
 # --- the audit log
 exits 'audit show' 0 wg --json audit show --state state --action 'rules load'

@@ -282,35 +282,59 @@ void settle(void)
 		assert_int_equal(loop_step(&fx.d->loop, 5), 0);
 }
 
-char *make_bundle(const char *id, uint64_t serial, const char *rules, const char *expires,
-		  const char *key, size_t *ret_len)
+static void set_field(char *field, size_t size, const char *text)
+{
+	snprintf(field, size, "%s", text != NULL ? text : "");
+}
+
+char *make_bundle_of(const struct bundle_spec *spec, size_t *ret_len)
 {
 	struct bundle_manifest *manifest = calloc(1, sizeof(*manifest));
-	struct bundle_file file = {.name = "rules/test.rules", .text = rules, .len = strlen(rules)};
+	struct bundle_file file = {
+		.name = "rules/test.rules", .text = spec->rules, .len = strlen(spec->rules)};
 	struct sig_secret secret;
 	struct diag diag = {0};
-	char sig[SIG_TEXT_MAX], *archive, *bundle;
-	size_t archive_len, len;
+	char sig[SIG_TEXT_MAX], set[SIG_SET_BYTES] = "", *archive, *bundle;
+	size_t archive_len;
 
+#define SET(field, text) set_field(manifest->field, sizeof(manifest->field), text)
 	assert_non_null(manifest);
 	manifest->format = BUNDLE_FORMAT;
-	manifest->serial = (int64_t)serial;
-	snprintf(manifest->id, sizeof(manifest->id), "%s", id);
-	snprintf(manifest->created, sizeof(manifest->created), "2026-01-01T00:00:00Z");
-	snprintf(manifest->expires, sizeof(manifest->expires), "%s", expires);
+	manifest->serial = (int64_t)spec->serial;
+	SET(id, spec->id);
+	SET(created, "2026-01-01T00:00:00Z");
+	SET(expires, spec->expires);
+	SET(owner, spec->owner);
+	SET(authority, spec->authority);
+	SET(legal_basis, spec->legal_basis);
+	SET(jurisdiction, spec->jurisdiction);
 	int err = bundle_pack(manifest, &file, 1, &archive, &archive_len, &diag);
 	if (err != 0)
 		fail_msg("bundle_pack: %s", diag.text);
 	free(manifest);
-	assert_int_equal(sig_secret_read(key != NULL ? key : fx.secret, NULL, &secret, &diag), 0);
-	int sig_len = sig_sign(&secret, span_of(archive, archive_len), "test", sig);
-	assert_true(sig_len > 0);
-	assert_int_equal(bundle_embed(span_of(archive, archive_len), span_of(sig, (size_t)sig_len),
-				      &bundle, &len),
+	for (int i = 0; i < 4 && spec->keys[i] != NULL; i++) {
+		assert_int_equal(sig_secret_read(spec->keys[i], NULL, &secret, &diag), 0);
+		int n = sig_sign(&secret, span_of(archive, archive_len), "test", sig);
+		assert_true(n > 0);
+		assert_int_equal(sig_set_add("test", set, span_of(sig, (size_t)n), &diag), 0);
+	}
+	assert_int_equal(bundle_embed(span_of(archive, archive_len), span_of(set, strlen(set)),
+				      &bundle, ret_len),
 			 0);
 	free(archive);
-	*ret_len = len;
 	return bundle;
+}
+
+char *make_bundle(const char *id, uint64_t serial, const char *rules, const char *expires,
+		  const char *key, size_t *ret_len)
+{
+	const struct bundle_spec spec = {.id = id,
+					 .serial = serial,
+					 .rules = rules,
+					 .expires = expires,
+					 .keys = {key != NULL ? key : fx.secret}};
+
+	return make_bundle_of(&spec, ret_len);
 }
 
 int admin_connect(void)

@@ -77,6 +77,15 @@ void settle(void);
 char *make_bundle(const char *id, uint64_t serial, const char *rules, const char *expires,
 		  const char *key, size_t *ret_len);
 
+// The same with what the manifest says of who answers for it, signed with each of these keys.
+struct bundle_spec {
+	const char *id, *rules, *expires;
+	uint64_t serial;
+	const char *owner, *authority, *legal_basis, *jurisdiction; // NULL: left out
+	const char *keys[4];                                        // files of secret keys
+};
+char *make_bundle_of(const struct bundle_spec *spec, size_t *ret_len);
+
 // Requests of a CLI. The reply, and the error of its last piece in *ret_error.
 int admin_connect(void);
 void admin_ask(int fd, const struct ipc_admin_req *req, int send_fd);

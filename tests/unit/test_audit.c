@@ -429,7 +429,7 @@ static void test_daemon(void **state)
 	assert_int_equal(number_of(json_object_get(e, "object"), "serial"), 5);
 	assert_string_equal(text_of(json_object_get(e, "object"), "digest"),
 			    text_of(json_object_get(begun, "object"), "digest"));
-	assert_int_equal(strlen(text_of(json_object_get(e, "object"), "key")), 16);
+	assert_int_equal(strlen(text_of(json_object_get(e, "object"), "keys")), 16);
 	json_decref(begun);
 	json_decref(e);
 	// Refused: which, by whom, and why.

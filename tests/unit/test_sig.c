@@ -322,6 +322,76 @@ static void who_signed(void **state)
 			 -EKEYREJECTED);
 }
 
+// 2 of 3: which signatures count, which do not, and which spoil all of it.
+static void several(void **state)
+{
+	static struct sig_trust trust;
+	struct sig_secret key[4];
+	struct sig_info info;
+	char text[4][SIG_TEXT_MAX], set[SIG_SET_BYTES], ids[SIG_SET_MAX * SIG_ID_TEXT];
+	struct diag d;
+
+	for (int i = 0; i < 4; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "several%d", i);
+		make_key(name, &key[i], i < 3 ? &trust : NULL); // the fourth is a stranger's
+		assert_true(sig_sign(&key[i], SPAN_LIT("data"), name, text[i]) > 0);
+	}
+	trust.need = 2;
+	static const struct {
+		const char *keys; // digits; 'x': a changed one of key 1
+		const char *why;  // NULL: good
+	} cases[] = {
+		{"01", NULL},
+		{"12", NULL},
+		{"20", NULL},
+		{"012", NULL},
+		{"031", NULL},
+		{"0", "signed by 1 trusted key"},
+		{"00", "signed by 1 trusted key"},
+		{"03", "signed by 1 trusted key"},
+		{"3", "not trusted"},
+		{"0x", "does not match its signature"},
+		{"012x", "does not match its signature"},
+		{"", "minisign's format"},
+		{"0123012301230123", NULL},
+		{"01230123012301230", "more than 16"},
+	};
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		size_t n = 0;
+
+		for (const char *k = cases[c].keys; *k != '\0'; k++) {
+			const char *one = text[*k == 'x' ? 1 : *k - '0'];
+			n += (size_t)sprintf(set + n, "%s", one);
+			if (*k == 'x') { // over other data
+				struct sig_secret *by = &key[1];
+				n -= strlen(one);
+				n += (size_t)sig_sign(by, SPAN_LIT("other"), "c", set + n);
+			}
+		}
+		int err = sig_verify("f", SPAN_LIT("data"), span_of(set, n), &trust, &info, &d);
+		assert_int_equal(err, cases[c].why == NULL ? 0 : -EKEYREJECTED);
+		if (cases[c].why != NULL)
+			assert_contains(&d, cases[c].why);
+		else
+			assert_true(info.n >= 2 &&
+				    strlen(sig_ids_text(ids, &info)) == info.n * 17 - 1);
+	}
+	// One key under two names does not count twice.
+	trust.v[1] = trust.v[0];
+	trust.v[1].id[0] ^= 1;
+	snprintf(set, sizeof(set), "%s", text[0]);
+	assert_int_equal(sig_verify("f", SPAN_LIT("data"), span_str(set), &trust, &info, &d),
+			 -EKEYREJECTED);
+	// Adding: one more, or one instead of an older one by the same key.
+	set[0] = '\0';
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(sig_set_add("s", set, span_str(text[i % 2]), &d), 0);
+	assert_int_equal(strlen(set), strlen(text[0]) + strlen(text[1]));
+	assert_int_equal(sig_set_add("s", set, SPAN_LIT("nonsense"), &d), -EBADMSG);
+}
+
 // Every cut and every changed byte is refused, but for the comment that is not signed.
 static void damaged_texts(void **state)
 {
@@ -474,6 +544,7 @@ int main(void)
 		cmocka_unit_test(trust_folder),
 		cmocka_unit_test(vectors),
 		cmocka_unit_test(who_signed),
+		cmocka_unit_test(several),
 		cmocka_unit_test(damaged_texts),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(interop_minisign),
