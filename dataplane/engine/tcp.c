@@ -196,7 +196,8 @@ static bool is_sack_edge(const struct tcp_ctx *x, const struct tcp_half *h, uint
 	for (uint32_t i = h->ooo_head; i != POOL_NONE;) {
 		const struct tcp_seg *s = tcp_seg_at(x, i);
 
-		if (s->kind < TCP_SEG_DOUBT && (!found || tcp_seq_diff(tcp_seg_end(s), edge) > 0)) {
+		if (s->kind <= TCP_SEG_LOSER &&
+		    (!found || tcp_seq_diff(tcp_seg_end(s), edge) > 0)) {
 			edge = tcp_seg_end(s);
 			found = true;
 		}

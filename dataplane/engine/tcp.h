@@ -24,7 +24,7 @@ enum {
 		256, // cells per direction, 512 KiB at most: bounds the walk of an insert (SegmentSmack)
 	TCP_ACKED_SEGS = 32, // wait for so many cells behind an acknowledged hole: captures reorder
 	TCP_DOUBTS_MAX = 16, // per direction
-	TCP_HISTORY_BYTES = 4608,
+	TCP_HISTORY_BYTES = 6464,
 	TCP_CONTEXT = 512, // bytes around another reading
 	TCP_SCRATCH_BYTES = 65536 + 2 * TCP_CONTEXT + 64,
 };
@@ -46,6 +46,7 @@ _Static_assert(sizeof(struct tcp_seg) == TCP_SEG_BYTES, "");
 enum tcp_seg_kind {
 	TCP_SEG_LIVE,
 	TCP_SEG_LOSER, // differs from a live one that covers it: another reading, once that was read
+	TCP_SEG_ECHO, // a live one once more, without the place of the FIN before it: another reading. Not counted
 	TCP_SEG_DOUBT, // live when the receiver acknowledges it, or its own ack or place turns out right
 	TCP_SEG_ASK, // only when the receiver acknowledges it: data in a SYN, or with an old ack
 };
@@ -97,9 +98,18 @@ struct tcp_reader {
 	struct span alt;
 	uint64_t gap;
 	uint32_t late_seq;
-	uint32_t release;     // cell of cur, or POOL_NONE
-	enum counter anomaly; // of alt
+	uint32_t release;            // cell of cur, or POOL_NONE
+	uint32_t copy_seq, copy_end; // of what differs in alt
+	uint32_t copy_from;          // where to read it from next
+	uint32_t alt_at, alt_stop;   // alt in the scratch buffer
+	uint32_t follow_seq;         // behind alt, or of follow
+	struct span follow;          // what comes behind other readings
+	uint8_t followed;            // other readings that it was looked at for
+	uint8_t rereads;             // how often it may be read again
+	uint8_t others_read;         // behind which other readings it was read: a bit each
+	enum counter anomaly;        // of alt
 	uint16_t context;
+	bool is_rest_read; // what of the copy was not read yet goes on in the stream
 	bool cur_fin, late_fin, skip_holes, acked, doubtful, urg_inline;
 	uint8_t urg_byte;
 };

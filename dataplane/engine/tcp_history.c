@@ -4,7 +4,7 @@
 //
 //   ring: the last 4 KiB as they were, at their sequence number
 //   marks: 16 x (place, length, hash) of the segments read last; hashed when they leave the ring unacknowledged
-//   other: the end of the last other reading, so that what follows it in the stream is read behind it, too
+//   others: the ends of the last other readings, so that what follows them is read behind them, too
 #include "dataplane/engine/tcp_impl.h"
 
 #include <string.h>
@@ -15,7 +15,10 @@
 enum {
 	MARKS = 16,
 	RING = 4096,
+	OTHERS = 8,
 	OTHER_MAX = 252,
+	FOLLOW_MAX = 256, // bytes behind another reading: a content has no more
+	REREADS_MAX = 8,  // of one copy, from other places than its start
 	CLEAN_BYTES =
 		64 << 10, // after so many without irregularity a server's stream is clean again
 };
@@ -25,15 +28,17 @@ struct tcp_history {
 	uint32_t hashed;          // bit per mark
 	uint32_t end_seq;         // behind what is in the ring
 	uint32_t odd_seq;         // where the last irregularity was
-	uint32_t other_seq;
-	uint16_t kept;      // bytes in the ring
-	uint16_t other_len; // 0: none
-	uint8_t next_mark;
-	uint8_t pad[3];
+	uint16_t kept;            // bytes in the ring
+	uint8_t next_mark, next_other;
+	bool has_others;
+	struct other {
+		uint32_t seq;       // what follows it
+		uint16_t len, left; // left: bytes that are to be read behind it; 0: free
+	} others[OTHERS];
 	struct mark {
 		uint32_t seq, hash;
 	} marks[MARKS];
-	uint8_t other[OTHER_MAX];
+	uint8_t other_data[OTHERS][OTHER_MAX];
 	uint8_t ring[RING];
 };
 _Static_assert(sizeof(struct tcp_history) <= TCP_HISTORY_BYTES, "");
@@ -184,14 +189,28 @@ void tcp_history_drop(const struct tcp_ctx *x, struct tcp_half *h)
 	h->history = POOL_NONE;
 }
 
+static bool is_other_open(const struct tcp_history *y, uint32_t seq)
+{
+	for (int i = 0; i < OTHERS && y->has_others; i++)
+		if (y->others[i].left > 0 && y->others[i].seq == seq)
+			return true;
+	return false;
+}
+
 void tcp_history_acked(const struct tcp_ctx *x, struct tcp_half *h, const struct tcp_half *peer)
 {
+	const struct tcp_history *y = history_of(x, h);
+	bool is_full = x->histories->used > x->histories->capacity / 2;
+
 	if ((peer->flags & TCP_HALF_ACK_SEEN) == 0 || h->ooo_head != POOL_NONE ||
 	    tcp_seq_diff(peer->last_ack, h->next_seq) < 0)
 		return;
-	// As what may stand before another reading it is useful still, while there is room.
-	if ((h->flags & TCP_HALF_ODD) != 0 || x->histories->used > x->histories->capacity / 2)
+	// Another reading may go on, and as what may stand before one it is useful still, while there is room.
+	if (is_full || (h->flags & TCP_HALF_ODD) != 0) {
+		if (!is_full && y != NULL && is_other_open(y, h->next_seq))
+			return;
 		tcp_history_drop(x, h);
+	}
 	h->flags &= (uint16_t)~TCP_HALF_ODD;
 }
 
@@ -277,15 +296,22 @@ enum tcp_same tcp_marks_compare(const struct tcp_reader *rd, uint32_t seq, struc
 }
 
 // ---- other readings ----
+//
+// The scratch buffer: | what stands before, its end at TCP_CONTEXT | the copy | what stands behind |
+//
+// Linux begins to read a segment where the one before it ended, which may be in its midst. So a copy is read from its start, and
+// from every place in it where a segment that was read begins, or another reading ended; each time what stands
+// before is written over the bytes of the copy that are not needed any more.
 
 static void scratch_add(struct tcp_reader *rd, const uint8_t *data, size_t len)
 {
-	size_t room = TCP_SCRATCH_BYTES - 64 - rd->alt.len;
+	size_t at = rd->alt_at + rd->alt.len;
+	size_t room = TCP_SCRATCH_BYTES - 64 - at;
 
 	if (len > room)
 		len = room;
 	if (len > 0)
-		memcpy(rd->x->scratch + rd->alt.len, data, len);
+		memcpy(rd->x->scratch + at, data, len);
 	rd->alt.len += len;
 }
 
@@ -301,29 +327,48 @@ static void scratch_add_ring(struct tcp_reader *rd, const struct tcp_history *y,
 	}
 }
 
+static bool is_behind_fin(const struct tcp_reader *rd, uint32_t seq)
+{
+	return (rd->half->flags & TCP_HALF_FIN_DONE) != 0 && seq == rd->half->fin_seq + 1;
+}
+
+static const uint8_t *other_data(const struct tcp_history *y, const struct other *o)
+{
+	return y->other_data[o - y->others];
+}
+
+// Write what stands before seq, up to the byte number at of the copy: another reading, or the end of the stream.
+static void context_put(struct tcp_reader *rd, const struct tcp_history *y, size_t at, uint32_t seq,
+			const struct other *o)
+{
+	int32_t known = y == NULL ? 0 : tcp_seq_diff(seq, y->end_seq - y->kept);
+	size_t n = 0;
+
+	if (o != NULL)
+		n = o->len;
+	else if (known > 0 && known <= y->kept)
+		n = known < TCP_CONTEXT ? (size_t)known : TCP_CONTEXT;
+	rd->alt_at = (uint32_t)(TCP_CONTEXT + at - n);
+	rd->alt = span_of(rd->x->scratch + rd->alt_at, 0);
+	if (o != NULL)
+		scratch_add(rd, other_data(y, o), n);
+	else
+		scratch_add_ring(rd, y, seq - (uint32_t)n, n);
+	rd->context = (uint16_t)n;
+}
+
 void tcp_alt_begin(struct tcp_reader *rd, uint32_t seq)
 {
 	struct tcp_history *y = history_of(rd->x, rd->half);
 
-	rd->alt = span_of(rd->x->scratch, 0);
-	rd->context = 0;
-	if (y == NULL)
-		return;
-	y->odd_seq = y->end_seq;
-	if ((rd->half->flags & TCP_HALF_FIN_DONE) != 0 && seq == rd->half->fin_seq + 1)
+	rd->copy_seq = seq;
+	rd->copy_from = seq + 1;
+	rd->others_read = 0;
+	if (y != NULL)
+		y->odd_seq = y->end_seq;
+	if (is_behind_fin(rd, seq))
 		seq--; // whoever passes over the FIN
-	if (y->other_len > 0 && y->other_seq == seq) {
-		scratch_add(rd, y->other, y->other_len);
-	} else {
-		int32_t at = tcp_seq_diff(seq, y->end_seq - y->kept);
-
-		if (at > 0 && at <= y->kept) {
-			size_t n = at < TCP_CONTEXT ? (size_t)at : TCP_CONTEXT;
-
-			scratch_add_ring(rd, y, seq - (uint32_t)n, n);
-		}
-	}
-	rd->context = (uint16_t)rd->alt.len;
+	context_put(rd, y, 0, seq, NULL);
 }
 
 void tcp_alt_add(struct tcp_reader *rd, struct span copy)
@@ -331,50 +376,163 @@ void tcp_alt_add(struct tcp_reader *rd, struct span copy)
 	scratch_add(rd, copy.data, copy.len);
 }
 
-// The end of what is in the scratch buffer: what may follow it follows from seq.
-static void other_keep(struct tcp_reader *rd, uint32_t seq)
+// The one that has been read on furthest, or that nothing can follow any more: what waits in the queue still may.
+static struct other *other_to_go(const struct tcp_reader *rd, struct tcp_history *y)
 {
-	struct tcp_history *y = history_of(rd->x, rd->half);
-	size_t n = rd->alt.len < OTHER_MAX ? rd->alt.len : OTHER_MAX;
+	struct other *go = NULL;
+	uint32_t least = UINT32_MAX;
 
-	if (y == NULL)
-		return;
-	memcpy(y->other, rd->alt.data + rd->alt.len - n, n);
-	y->other_len = (uint16_t)n;
-	y->other_seq = seq;
+	for (int i = 0; i < OTHERS; i++) {
+		struct other *o = &y->others[(y->next_other + i) % OTHERS];
+		bool past = rd->half->ooo_head == POOL_NONE && tcp_seq_diff(o->seq, y->end_seq) < 0;
+		uint32_t left = past ? 0 : o->left;
+
+		if (left < least) {
+			least = left;
+			go = o;
+		}
+	}
+	y->has_others = true;
+	y->next_other = (uint8_t)((go - y->others + 1) % OTHERS);
+	return go;
+}
+
+// The end of what was put together; seq follows it.
+static void other_set(struct tcp_history *y, struct other *o, const struct tcp_reader *rd,
+		      uint32_t seq, uint32_t left)
+{
+	uint32_t n = rd->alt_stop - rd->alt_at;
+
+	if (n > OTHER_MAX)
+		n = OTHER_MAX;
+	o->seq = seq;
+	o->left = (uint16_t)left;
+	o->len = (uint16_t)n;
+	memcpy(y->other_data[o - y->others], rd->x->scratch + rd->alt_stop - n, n);
 }
 
 void tcp_alt_end(struct tcp_reader *rd, uint32_t end_seq, enum counter anomaly)
 {
 	struct tcp_history *y = history_of(rd->x, rd->half);
+	int32_t behind;
 
 	rd->anomaly = anomaly;
 	rd->half->flags |= TCP_HALF_ODD;
-	if (y != NULL) {
-		int32_t behind = tcp_seq_diff(y->end_seq, end_seq);
+	if (y == NULL)
+		return;
+	rd->copy_end = end_seq;
+	rd->is_rest_read = anomaly == 0 || anomaly == CNT_TCP_OVERLAP_DIFF;
+	behind = tcp_seq_diff(y->end_seq, end_seq);
+	if (behind > 0 && behind <= y->kept) {
+		size_t n = behind < TCP_CONTEXT ? (size_t)behind : TCP_CONTEXT;
 
-		if (behind > 0 && behind <= y->kept) {
-			size_t n = behind < TCP_CONTEXT ? (size_t)behind : TCP_CONTEXT;
+		scratch_add_ring(rd, y, end_seq, n);
+		end_seq += (uint32_t)n;
+	}
+	rd->alt_stop = rd->alt_at + (uint32_t)rd->alt.len;
+	rd->follow_seq = end_seq;
+	rd->rereads = REREADS_MAX;
+}
 
-			scratch_add_ring(rd, y, end_seq, n);
-			end_seq += (uint32_t)n;
+// The next place in the copy from which to read it; *ret_other: behind that, or NULL.
+static bool reread_place(struct tcp_reader *rd, const struct tcp_history *y, uint32_t *ret_seq,
+			 const struct other **ret_other)
+{
+	uint32_t first = rd->copy_end;
+	int other = -1;
+
+	for (int i = 0; i < MARKS; i++) {
+		uint32_t seq = y->marks[i].seq;
+
+		if (y->mark_len[i] > 0 && tcp_seq_diff(seq, rd->copy_from) >= 0 &&
+		    tcp_seq_diff(seq, first) < 0)
+			first = seq;
+	}
+	for (int i = 0; i < OTHERS; i++) {
+		const struct other *o = &y->others[i];
+		uint32_t seq = o->seq + (is_behind_fin(rd, o->seq + 1) ? 1 : 0);
+
+		if (o->left > 0 && (rd->others_read >> i & 1) == 0 &&
+		    tcp_seq_diff(seq, rd->copy_seq) >= 0 && tcp_seq_diff(seq, first) <= 0) {
+			first = seq;
+			other = i;
 		}
 	}
-	other_keep(rd, end_seq);
+	if (tcp_seq_diff(first, rd->copy_end) >= 0)
+		return false;
+	if (other < 0)
+		rd->copy_from = first + 1;
+	else
+		rd->others_read |= (uint8_t)(1u << other);
+	*ret_seq = first;
+	*ret_other = other < 0 ? NULL : &y->others[other];
+	return true;
+}
+
+// Is the copy from its byte number at on what was read, or will be next?
+static bool is_as_read(const struct tcp_reader *rd, const struct tcp_history *y, size_t at)
+{
+	uint32_t seq = rd->copy_seq + (uint32_t)at;
+	uint32_t end = tcp_seq_diff(rd->copy_end, y->end_seq) < 0 ? rd->copy_end : y->end_seq;
+	int32_t n = tcp_seq_diff(end, seq);
+
+	if (n <= 0)
+		return rd->is_rest_read;
+	return tcp_seq_diff(y->end_seq - y->kept, seq) <= 0 &&
+	       ring_has(y, seq, span_of(rd->x->scratch + TCP_CONTEXT + at, (size_t)n));
+}
+
+bool tcp_alt_again(struct tcp_reader *rd)
+{
+	struct tcp_history *y = history_of(rd->x, rd->half);
+	const struct other *o;
+	uint32_t seq;
+
+	if (rd->rereads == 0 || y == NULL)
+		return false;
+	other_set(y, other_to_go(rd, y), rd, rd->follow_seq, FOLLOW_MAX);
+	while (--rd->rereads > 0 && reread_place(rd, y, &seq, &o)) {
+		size_t at = seq - rd->copy_seq;
+
+		if (is_as_read(rd, y, at))
+			continue;
+		context_put(rd, y, at, seq, o);
+		rd->alt.len = rd->alt_stop - rd->alt_at;
+		rd->anomaly = 0; // said of the first
+		return true;
+	}
+	rd->rereads = 0;
+	return false;
 }
 
 void tcp_alt_follow(struct tcp_reader *rd, uint32_t seq, struct span data)
 {
+	rd->follow = span_first(data, FOLLOW_MAX);
+	rd->follow_seq = seq;
+	rd->followed = 0;
+}
+
+bool tcp_alt_followed(struct tcp_reader *rd)
+{
 	struct tcp_history *y = history_of(rd->x, rd->half);
 
-	if (y == NULL || y->other_len == 0 || y->other_seq != seq || data.len == 0)
-		return;
-	data = span_first(data, TCP_CONTEXT);
-	rd->alt = span_of(rd->x->scratch, 0);
-	scratch_add(rd, y->other, y->other_len);
-	scratch_add(rd, data.data, data.len);
-	rd->context =
-		(uint16_t)rd->alt.len; // all of it was handed out before, though not side by side
-	rd->anomaly = 0;
-	y->other_len = 0;
+	while (rd->follow.len > 0 && y != NULL && y->has_others && rd->followed < OTHERS) {
+		struct other *o = &y->others[rd->followed++];
+		struct span data = span_first(rd->follow, o->left);
+
+		if (o->left == 0 || o->seq != rd->follow_seq)
+			continue;
+		rd->alt_at = 0;
+		rd->alt = span_of(rd->x->scratch, 0);
+		scratch_add(rd, other_data(y, o), o->len);
+		scratch_add(rd, data.data, data.len);
+		// All of it was handed out before, though not side by side.
+		rd->context = (uint16_t)rd->alt.len;
+		rd->anomaly = 0;
+		rd->alt_stop = (uint32_t)rd->alt.len;
+		other_set(y, o, rd, o->seq + (uint32_t)data.len, o->left - (uint32_t)data.len);
+		return true;
+	}
+	rd->follow = SPAN_NONE;
+	return false;
 }

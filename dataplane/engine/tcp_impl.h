@@ -62,7 +62,11 @@ void tcp_alt_begin(struct tcp_reader *rd, uint32_t seq);
 void tcp_alt_add(struct tcp_reader *rd, struct span copy);
 void tcp_alt_end(struct tcp_reader *rd, uint32_t end_seq, enum counter anomaly);
 
-// The bytes that follow another reading in the stream: on from there, too.
+// When that was handed out: the same copy, read from another place in it. False: no more, rd->alt is empty.
+bool tcp_alt_again(struct tcp_reader *rd);
+
+// What comes next in the stream: if other readings have ended there, they go on with it. One after the other; false: no more.
 void tcp_alt_follow(struct tcp_reader *rd, uint32_t seq, struct span data);
+bool tcp_alt_followed(struct tcp_reader *rd);
 
 #endif

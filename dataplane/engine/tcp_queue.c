@@ -36,7 +36,8 @@ struct tcp_seg *tcp_queue_take(struct tcp_reader *rd, uint32_t *link)
 	*link = s->next;
 	h->ooo_count = (uint16_t)(h->ooo_count - cells_of(rd->x, s));
 	h->doubts -= s->kind >= TCP_SEG_DOUBT;
-	rd->x->counters->v[CNT_TCP_OOO_HELD] -= s->total;
+	if (s->kind != TCP_SEG_ECHO)
+		rd->x->counters->v[CNT_TCP_OOO_HELD] -= s->total;
 	return s;
 }
 
@@ -182,6 +183,31 @@ static bool is_queued(const struct tcp_reader *rd, uint32_t seq, struct span dat
 	return false;
 }
 
+// How many early FINs another one ends with that ends where s begins. Linux may have joined them, for the shape of its tree
+// decides: then what follows the FIN is read without a place for it.
+static uint32_t fins_before(const struct tcp_reader *rd, const struct tcp_seg *s)
+{
+	for (uint32_t i = rd->half->ooo_head; i != POOL_NONE;) {
+		const struct tcp_seg *before = tcp_seg_at(rd->x, i);
+
+		if (before == s)
+			break;
+		if (before->kind == TCP_SEG_LIVE && before->fin > 0 &&
+		    tcp_seg_end(before) == s->seq)
+			return before->fin;
+		i = before->next;
+	}
+	return 0;
+}
+
+static void echo_put(struct tcp_reader *rd, const struct tcp_seg *s, struct span data)
+{
+	uint32_t fins = data.len > 0 ? fins_before(rd, s) : 0;
+
+	if (fins > 0)
+		tcp_queue_put(rd, s->seq - fins, data, false, TCP_SEG_ECHO, 0);
+}
+
 bool tcp_queue_put(struct tcp_reader *rd, uint32_t seq, struct span data, bool fin,
 		   enum tcp_seg_kind kind, uint32_t ack)
 {
@@ -189,7 +215,7 @@ bool tcp_queue_put(struct tcp_reader *rd, uint32_t seq, struct span data, bool f
 	size_t cells = data.len == 0 ? 1 : (data.len + TCP_SEG_DATA - 1) / TCP_SEG_DATA;
 	struct counters *c = rd->x->counters;
 	struct tcp_half *h = rd->half;
-	struct tcp_seg *s, *before;
+	struct tcp_seg *s, *before, *alone = NULL;
 	uint32_t *link = place(rd, seq, end, kind, &before);
 
 	if (kind == TCP_SEG_LIVE && before != NULL && tcp_seq_diff(end, tcp_seg_end(before)) <= 0) {
@@ -201,7 +227,8 @@ bool tcp_queue_put(struct tcp_reader *rd, uint32_t seq, struct span data, bool f
 		}
 	}
 	if (kind != TCP_SEG_LIVE && is_queued(rd, seq, data)) {
-		c->v[CNT_TCP_DUPLICATE] += data.len;
+		if (kind != TCP_SEG_ECHO)
+			c->v[CNT_TCP_DUPLICATE] += data.len;
 		return true;
 	}
 	s = h->ooo_count + cells <= TCP_OOO_SEGS_MAX ? seg_new(rd->x, data) : NULL;
@@ -225,13 +252,18 @@ bool tcp_queue_put(struct tcp_reader *rd, uint32_t seq, struct span data, bool f
 	} else {
 		s->next = *link;
 		*link = pool_index(rd->x->cells, s);
+		alone = s;
 	}
 	h->ooo_count = (uint16_t)(h->ooo_count + cells);
 	h->doubts += kind >= TCP_SEG_DOUBT;
+	if (kind == TCP_SEG_ECHO)
+		return true;
 	c->v[CNT_TCP_OOO_QUEUED] += data.len;
 	c->v[CNT_TCP_OOO_HELD] += data.len;
 	if (kind == TCP_SEG_LIVE)
 		cover(rd, s, seq, data);
+	if (kind == TCP_SEG_LIVE && alone != NULL)
+		echo_put(rd, alone, data);
 	return true;
 }
 
@@ -243,7 +275,7 @@ uint32_t tcp_half_drop(const struct tcp_ctx *x, struct tcp_half *h)
 	while (h->ooo_head != POOL_NONE) {
 		struct tcp_seg *s = tcp_queue_take(&rd, &h->ooo_head);
 
-		bytes += s->total;
+		bytes += s->kind != TCP_SEG_ECHO ? s->total : 0;
 		tcp_seg_free(x, s);
 	}
 	tcp_history_drop(x, h);

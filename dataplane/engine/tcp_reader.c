@@ -78,6 +78,8 @@ static void old_bytes(struct tcp_reader *rd, uint32_t seq, struct span data, siz
 		return;
 	case TCP_DIFFERS:
 		alt_whole(rd, seq, data, is_keepalive ? 0 : CNT_TCP_OVERLAP_DIFF);
+		if (!queued && is_acked(rd, seq + (uint32_t)old))
+			rd->rereads = 0; // told, but no host reads it any more
 		return;
 	case TCP_FORGOTTEN:
 		rd->x->counters->v[CNT_TCP_FORGOTTEN]++;
@@ -368,6 +370,20 @@ static bool seg_due(struct tcp_reader *rd, uint32_t *link)
 	return true;
 }
 
+// False: what it may take the place of was not read yet.
+static bool echo_due(struct tcp_reader *rd, uint32_t *link)
+{
+	struct tcp_seg *s = tcp_seg_at(rd->x, *link);
+
+	if (!rd->skip_holes && (rd->half->flags & TCP_HALF_FIN_DONE) == 0 &&
+	    tcp_seq_diff(tcp_seg_end(s), rd->half->next_seq) > 0)
+		return false;
+	s = tcp_queue_take(rd, link);
+	alt_seg(rd, s, CNT_TCP_OVERLAP_DIFF);
+	tcp_seg_free(rd->x, s);
+	return true;
+}
+
 // What could not be queued, read in place. False: there is nothing.
 static bool late_load(struct tcp_reader *rd)
 {
@@ -410,6 +426,12 @@ static bool load(struct tcp_reader *rd)
 		struct tcp_seg *s = tcp_seg_at(rd->x, *link);
 		int32_t ahead = tcp_seq_diff(s->seq, h->next_seq);
 
+		if (s->kind == TCP_SEG_ECHO) {
+			if (echo_due(rd, link))
+				return true;
+			link = &s->next;
+			continue;
+		}
 		if ((h->flags & TCP_HALF_FIN_DONE) != 0) {
 			s = tcp_queue_take(rd, link);
 			rd->x->counters->v[CNT_TCP_AFTER_FIN] += s->total;
@@ -518,7 +540,7 @@ bool tcp_reader_next(struct tcp_reader *rd, struct tcp_run *run)
 {
 	*run = (struct tcp_run){0};
 	for (;;) {
-		if (rd->alt.len > 0) {
+		if (rd->alt.len > 0 || tcp_alt_again(rd) || tcp_alt_followed(rd)) {
 			run->data = rd->alt;
 			run->reading = TCP_ALT;
 			run->context = rd->context;

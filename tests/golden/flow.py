@@ -164,6 +164,9 @@ def sending(block, segments):
     order = []
     for item in block.options["send"].split(","):
         number, _, other = item.partition("=")
+        if number.startswith("@"):
+            order.append((int(number[1:]), unescape(other, block.line)))
+            continue
         index = int(number) - 1
         if not 0 <= index < len(segments):
             raise FlowError(f"line {block.line}: send={number}, but there are {len(segments)} segments")
