@@ -19,6 +19,11 @@
 	X(RX_STEERED, "capture.steered", "frames handed to the worker that owns their flow")       \
 	X(RX_STEER_FULL, "capture.steer_full",                                                     \
 	  "frames not inspected: the other worker's queue was full")                               \
+	X(RX_TOGETHER, "capture.directions_together",                                              \
+	  "flows whose first frames the queues of the ports gave to one worker")                   \
+	X(RX_APART, "capture.wrong_worker",                                                        \
+	  "flows whose second direction the queues of the ports gave to another worker: not "      \
+	  "inspected as one")                                                                      \
 	X(RX_NO_RULESET, "detect.no_ruleset", "messages seen while no rule set was live")          \
 	/* decode */                                                                               \
 	X(PKT_COPIED, "decode.copied",                                                             \

@@ -22,13 +22,19 @@ enum config_idle {
 };
 
 enum port_type {
-	PORT_PCAP,      // a capture file, once or in rounds; it has an end
-	PORT_AF_PACKET, // a kernel interface, DPDK's af_packet driver
-	PORT_NET_PCAP,  // a kernel interface, DPDK's pcap driver
-	PORT_PCI,       // a NIC
+	PORT_PCAP,        // a capture file, once or in rounds; it has an end
+	PORT_AF_PACKET,   // a kernel interface, DPDK's af_packet driver
+	PORT_NET_PCAP,    // a kernel interface, DPDK's pcap driver
+	PORT_PCI,         // a NIC
+	PORT_AF_XDP,      // a kernel interface, DPDK's af_xdp driver
+	PORT_TAP,         // an interface of the kernel that DPDK makes
+	PORT_MEMIF,       // shared memory with VPP or another DPDK program
+	PORT_VHOST,       // a virtual machine's card, we are its host
+	PORT_VIRTIO_USER, // we are the guest
 };
 
 enum {
+	PORT_TYPE_N = PORT_VIRTIO_USER + 1,
 	CONFIG_ARG_MAX = 240,
 	CONFIG_ROUNDS_MAX = 0x7fffffff,
 };
@@ -36,8 +42,9 @@ enum {
 // A port as in --port TYPE:ARG[,OPTION].
 struct port_spec {
 	enum port_type type;
-	char arg[CONFIG_ARG_MAX]; // file, interface, PCI address with domain
+	char arg[CONFIG_ARG_MAX]; // file, interface, PCI address with domain, socket
 	uint32_t rounds;          // PORT_PCAP
+	bool is_server;           // PORT_MEMIF: makes the socket
 };
 
 struct config {

@@ -9,10 +9,9 @@
 #include "dataplane/config.h"
 
 static const char *const port_type_names[] = {
-	[PORT_PCAP] = "pcap",
-	[PORT_AF_PACKET] = "af_packet",
-	[PORT_NET_PCAP] = "net_pcap",
-	[PORT_PCI] = "pci",
+	[PORT_PCAP] = "pcap",   [PORT_AF_PACKET] = "af_packet", [PORT_NET_PCAP] = "net_pcap",
+	[PORT_PCI] = "pci",     [PORT_AF_XDP] = "af_xdp",       [PORT_TAP] = "tap",
+	[PORT_MEMIF] = "memif", [PORT_VHOST] = "vhost",         [PORT_VIRTIO_USER] = "virtio_user",
 };
 
 const char *config_port_type_name(enum port_type type)
@@ -95,6 +94,33 @@ static int parse_pcap_port(const char *arg, struct port_spec *s, struct diag *re
 	return 0;
 }
 
+static bool is_socket_type(enum port_type type)
+{
+	return type == PORT_MEMIF || type == PORT_VHOST || type == PORT_VIRTIO_USER;
+}
+
+// A path, and of memif ",server".
+static int parse_socket_port(const char *arg, struct port_spec *s, struct diag *ret_diag)
+{
+	static const char server[] = ",server";
+	size_t len = strlen(arg), tail = strlen(server);
+
+	if (s->type == PORT_MEMIF && len > tail && strcmp(arg + len - tail, server) == 0) {
+		s->is_server = true;
+		len -= tail;
+	}
+	memcpy(s->arg, arg, len);
+	s->arg[len] = '\0';
+	// sun_path is 108, and memif's own limit less than that
+	if (len > 0 && len <= 100 && strpbrk(s->arg, ",=[]\" \t\n") == NULL)
+		return 0;
+	diag_set(ret_diag, NULL, 0, 0,
+		 "port \"%.120s\": write the path of a socket of 1 to 100 bytes, without comma, "
+		 "blank, =, brackets or quotes",
+		 arg);
+	return -EINVAL;
+}
+
 int config_port(const char *spec, struct port_spec *ret_spec, struct diag *ret_diag)
 {
 	const char *colon = strchr(spec, ':');
@@ -104,13 +130,13 @@ int config_port(const char *spec, struct port_spec *ret_spec, struct diag *ret_d
 	unsigned int type = 0;
 	int err = 0;
 
-	while (type < 4 && (strlen(port_type_names[type]) != len ||
-			    memcmp(port_type_names[type], spec, len) != 0))
+	while (type < PORT_TYPE_N && (strlen(port_type_names[type]) != len ||
+				      memcmp(port_type_names[type], spec, len) != 0))
 		type++;
-	if (colon == NULL || type == 4) {
+	if (colon == NULL || type == PORT_TYPE_N) {
 		diag_set(ret_diag, NULL, 0, 0,
-			 "port \"%s\": write pcap:FILE, af_packet:IFACE, net_pcap:IFACE or "
-			 "pci:ADDRESS",
+			 "port \"%s\": write pcap:FILE, af_packet:IFACE, net_pcap:IFACE, "
+			 "pci:ADDRESS, or see --help",
 			 spec);
 		return -EINVAL;
 	}
@@ -122,6 +148,8 @@ int config_port(const char *spec, struct port_spec *ret_spec, struct diag *ret_d
 	s.type = type;
 	if (type == PORT_PCAP) {
 		err = parse_pcap_port(arg, &s, ret_diag);
+	} else if (is_socket_type(s.type)) {
+		err = parse_socket_port(arg, &s, ret_diag);
 	} else if (type == PORT_PCI && !pci_address(arg, s.arg)) {
 		diag_set(ret_diag, NULL, 0, 0,
 			 "port \"%s\": not a PCI address such as 0000:3b:00.0 (see lspci -D)",

@@ -449,6 +449,10 @@ static void tick(struct dpctl *c, uint64_t now)
 		return;
 	c->second_ns = now + SECOND_NS;
 	worker_clock_follow(c->dp);
+	if (workers_came_apart(c->dp))
+		log_warning("the queues of the ports give the directions of flows to different "
+			    "workers (capture.wrong_worker): the workers distribute by themselves "
+			    "from now on; flows under way are picked up in the middle");
 	if (c->peer_fd >= 0 && c->n_out == 0) {
 		send_stats(c);
 		send_ports(c);

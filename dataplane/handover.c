@@ -46,6 +46,13 @@ void handover_put(void *ctx, uint32_t to, const struct pkt *pkt, uint64_t ts_ns)
 	w->counters->v[put(w, to, pkt, ts_ns) ? CNT_FRAG_HANDED : CNT_FRAG_NOT_HANDED]++;
 }
 
+uint32_t handover_owner(void *ctx, uint32_t frame_hash)
+{
+	const struct worker *w = ctx;
+
+	return spread_owner(&w->dp->spread, frame_hash, w->index);
+}
+
 bool handover_is(const struct rte_mbuf *m)
 {
 	return ((const struct frame_meta *)rte_mbuf_to_priv((struct rte_mbuf *)(uintptr_t)m))

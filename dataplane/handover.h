@@ -11,8 +11,10 @@ struct pkt;
 struct rte_mbuf;
 struct worker;
 
-// A pipeline_handover of the worker at ctx: it polls ports. A copy goes to the inbox of worker to, or is counted as lost.
+// The pipeline_handover of the worker at ctx: it polls ports. A copy goes to the inbox of worker to, or is counted as lost.
 void handover_put(void *ctx, uint32_t to, const struct pkt *pkt, uint64_t ts_ns);
+
+uint32_t handover_owner(void *ctx, uint32_t frame_hash);
 
 // Is this, out of an inbox, such a segment and no frame?
 bool handover_is(const struct rte_mbuf *m);

@@ -116,13 +116,13 @@ static int set_up(struct dataplane *dp, const struct eal_plan *plan, struct diag
 		       sizeof(profiles));
 	for (uint32_t i = 0; i < c->n_ports; i++) {
 		dp->ports[i].peer = c->mode == MODE_INLINE ? (uint8_t)(i ^ 1) : PORT_NONE;
-		rc = port_open(&dp->ports[i], &c->ports[i], (uint16_t)i, diag);
+		rc = port_open(&dp->ports[i], &c->ports[i], (uint16_t)i, dp->n_workers, diag);
 		dp->n_ports = i + 1;
 		if (rc < 0)
 			return rc;
 		if (rc > 0)
 			log_diag(LOG_LEVEL_WARNING, diag);
-		rc = port_profile(&dp->ports[i], profiles, diag);
+		rc = port_profile(&dp->ports[i], profiles, c, diag);
 		if (rc < 0)
 			return rc;
 	}
@@ -134,10 +134,15 @@ static int set_up(struct dataplane *dp, const struct eal_plan *plan, struct diag
 		if (rc > 0)
 			log_diag(LOG_LEVEL_WARNING, diag);
 	}
+	for (uint32_t i = 0; i < c->n_ports && rc >= 0; i++)
+		if (!port_wait_link(&dp->ports[i]))
+			log_warning("port %u: %s: the link is down after %lld s", i,
+				    dp->ports[i].name,
+				    (long long)dp->ports[i].nic.link.up_timeout_s);
+	workers_spread(dp);
 	return rc < 0 ? rc : 0;
 }
 
-// NICs only: the others have no profile to speak of.
 static void log_profiles(const struct dataplane *dp)
 {
 	bool built_in = false;
@@ -145,7 +150,7 @@ static void log_profiles(const struct dataplane *dp)
 	for (uint32_t i = 0; i < dp->n_ports; i++) {
 		const struct hwprofile *p = &dp->ports[i].nic;
 
-		if (dp->ports[i].spec->type != PORT_PCI)
+		if (dp->ports[i].source != NULL)
 			continue;
 		if (p->name[0] == '\0')
 			built_in = true;
@@ -166,12 +171,16 @@ static void log_start(const struct dataplane *dp, const struct eal_plan *plan)
 {
 	log_info("memory: %s", plan->why);
 	for (uint32_t i = 0; i < dp->n_ports; i++)
-		log_info("port %u: %s (%s), worker %u%s", i, dp->ports[i].name, dp->ports[i].driver,
-			 dp->ports[i].owner,
+		log_info("port %u: %s (%s), %u queues from worker %u on%s", i, dp->ports[i].name,
+			 dp->ports[i].driver, dp->ports[i].rx_queues, dp->ports[i].owner,
 			 dp->ports[i].peer == PORT_NONE ? ", tap"
 			 : dp->ports[i].peer > i        ? ", to the next"
 							: ", to the one before");
 	log_profiles(dp);
+	if (dp->n_workers > 1)
+		log_info("flows come to workers %s", spread_is_software(&dp->spread)
+							     ? "by a hash of our own"
+							     : "by the queues of the ports");
 	for (uint32_t i = 0; i < dp->n_workers; i++)
 		log_info("worker %u: CPU %d, %zu MB", i, eal_cpu_of(dp->workers[i]->lcore),
 			 dp->workers[i]->memory_bytes >> 20);

@@ -13,7 +13,7 @@ void nicprofile_built_in(struct hwprofile *ret_profile)
 		       .burst = 32,
 		       .burst_align = 1,
 		       .max_queues = PROFILE_QUEUES_MAX},
-		.tx = {.desc = 1024},
+		.tx = {.desc = 1024, .pairs = true},
 		.mbuf = {.cache = 256},
 		.rss = {.symmetric = PROFILE_SYMMETRIC_SOFTWARE},
 	};

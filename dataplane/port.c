@@ -15,136 +15,21 @@
 #include <rte_ring.h>
 
 #include "dataplane/eal.h"
-#include "dataplane/iface.h"
+#include "dataplane/rss.h"
 #include "dataplane/source.h"
+#include "dataplane/vdev.h"
 #include "dataplane/worker.h"
 
 enum {
-	FRAME_ROOM = 2048,      // MTU 1500 with two VLAN tags, and to spare
-	FRAME_ROOM_MAX = 32768, // af_packet slots; a mbuf's length has 16 bits
-	// What the kernel puts before a frame in an af_packet slot: header, address, alignment of the network header.
-	AF_PACKET_OVERHEAD = 128,
-	AF_PACKET_SLOTS = 8192, // 2 KiB each: 16 MiB, 13 ms of full 10 Gbit/s
-	AF_PACKET_RING_MAX = 64 << 20,
+	FRAME_ROOM = 2048, // MTU 1500 with two VLAN tags, and to spare
+	LINK_POLL_US = 50000,
 };
 
-// --- before EAL -----------------------------------------------------------------------------------------------------
-
-static int check_iface(const struct port_spec *spec, enum config_mode mode, struct diag *ret_diag)
-{
-	const char *name = spec->arg;
-	struct iface iface;
-	int err = iface_read(name, &iface);
-
-	if (err == -ENODEV) {
-		diag_set(ret_diag, NULL, 0, 0, "port %s: there is no such interface (see ip link)",
-			 name);
-		return err;
-	}
-	if (err < 0) {
-		diag_set(ret_diag, NULL, 0, 0, "port %s: cannot read the interface: %s", name,
-			 strerror(-err));
-		return err;
-	}
-	if (iface_may_capture() < 0) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port %s: capturing needs CAP_NET_RAW (and CAP_NET_ADMIN): run as root or "
-			 "under the systemd unit",
-			 name);
-		return -EPERM;
-	}
-	if (iface.merges && mode == MODE_INLINE) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port %s: the kernel merges frames (GRO or LRO), they could not be "
-			 "forwarded as they came: run ethtool -K %s gro off lro off",
-			 name, name);
-		return -ENOTSUP;
-	}
-	if (!iface.up) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port %s: the interface is down: run ip link set %s up", name, name);
-		return 1;
-	}
-	if (iface.merges || (iface.splits && mode == MODE_TAP)) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port %s: offloads are on, merged frames are cut and own ones have no "
-			 "checksum yet: run ethtool -K %s gro off lro off tso off gso off tx off",
-			 name, name);
-		return 1;
-	}
-	return 0;
-}
-
-static int check_pci(const struct port_spec *spec, struct diag *ret_diag)
-{
-	char path[128], driver[256];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.12s", spec->arg);
-	if (access(path, F_OK) != 0) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port pci:%s: there is no such device (see lspci -D)", spec->arg);
-		return -ENODEV;
-	}
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.12s/driver", spec->arg);
-	ssize_t n = readlink(path, driver, sizeof(driver) - 1);
-
-	driver[n > 0 ? n : 0] = '\0';
-	const char *base = strrchr(driver, '/') != NULL ? strrchr(driver, '/') + 1 : driver;
-	// Mellanox devices stay with their kernel driver, the others must be given away by theirs.
-	if (strcmp(base, "vfio-pci") != 0 && strncmp(base, "mlx", 3) != 0 &&
-	    strncmp(base, "uio", 3) != 0 && strncmp(base, "igb_uio", 7) != 0) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port pci:%s: bound to the kernel driver %s: run driverctl set-override "
-			 "%s vfio-pci (and never on the interface you are logged in by)",
-			 spec->arg, base[0] != '\0' ? base : "(none)", spec->arg);
-		return -EBUSY;
-	}
-	return 0;
-}
-
-int port_check(const struct port_spec *spec, enum config_mode mode, struct diag *ret_diag)
-{
-	int rc;
-
-	switch (spec->type) {
-	case PORT_PCAP:
-		if (access(spec->arg, R_OK) == 0)
-			return 0;
-		diag_set(ret_diag, spec->arg, 0, 0, "cannot open the capture file: %s",
-			 strerror(errno));
-		return -errno;
-	case PORT_AF_PACKET:
-	case PORT_NET_PCAP:
-		rc = check_iface(spec, mode, ret_diag);
-		if (rc != 0 || mode != MODE_INLINE || spec->type != PORT_AF_PACKET)
-			return rc;
-		diag_set(ret_diag, spec->arg, 0, 0,
-			 "inline on af_packet: DPDK's driver has the kernel reassemble IP "
-			 "fragments and turns an "
-			 "802.1ad tag into 802.1Q; net_pcap:%s forwards both unchanged",
-			 spec->arg);
-		return 1;
-	case PORT_PCI:
-		return check_pci(spec, ret_diag);
-	}
-	return -EINVAL;
-}
-
-// Slot size of the af_packet ring: a power of two that takes a frame of the interface's MTU.
-static uint32_t af_packet_slot(const struct port_spec *spec)
-{
-	struct iface iface = {.mtu = 1500};
-	uint32_t slot = FRAME_ROOM;
-
-	iface_read(spec->arg, &iface);
-	while (slot < iface.mtu + AF_PACKET_OVERHEAD && slot < FRAME_ROOM_MAX)
-		slot *= 2;
-	return slot;
-}
+// --- sizes ---------------------------------------------------------------------------------------------------------
 
 uint32_t port_data_room(const struct port_spec *spec)
 {
-	uint32_t frame = spec->type == PORT_AF_PACKET ? af_packet_slot(spec) : FRAME_ROOM;
+	uint32_t frame = spec->type == PORT_AF_PACKET ? vdev_slot(spec) : FRAME_ROOM;
 
 	return RTE_PKTMBUF_HEADROOM + frame + PIPELINE_TAIL_BYTES;
 }
@@ -152,7 +37,8 @@ uint32_t port_data_room(const struct port_spec *spec)
 // af_packet and pcap copy each frame into a buffer of its own and keep none; all others fill their rings.
 static bool keeps_mbufs(const struct port_spec *spec)
 {
-	return spec->type == PORT_PCI;
+	return spec->type != PORT_PCAP && spec->type != PORT_AF_PACKET &&
+	       spec->type != PORT_NET_PCAP;
 }
 
 static uint32_t queue_mbufs(const struct hwprofile *nic, const struct config *c)
@@ -187,43 +73,17 @@ static int open_source(struct port *p, struct diag *ret_diag)
 	return source_open(p->spec->arg, p->spec->rounds, p->index, &p->source, ret_diag);
 }
 
-static void vdev_args(const struct port *p, char *name, size_t name_size, char *args,
-		      size_t args_size)
+static int open_vdev(struct port *p, uint32_t workers, struct diag *ret_diag)
 {
-	const char *iface = p->spec->arg;
-	uint32_t slot = af_packet_slot(p->spec);
-	uint32_t slots = AF_PACKET_SLOTS;
-
-	if (p->spec->type == PORT_NET_PCAP) {
-		snprintf(name, name_size, "net_pcap%u", p->index);
-		if (p->peer ==
-		    PORT_NONE) // both directions of the interface, as a tap would see them
-			snprintf(args, args_size, "rx_iface=%.15s", iface);
-		else
-			snprintf(args, args_size, "rx_iface_in=%.15s,tx_iface=%.15s", iface, iface);
-		return;
-	}
-	while ((uint64_t)slots * slot > AF_PACKET_RING_MAX)
-		slots /= 2;
-	snprintf(name, name_size, "net_af_packet%u", p->index);
-	// One queue: with more the driver turns on PACKET_FANOUT_FLAG_ROLLOVER, which moves flows between queues when
-	// one is full. Through the qdisc: a device that is busy for a moment does not cost frames, and tcpdump sees them.
-	snprintf(args, args_size,
-		 "iface=%.15s,qpairs=1,blocksz=65536,framesz=%u,framecnt=%u,qdisc_bypass=0", iface,
-		 slot, slots);
-}
-
-static int open_vdev(struct port *p, struct diag *ret_diag)
-{
-	char name[32], args[256];
+	char name[32], args[CONFIG_ARG_MAX + 64];
 
 	snprintf(p->name, sizeof(p->name), "%.31s", p->spec->arg);
-	vdev_args(p, name, sizeof(name), args, sizeof(args));
+	vdev_args(p->spec, p->index, p->peer != PORT_NONE, workers, name, sizeof(name), args,
+		  sizeof(args));
 	if (rte_eal_hotplug_add("vdev", name, args) != 0 ||
 	    rte_eth_dev_get_port_by_name(name, &p->id) != 0) {
-		diag_set(ret_diag, NULL, 0, 0,
-			 "port %s: the %s driver could not open the interface (%s)", p->name,
-			 config_port_type_name(p->spec->type), eal_last_message());
+		diag_set(ret_diag, NULL, 0, 0, "port %s: the %s driver could not open it (%s)",
+			 p->name, config_port_type_name(p->spec->type), eal_last_message());
 		return -EIO;
 	}
 	return 0;
@@ -241,7 +101,8 @@ static int open_pci(struct port *p, struct diag *ret_diag)
 	return -ENODEV;
 }
 
-int port_open(struct port *p, const struct port_spec *spec, uint16_t index, struct diag *ret_diag)
+int port_open(struct port *p, const struct port_spec *spec, uint16_t index, uint32_t workers,
+	      struct diag *ret_diag)
 {
 	uint8_t peer = p->peer;
 
@@ -251,16 +112,9 @@ int port_open(struct port *p, const struct port_spec *spec, uint16_t index, stru
 	p->index = index;
 	p->id = UINT16_MAX;
 	nicprofile_built_in(&p->nic);
-	switch (spec->type) {
-	case PORT_PCAP:
+	if (spec->type == PORT_PCAP)
 		return open_source(p, ret_diag);
-	case PORT_AF_PACKET:
-	case PORT_NET_PCAP:
-		return open_vdev(p, ret_diag);
-	case PORT_PCI:
-		return open_pci(p, ret_diag);
-	}
-	return -EINVAL;
+	return spec->type == PORT_PCI ? open_pci(p, ret_diag) : open_vdev(p, workers, ret_diag);
 }
 
 // "8086:10fb", "" for what is no PCI device.
@@ -285,7 +139,30 @@ static void pci_id(const struct port_spec *spec, char ret[16])
 		snprintf(ret, 16, "%04x:%04x", id[0] & 0xffff, id[1] & 0xffff);
 }
 
-int port_profile(struct port *p, const char *dir, struct diag *ret_diag)
+static uint16_t pow2_down(uint16_t n)
+{
+	while ((n & (n - 1)) != 0)
+		n &= (uint16_t)(n - 1);
+	return n;
+}
+
+// One for each worker, as far as the device has them; to send none in tap mode if the driver lets us, and all or one
+// else.
+static void set_queues(struct port *p, const struct rte_eth_dev_info *info, const struct config *c)
+{
+	uint16_t n = (uint16_t)c->workers;
+
+	if (n > info->max_rx_queues)
+		n = info->max_rx_queues;
+	if (n > p->nic.rx.max_queues)
+		n = (uint16_t)p->nic.rx.max_queues;
+	p->rx_queues = p->nic.rx.queues_pow2 ? pow2_down(n) : n;
+	p->tx_queues = p->nic.tx.pairs ? p->rx_queues : 0;
+	if (c->mode == MODE_INLINE)
+		p->tx_queues = info->max_tx_queues >= c->workers ? (uint16_t)c->workers : 1;
+}
+
+int port_profile(struct port *p, const char *dir, const struct config *c, struct diag *ret_diag)
 {
 	struct rte_eth_dev_info info;
 	char pci[16];
@@ -301,7 +178,10 @@ int port_profile(struct port *p, const char *dir, struct diag *ret_diag)
 	}
 	snprintf(p->driver, sizeof(p->driver), "%.31s", info.driver_name);
 	pci_id(p->spec, pci);
-	return nicprofile_load(dir, p->driver, pci, WORKER_BURST, &p->nic, ret_diag);
+	err = nicprofile_load(dir, p->driver, pci, WORKER_BURST, &p->nic, ret_diag);
+	if (err == 0)
+		set_queues(p, &info, c);
+	return err;
 }
 
 // --- starting -------------------------------------------------------------------------------------------------------
@@ -317,25 +197,40 @@ static uint16_t within(uint16_t want, const struct rte_eth_desc_lim *lim)
 	return want;
 }
 
-static int start_queues(struct port *p, const struct rte_eth_dev_info *info,
-			struct rte_mempool *pool)
+static int setup_queues(struct port *p, const struct rte_eth_dev_info *info,
+			const struct rte_eth_conf *conf, struct rte_mempool *pool)
 {
-	uint16_t rxd = within((uint16_t)p->nic.rx.desc, &info->rx_desc_lim);
-	uint16_t txd = within((uint16_t)p->nic.tx.desc, &info->tx_desc_lim);
-	int socket = rte_eth_dev_socket_id(p->id);
-	struct rte_eth_conf conf = {
-		.rxmode.offloads = info->rx_offload_capa &
-				   (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM),
-	};
-	int err = rte_eth_dev_configure(p->id, p->rx_queues, p->tx_queues, &conf);
+	const uint16_t rxd = within((uint16_t)p->nic.rx.desc, &info->rx_desc_lim);
+	const uint16_t txd = within((uint16_t)p->nic.tx.desc, &info->tx_desc_lim);
+	const unsigned int socket = (unsigned int)rte_eth_dev_socket_id(p->id);
+	int err = rte_eth_dev_configure(p->id, p->rx_queues, p->tx_queues, conf);
 
 	for (uint16_t q = 0; q < p->rx_queues && err == 0; q++)
-		err = rte_eth_rx_queue_setup(p->id, q, rxd, (unsigned int)socket, NULL, pool);
+		err = rte_eth_rx_queue_setup(p->id, q, rxd, socket, NULL, pool);
 	for (uint16_t q = 0; q < p->tx_queues && err == 0; q++)
-		err = rte_eth_tx_queue_setup(p->id, q, txd, (unsigned int)socket, NULL);
+		err = rte_eth_tx_queue_setup(p->id, q, txd, socket, NULL);
 	if (err == 0)
 		err = rte_eth_dev_start(p->id);
 	return err;
+}
+
+static int start_queues(struct port *p, const struct rte_eth_dev_info *info,
+			struct rte_mempool *pool)
+{
+	_Alignas(4) uint8_t key[RSS_KEY_MAX];
+	struct rte_eth_conf conf = {0};
+
+	if (p->nic.offload.ip_csum)
+		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+	if (p->nic.offload.l4_csum)
+		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+	if (p->nic.offload.scatter)
+		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+	conf.rxmode.offloads &= info->rx_offload_capa;
+	p->hashes = p->nic.rss.symmetric == PROFILE_SYMMETRIC_KERNEL ||
+		    (p->nic.rss.symmetric == PROFILE_SYMMETRIC_NIC &&
+		     rss_fill(&p->nic, info, key, &conf));
+	return setup_queues(p, info, &conf, pool);
 }
 
 // Rings from the workers to the one that sends, when the device has fewer tx queues than there are workers.
@@ -366,16 +261,13 @@ int port_start(struct port *p, uint32_t workers, enum config_mode mode, struct r
 	       struct diag *ret_diag)
 {
 	struct rte_eth_dev_info info;
-	int err;
+	struct diag rss = {.text = ""};
+	int err, warned = 0;
 
 	if (p->source != NULL)
 		return 0;
 	err = rte_eth_dev_info_get(p->id, &info);
 	if (err == 0) {
-		p->rx_queues = 1;
-		p->tx_queues = mode == MODE_INLINE && info.max_tx_queues >= workers
-				       ? (uint16_t)workers
-				       : 1;
 		err = start_queues(p, &info, pool);
 	}
 	if (err < 0) {
@@ -389,6 +281,14 @@ int port_start(struct port *p, uint32_t workers, enum config_mode mode, struct r
 		if (err < 0)
 			return err;
 	}
+	if (p->hashes && p->nic.rss.symmetric == PROFILE_SYMMETRIC_NIC &&
+	    rss_verify(&p->nic, p->id, p->rx_queues, &rss) != 0) {
+		diag_set(ret_diag, NULL, 0, 0,
+			 "port %s: %s: the workers distribute its flows by themselves", p->name,
+			 rss.text);
+		p->hashes = false;
+		warned = 1;
+	}
 	if (rte_eth_promiscuous_enable(p->id) != 0) {
 		diag_set(ret_diag, NULL, 0, 0,
 			 "port %s: promiscuous mode cannot be set: frames for other stations may "
@@ -396,7 +296,24 @@ int port_start(struct port *p, uint32_t workers, enum config_mode mode, struct r
 			 p->name);
 		return 1;
 	}
-	return 0;
+	return warned;
+}
+
+bool port_wait_link(const struct port *p)
+{
+	struct rte_eth_link link;
+
+	// What has no time of its own is not waited for: a wire may be unplugged, a peer may come later.
+	if (p->source != NULL || p->nic.link.up_timeout_s == 0)
+		return true;
+	for (int64_t left_us = p->nic.link.up_timeout_s * 1000000;; left_us -= LINK_POLL_US) {
+		if (rte_eth_link_get_nowait(p->id, &link) != 0 ||
+		    link.link_status == RTE_ETH_LINK_UP)
+			return true;
+		if (left_us <= 0)
+			return false;
+		usleep(LINK_POLL_US);
+	}
 }
 
 void port_close(struct port *p)
@@ -415,12 +332,13 @@ void port_close(struct port *p)
 
 // --- by the workers -------------------------------------------------------------------------------------------------
 
-uint16_t port_rx(struct port *p, struct rte_mempool *pool, struct rte_mbuf **mbufs, uint16_t n)
+uint16_t port_rx(struct port *p, uint16_t queue, struct rte_mempool *pool, struct rte_mbuf **mbufs,
+		 uint16_t n)
 {
 	uint64_t bytes = 0;
 
 	if (p->source == NULL)
-		return rte_eth_rx_burst(p->id, 0, mbufs,
+		return rte_eth_rx_burst(p->id, queue, mbufs,
 					n < p->nic.rx.burst ? n : (uint16_t)p->nic.rx.burst);
 	n = source_rx(p->source, pool, mbufs, n);
 	for (uint16_t i = 0; i < n; i++)

@@ -32,7 +32,8 @@ struct port {
 	uint16_t index; // in dp->ports
 	uint16_t rx_queues, tx_queues;
 	struct hwprofile nic; // its name is "" if built in
-	// worker that polls it; with fewer tx queues than workers also the only one that sends
+	bool hashes; // its queues keep both directions of a flow together, as far as is known
+	// worker of queue 0; with fewer tx queues than workers also the only one that sends
 	uint32_t owner;
 	struct source *source; // capture file
 	// from worker i to the owner; NULL if every worker has a tx queue
@@ -50,16 +51,20 @@ uint32_t port_data_room(const struct port_spec *spec);
 uint32_t port_mbufs(const struct port_spec *spec, const struct config *c);
 uint32_t port_more_mbufs(const struct port *p, const struct config *c);
 
-// After EAL: make the device, take its profile out of the folder dir ("": built-in values; not of capture files), set up its
+// After EAL: make the device, take its profile (and with it the number of its queues) out of the folder dir ("": built-in values; not of capture files), set up its
 // queues, start it. 0; 1 as port_check(); negative errno with ret_diag.
-int port_open(struct port *p, const struct port_spec *spec, uint16_t index, struct diag *ret_diag);
-int port_profile(struct port *p, const char *dir, struct diag *ret_diag);
+int port_open(struct port *p, const struct port_spec *spec, uint16_t index, uint32_t workers,
+	      struct diag *ret_diag);
+int port_profile(struct port *p, const char *dir, const struct config *c, struct diag *ret_diag);
 int port_start(struct port *p, uint32_t workers, enum config_mode mode, struct rte_mempool *pool,
 	       struct diag *ret_diag);
+// Wait for its link as long as its profile says. False: it is down.
+bool port_wait_link(const struct port *p);
 void port_close(struct port *p);
 
-// By the owner only.
-uint16_t port_rx(struct port *p, struct rte_mempool *pool, struct rte_mbuf **mbufs, uint16_t n);
+// By the worker of that queue only.
+uint16_t port_rx(struct port *p, uint16_t queue, struct rte_mempool *pool, struct rte_mbuf **mbufs,
+		 uint16_t n);
 // Has it an end, and is that reached?
 bool port_ended(const struct port *p);
 

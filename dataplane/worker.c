@@ -95,6 +95,12 @@ static void send_all(struct worker *w, struct rte_mbuf **m, unsigned int n)
 	}
 }
 
+// Does it send what others have inspected?
+static bool owns_tx(const struct worker *w, const struct port *port)
+{
+	return port->tx_ring != NULL && port->owner == w->index;
+}
+
 // Frames that other workers inspected, for ports whose only tx queue is ours.
 static unsigned int poll_tx_rings(struct worker *w)
 {
@@ -104,7 +110,7 @@ static unsigned int poll_tx_rings(struct worker *w)
 	for (uint32_t i = 0; i < w->n_rx; i++) {
 		struct port *port = w->rx[i];
 
-		for (uint32_t k = 0; port->tx_ring != NULL && k < w->dp->n_workers; k++) {
+		for (uint32_t k = 0; owns_tx(w, port) && k < w->dp->n_workers; k++) {
 			if (port->tx_ring[k] == NULL)
 				continue;
 			unsigned int n = rte_ring_sc_dequeue_burst(port->tx_ring[k], (void **)m,
@@ -290,19 +296,39 @@ static void stamp(struct worker *w, const struct port *port, struct rte_mbuf **m
 	}
 }
 
-static unsigned int poll_port(struct worker *w, struct port *port, uint64_t tsc)
+// The queues have distributed the frames: did they do it well?
+static void watch(struct worker *w, struct rte_mbuf **m, unsigned int n)
 {
+	for (unsigned int i = 0; i < n; i++) {
+		enum spread_seen seen =
+			spread_see(&w->dp->spread, w->index,
+				   rte_pktmbuf_mtod(m[i], const uint8_t *), m[i]->data_len);
+
+		if (seen == SPREAD_TOGETHER)
+			count(w, CNT_RX_TOGETHER, 1);
+		else if (seen == SPREAD_APART)
+			count(w, CNT_RX_APART, 1);
+	}
+}
+
+static unsigned int poll_port(struct worker *w, uint32_t i, uint64_t tsc)
+{
+	struct port *port = w->rx[i];
 	struct rte_mbuf *m[WORKER_BURST];
 	unsigned int n, own;
 
 	if (port->source != NULL && !source_may_run(w))
 		return 0;
-	n = port_rx(port, w->dp->pool, m, WORKER_BURST);
+	n = port_rx(port, w->rx_queue[i], w->dp->pool, m, WORKER_BURST);
 	if (n == 0)
 		return 0;
 	if (port->source == NULL)
 		stamp(w, port, m, n, tsc);
-	own = w->dp->n_workers > 1 ? steer(w, m, n) : n;
+	own = n;
+	if (w->dp->n_workers > 1 && spread_is_software(&w->dp->spread))
+		own = steer(w, m, n);
+	else if (w->dp->n_workers > 1)
+		watch(w, m, n);
 	process(w, m, own);
 	return n;
 }
@@ -399,7 +425,7 @@ static bool boxes_empty(const struct worker *w, bool tx)
 		if (!rte_ring_empty(w->inbox[i]))
 			return false;
 	for (uint32_t i = 0; tx && i < w->n_rx; i++)
-		for (uint32_t k = 0; w->rx[i]->tx_ring != NULL && k < w->dp->n_workers; k++)
+		for (uint32_t k = 0; owns_tx(w, w->rx[i]) && k < w->dp->n_workers; k++)
 			if (w->rx[i]->tx_ring[k] != NULL && !rte_ring_empty(w->rx[i]->tx_ring[k]))
 				return false;
 	return true;
@@ -474,7 +500,7 @@ static int worker_main(void *arg)
 			w->now_ns = w->dp->start_ns + clock_ns(&w->dp->clock, tsc);
 		if (atomic_load_explicit(&w->state, memory_order_relaxed) == WORKER_RUNNING)
 			for (uint32_t i = 0; i < w->n_rx && stop == WORKER_GO; i++)
-				n += poll_port(w, w->rx[i], tsc);
+				n += poll_port(w, i, tsc);
 		n += poll_inbox(w);
 		n += poll_tx_rings(w);
 		pipeline_idle(w->pipe, w->now_ns, SWEEP_BUDGET);

@@ -12,6 +12,7 @@
 //   w->snapshot[2], w->published  worker, 1/s  main              relaxed words; release / acquire on published; slot published & 1
 //   w->stop                     main           worker            relaxed
 //   w->state                    worker         main, workers     release / acquire: only ever goes up
+//   dp->spread                  see spread.h
 //   port->source_pkts, _bytes   owner          main              relaxed: for display
 //   hit and event rings         worker         main              release / acquire (engine/ring.h)
 //   steer and tx rings          one worker     one worker        DPDK's single producer, single consumer
@@ -26,6 +27,7 @@
 #include "common/ipc.h"
 #include "dataplane/config.h"
 #include "dataplane/engine/pipeline.h"
+#include "dataplane/spread.h"
 
 struct port;
 struct ruleset;
@@ -82,6 +84,7 @@ struct dataplane {
 	struct rte_mempool *pool;
 	uint32_t n_ports, n_workers;
 	uint64_t hash_key[2];
+	struct spread spread;
 	struct xbits *xbits; // all workers / all workers / relaxed: see engine/xbits.h
 	uint64_t start_ns;   // Unix time when the clock was 0
 	bool capture_time;   // ports are capture files: time is theirs
@@ -98,9 +101,10 @@ struct worker {
 	struct pipeline *pipe;
 	uint32_t index;
 	unsigned int lcore;
-	struct port *rx[IPC_PORTS_MAX]; // ports it polls
+	struct port *rx[IPC_PORTS_MAX];   // ports it polls
+	uint16_t rx_queue[IPC_PORTS_MAX]; // and which of their queues
 	uint32_t n_rx;
-	struct rte_ring *inbox[IPC_PORTS_MAX]; // from the workers that poll ports
+	struct rte_ring *inbox[IPC_WORKERS_MAX]; // from the workers that poll ports
 	uint32_t n_inbox;
 	struct rte_ring **outbox; // to worker i; NULL to itself or if it polls no port
 	uint8_t *scratch;         // WORKER_SCRATCH_BYTES
@@ -137,6 +141,11 @@ static inline uint64_t clock_ns(const struct clock *c, uint64_t tsc)
 // 0 or negative errno with ret_diag. workers_done() frees what is there, also after a failure.
 int workers_init(struct dataplane *dp, bool huge, struct diag *ret_diag);
 void workers_done(struct dataplane *dp);
+
+// After the ports have started: may flows come by their queues, or do the workers distribute?
+void workers_spread(struct dataplane *dp);
+// Main lcore, once a second. True: too many flows came apart, the workers distribute from now on.
+bool workers_came_apart(struct dataplane *dp);
 
 // Fill zeros of conf for this machine: full sizes with huge pages, small ones without.
 void worker_pipeline_conf(struct pipeline_conf *conf, bool huge);

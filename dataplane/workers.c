@@ -89,7 +89,7 @@ static int make_worker(struct dataplane *dp, uint32_t index, bool huge, struct d
 	memcpy(conf.hash_key, dp->hash_key, sizeof(conf.hash_key));
 	conf.xbits = dp->xbits;
 	if (dp->n_workers > 1)
-		conf.handover = (struct pipeline_handover){handover_put, w, dp->n_workers};
+		conf.handover = (struct pipeline_handover){handover_put, handover_owner, w};
 	w->memory_bytes = pipeline_memory(&conf);
 	err = make_memory(w, huge);
 	if (err == 0)
@@ -105,16 +105,21 @@ static int make_worker(struct dataplane *dp, uint32_t index, bool huge, struct d
 	return 0;
 }
 
-// Each worker polls the ports whose number is its own, modulo the number of workers. Inline pairs go to one worker if
-// there are fewer pairs than workers, so that it can send without a ring.
+// Queue q of a port with a queue for every worker is worker q's: flows that the ports keep together stay so. The queues of
+// the other ports are dealt out; inline pairs begin with the same worker, so that one with a single queue sends without a ring.
 static void share_ports(struct dataplane *dp)
 {
 	for (uint32_t i = 0; i < dp->n_ports; i++) {
+		struct port *port = &dp->ports[i];
 		uint32_t turn = dp->conf->mode == MODE_INLINE ? i / 2 : i;
-		struct worker *w = dp->workers[turn % dp->n_workers];
 
-		dp->ports[i].owner = w->index;
-		w->rx[w->n_rx++] = &dp->ports[i];
+		port->owner = port->rx_queues < dp->n_workers ? turn % dp->n_workers : 0;
+		for (uint16_t q = 0; q < port->rx_queues; q++) {
+			struct worker *w = dp->workers[(port->owner + q) % dp->n_workers];
+
+			w->rx_queue[w->n_rx] = q;
+			w->rx[w->n_rx++] = port;
+		}
 	}
 }
 
@@ -163,6 +168,30 @@ static void start_clock(struct dataplane *dp)
 	atomic_store_explicit(&dp->unix_offset_ns, (int64_t)dp->start_ns, memory_order_relaxed);
 }
 
+void workers_spread(struct dataplane *dp)
+{
+	bool software = false;
+
+	for (uint32_t i = 0; i < dp->n_ports; i++)
+		software |= !dp->ports[i].hashes || dp->ports[i].rx_queues != dp->n_workers;
+	atomic_store_explicit(&dp->spread.software, software, memory_order_relaxed);
+}
+
+bool workers_came_apart(struct dataplane *dp)
+{
+	uint64_t together = 0, apart = 0;
+
+	for (uint32_t i = 0; i < dp->n_workers; i++) {
+		struct worker_snapshot s;
+
+		if (!worker_snapshot(dp->workers[i], &s))
+			continue;
+		together += s.counters.v[CNT_RX_TOGETHER];
+		apart += s.counters.v[CNT_RX_APART];
+	}
+	return spread_judge(&dp->spread, together, apart);
+}
+
 void worker_clock_follow(struct dataplane *dp)
 {
 	uint64_t ns = clock_ns(&dp->clock, rte_rdtsc());
@@ -185,7 +214,9 @@ static int make_xbits(struct dataplane *dp)
 int workers_init(struct dataplane *dp, bool huge, struct diag *ret_diag)
 {
 	dp->workers = calloc(dp->n_workers, sizeof(struct worker *));
-	if (dp->workers == NULL || make_xbits(dp) < 0)
+	// Software, until the ports have started and said what they can.
+	if (dp->workers == NULL || make_xbits(dp) < 0 ||
+	    spread_init(&dp->spread, dp->n_workers, dp->hash_key, true) < 0)
 		return -ENOMEM;
 	start_clock(dp);
 	for (uint32_t i = 0; i < dp->n_workers; i++) {
@@ -220,6 +251,7 @@ void workers_done(struct dataplane *dp)
 	}
 	free(dp->workers);
 	free(dp->xbits);
+	spread_done(&dp->spread);
 	dp->workers = NULL;
 	dp->xbits = NULL;
 }

@@ -55,6 +55,7 @@ static const struct cfg_key rx_keys[] = {
 
 static const struct cfg_key tx_keys[] = {
 	{.name = "desc", .type = CFG_INT, .offset = AT(tx.desc), .min = 32, .max = 32768},
+	{.name = "pairs", .type = CFG_BOOL, .offset = AT(tx.pairs)},
 	{.name = NULL},
 };
 

@@ -88,7 +88,8 @@ struct hwprofile {
 		bool queues_pow2;    // the driver takes powers of two only
 	} rx;
 	struct {
-		int64_t desc; // per queue, inline mode only
+		int64_t desc; // per queue
+		bool pairs; // the driver wants a queue to send for each to receive, in tap mode too
 	} tx;
 	struct {
 		int64_t data_room; // bytes per buffer, headroom included

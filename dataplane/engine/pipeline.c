@@ -281,7 +281,7 @@ static enum counter fragment(struct pipeline *p, struct batch *b, const struct f
 	if (verdict != CNT_PKT_TCP)
 		return verdict;
 	if (to->put != NULL)
-		owner = pipeline_owner(pkt_frame_hash(&pkt->key, p->conf.hash_key), to->workers);
+		owner = to->owner(to->ctx, pkt_frame_hash(&pkt->key, p->conf.hash_key));
 	if (owner != p->conf.worker) {
 		count_pkt(p, pkt);
 		to->put(to->ctx, owner, pkt, f->ts_ns);

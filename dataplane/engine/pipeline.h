@@ -51,8 +51,9 @@ struct frame {
 struct pipeline_handover {
 	// The payload is good during the call. NULL: there is no other worker.
 	void (*put)(void *ctx, uint32_t worker, const struct pkt *pkt, uint64_t ts_ns);
+	// Whose flow it is, by its pipeline_frame_hash().
+	uint32_t (*owner)(void *ctx, uint32_t frame_hash);
 	void *ctx;
-	uint32_t workers; // that frames are distributed over, see pipeline_owner()
 };
 
 struct pipeline_conf {

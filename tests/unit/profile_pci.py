@@ -8,7 +8,7 @@ import re
 import sys
 
 # of a profile's driver, as the port reports it: the library it is in
-LIBRARY = {"mlx5_pci": "mlx5"}
+LIBRARY = {"mlx5_pci": "mlx5", "net_virtio_user": "virtio"}
 
 
 def taken(library):
@@ -32,7 +32,7 @@ for number, path in enumerate(sorted(glob.glob("hwprofiles/*.cfg")), 1):
     drivers = re.findall(r'"([^"]+)"', re.search(r"^drivers = \[(.*?)\];", text, re.M | re.S)[1])
     ids = re.search(r"^pci = \[(.*?)\];", text, re.M | re.S)
     cards = re.findall(r'"([^"]+)"', ids[1]) if ids else []
-    known = [taken(LIBRARY.get(d, d.removeprefix("net_").removesuffix("_user"))) for d in drivers]
+    known = [taken(LIBRARY.get(d, d.removeprefix("net_"))) for d in drivers]
     if drivers and None in known:
         print(f"ok {number} - {name} # SKIP the driver {drivers[known.index(None)]} is not installed")
         continue

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dataplane/config.h"
+#include "dataplane/vdev.h"
 #include "dataplane/engine/tunnel.h"
 
 static int read_args(struct config *c, struct diag *diag, const char *const *args)
@@ -66,6 +67,18 @@ static void test_ports(void **state)
 		{"pci:3b:00.8", -1, NULL, 0},
 		{"pci:3b:00.0,x=1", -1, NULL, 0},
 		{"pci:", -1, NULL, 0},
+		{"af_xdp:eth0", PORT_AF_XDP, "eth0", 1},
+		{"tap:wg0", PORT_TAP, "wg0", 1},
+		{"tap:", -1, NULL, 0},
+		{"memif:/run/m.sock", PORT_MEMIF, "/run/m.sock", 1},
+		{"memif:/run/m.sock,server", PORT_MEMIF, "/run/m.sock", 1},
+		{"memif:/run/m.sock,id=7", -1, NULL, 0},
+		{"memif:,server", -1, NULL, 0},
+		{"memif:", -1, NULL, 0},
+		{"vhost:/run/v.sock", PORT_VHOST, "/run/v.sock", 1},
+		{"vhost:/run/v.sock,server", -1, NULL, 0},
+		{"vhost:/run/a b", -1, NULL, 0},
+		{"virtio_user:/run/v.sock", PORT_VIRTIO_USER, "/run/v.sock", 1},
 		{"eth0", -1, NULL, 0},
 		{"xdp:eth0", -1, NULL, 0},
 		{"", -1, NULL, 0},
@@ -86,6 +99,38 @@ static void test_ports(void **state)
 		assert_int_equal(spec.type, cases[i].type);
 		assert_string_equal(spec.arg, cases[i].arg);
 		assert_int_equal(spec.rounds, cases[i].rounds);
+	}
+}
+
+static void test_device_arguments(void **state)
+{
+	static const struct {
+		const char *spec;
+		bool is_inline;
+		const char *name, *args;
+	} cases[] = {
+		{"net_pcap:nope0", false, "net_pcap7", "rx_iface=nope0"},
+		{"net_pcap:nope0", true, "net_pcap7", "rx_iface_in=nope0,tx_iface=nope0"},
+		{"af_packet:nope0", true, "net_af_packet7",
+		 "iface=nope0,qpairs=1,blocksz=65536,framesz=2048,framecnt=8192,qdisc_bypass=0"},
+		{"af_xdp:nope0", false, "net_af_xdp7", "iface=nope0,start_queue=0,queue_count=3"},
+		{"tap:nope0", false, "net_tap7", "iface=nope0"},
+		{"memif:/s", false, "net_memif7", "role=client,id=0,socket-abstract=no,socket=/s"},
+		{"memif:/s,server", true, "net_memif7",
+		 "role=server,id=0,socket-abstract=no,socket=/s"},
+		{"vhost:/s", false, "net_vhost7", "iface=/s,queues=3"},
+		{"virtio_user:/s", false, "net_virtio_user7", "path=/s,queues=3,queue_size=1024"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char name[32], args[256];
+		struct port_spec spec;
+		struct diag diag;
+
+		assert_int_equal(config_port(cases[i].spec, &spec, &diag), 0);
+		vdev_args(&spec, 7, cases[i].is_inline, 3, name, sizeof(name), args, sizeof(args));
+		assert_string_equal(name, cases[i].name);
+		assert_string_equal(args, cases[i].args);
 	}
 }
 
@@ -269,10 +314,10 @@ static void test_bad_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ports),     cmocka_unit_test(test_long_port),
-		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_options),
-		cmocka_unit_test(test_refused),   cmocka_unit_test(test_file),
-		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_ports),     cmocka_unit_test(test_device_arguments),
+		cmocka_unit_test(test_long_port), cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_options),   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_file),      cmocka_unit_test(test_bad_files),
 	};
 
 	return cmocka_run_group_tests_name("dpconfig", tests, NULL, NULL);

@@ -467,6 +467,11 @@ static void take(void *ctx, uint32_t worker, const struct pkt *pkt, uint64_t ts_
 }
 
 // One worker puts the fragments together, another one has the flow: of the same hash as of frames that are whole.
+static uint32_t owner_of_two(void *ctx, uint32_t frame_hash)
+{
+	return pipeline_owner(frame_hash, 2);
+}
+
 static void test_handed_over(void **state)
 {
 	struct ruleset *rs = kit_ruleset(conv_rules, 1, NULL);
@@ -489,7 +494,7 @@ static void test_handed_over(void **state)
 		conv_all(&convs[i], bytes);
 		kit_init(&has_flow, &conf, rs);
 		conf.worker = 1;
-		conf.handover = (struct pipeline_handover){take, &taker, 2};
+		conf.handover = (struct pipeline_handover){take, owner_of_two, &taker};
 		kit_init(&has_pieces, &conf, NULL);
 		cut_make(&l, &convs[i], bytes, &cut, &seed);
 		do {

@@ -69,6 +69,8 @@ static const struct {
 	{"memif", "net_memif", "", PROFILE_SYMMETRIC_SOFTWARE, 1344, 2368},
 	{"virtio", "net_virtio", "1af4:1041", PROFILE_SYMMETRIC_SOFTWARE, 256 + 64 + 256, 832},
 	{"virtio", "net_virtio_user", "", PROFILE_SYMMETRIC_SOFTWARE, 576, 832},
+	{"virtio", "net_vhost", "", PROFILE_SYMMETRIC_SOFTWARE, 576, 832},
+	{"tap", "net_tap", "", PROFILE_SYMMETRIC_KERNEL, 576, 832},
 	{"vmxnet3", "net_vmxnet3", "15ad:07b0", PROFILE_SYMMETRIC_NIC, 1344, 2368},
 	{"aws-ena", "net_ena", "1d0f:ec20", PROFILE_SYMMETRIC_SOFTWARE, 1344, 2368},
 	{"broadcom-57414", "net_bnxt", "14e4:16d7", PROFILE_SYMMETRIC_NIC, 2048 + 128 + 256, 3456},
