@@ -24,6 +24,11 @@
 	X(RX_APART, "capture.wrong_worker",                                                        \
 	  "flows whose second direction the queues of the ports gave to another worker: not "      \
 	  "inspected as one")                                                                      \
+	X(BLOCKED_FLOWS, "enforce.flows", "flows that a drop or reject rule has stopped")          \
+	X(BLOCKED_PKTS, "enforce.packets", "frames of stopped flows, not forwarded")               \
+	X(RESETS, "enforce.resets", "resets sent to the hosts of rejected flows")                  \
+	X(RESETS_FAILED, "enforce.not_reset",                                                      \
+	  "frames of rejected flows without a reset: in a tunnel, in a fragment, or no buffer")    \
 	X(RX_NO_RULESET, "detect.no_ruleset", "messages seen while no rule set was live")          \
 	/* decode */                                                                               \
 	X(PKT_COPIED, "decode.copied",                                                             \

@@ -254,7 +254,7 @@ size_t eve_alert(char *buf, size_t size, const struct hit *hit, const struct eve
 	put_name(&o, "app_proto", eve_app_name(hit->app));
 	put_name(&o, "direction", dir_name(hit->addr.dir));
 	put_open(&o, "alert", '{');
-	put_name(&o, "action", "allowed");
+	put_name(&o, "action", (hit->flags & HIT_BLOCKED) != 0 ? "blocked" : "allowed");
 	put_u64(&o, "gid", hit->gid);
 	put_u64(&o, "signature_id", hit->sid);
 	put_u64(&o, "rev", hit->rev);

@@ -20,6 +20,7 @@ enum hit_flag {
 		1 << 3,      // a limit ended decoding of this body; what was decoded was inspected
 	HIT_ONEWAY = 1 << 4, // only one direction of the flow was seen so far
 	HIT_AMBIGUOUS = 1 << 5, // in one of several readings of the bytes: a host may read another
+	HIT_BLOCKED = 1 << 6,   // the rest of its flow is not forwarded
 };
 
 // Addresses: IPv4 as ::ffff:a.b.c.d; ports in host byte order; vlan tags outer first, 0 if none.

@@ -32,6 +32,8 @@ static const char HELP[] =
 	"                        vhost:SOCKET           a virtual machine's card (its host)\n"
 	"                        virtio_user:SOCKET     the same from the other side\n"
 	"  --mode tap|inline   inspect only, or forward between ports 0-1, 2-3... (default tap)\n"
+	"  --enforce           inline only: drop and reject rules stop their flows (default: they "
+	"alert)\n"
 	"  --workers N         threads that inspect (default 1)\n"
 	"  --socket PATH       where wireglassd connects (default /run/wireglass/dataplane.sock)\n"
 	"  --control-uid UID   user that may connect, besides root and the own one\n"
@@ -61,7 +63,7 @@ struct config_file {
 	char tunnels[TUNNEL_N + 2][16];
 	uint32_t n_tunnels; // UINT32_MAX: the key is not there
 	int64_t limits[10];
-	bool verify_checksums, hash_bodies;
+	bool verify_checksums, hash_bodies, enforce;
 };
 
 // Limits of struct pipeline_conf by name; the order of struct config_file.limits.
@@ -112,6 +114,7 @@ static int read_file(const char *path, struct config_file *f, struct diag *ret_d
 		{"grace_s", CFG_INT, offsetof(struct config_file, c.grace_s), 1, 3600},
 		{"spool_hits", CFG_INT, offsetof(struct config_file, c.spool_hits), 256, 1 << 24},
 		{"verify_checksums", CFG_BOOL, offsetof(struct config_file, verify_checksums)},
+		{"enforce", CFG_BOOL, offsetof(struct config_file, enforce)},
 		{"hash_bodies", CFG_BOOL, offsetof(struct config_file, hash_bodies)},
 		{"ports", CFG_STRINGS, offsetof(struct config_file, ports), 0, IPC_PORTS_MAX,
 		 sizeof(f->ports[0]), offsetof(struct config_file, n_ports)},
@@ -225,6 +228,11 @@ static int check_ports(const struct config *c, struct diag *ret_diag)
 			 "mode inline needs live ports: a capture file forwards nowhere");
 		return -EINVAL;
 	}
+	if (c->mode != MODE_INLINE && c->pipeline.enforce) {
+		diag_set(ret_diag, NULL, 0, 0,
+			 "enforce needs mode inline: in tap mode nothing can be stopped");
+		return -EINVAL;
+	}
 	if (c->mode == MODE_INLINE && c->n_ports % 2 != 0) {
 		diag_set(ret_diag, NULL, 0, 0,
 			 "mode inline pairs ports 0-1, 2-3...: %u is not an even number",
@@ -269,6 +277,7 @@ static int load_file(const char *path, struct config *c, struct diag *ret_diag)
 	*c = f->c;
 	c->pipeline.verify_checksums = f->verify_checksums;
 	c->pipeline.hash_bodies = f->hash_bodies;
+	c->pipeline.enforce = f->enforce;
 	for (unsigned int i = 0; i < LIMIT_N; i++)
 		*limit_field(&c->pipeline, i) = (uint32_t)f->limits[i];
 	for (uint32_t i = 0; i < f->n_ports && err == 0; i++)
@@ -318,6 +327,7 @@ enum { // long options without a letter
 	OPT_WORKERS,
 	OPT_PORT,
 	OPT_MODE,
+	OPT_ENFORCE,
 	OPT_MEMORY,
 	OPT_NO_HUGE,
 	OPT_WAIT,
@@ -339,6 +349,7 @@ static const struct option options[] = {
 	{"workers", required_argument, NULL, OPT_WORKERS},
 	{"port", required_argument, NULL, OPT_PORT},
 	{"mode", required_argument, NULL, OPT_MODE},
+	{"enforce", no_argument, NULL, OPT_ENFORCE},
 	{"memory", required_argument, NULL, OPT_MEMORY},
 	{"no-huge", no_argument, NULL, OPT_NO_HUGE},
 	{"wait-rules", no_argument, NULL, OPT_WAIT},
@@ -372,6 +383,9 @@ static int apply_option(struct config *c, int opt, const char *arg, bool *io_por
 		return add_port(c, arg, ret_diag);
 	case OPT_MODE:
 		return parse_mode(c, arg, ret_diag);
+	case OPT_ENFORCE:
+		c->pipeline.enforce = true;
+		return 0;
 	case OPT_MEMORY:
 		return parse_number("--memory", arg, 0, 1 << 20, &c->memory_mb, ret_diag);
 	case OPT_EVENTS:

@@ -177,6 +177,8 @@ static void log_start(const struct dataplane *dp, const struct eal_plan *plan)
 			 : dp->ports[i].peer > i        ? ", to the next"
 							: ", to the one before");
 	log_profiles(dp);
+	if (dp->conf->pipeline.enforce)
+		log_notice("enforcing: drop and reject rules stop the flows they match");
 	if (dp->n_workers > 1)
 		log_info("flows come to workers %s", spread_is_software(&dp->spread)
 							     ? "by a hash of our own"

@@ -18,6 +18,7 @@
 #include "dataplane/engine/ruleset.h"
 #include "dataplane/handover.h"
 #include "dataplane/port.h"
+#include "dataplane/reset.h"
 
 enum {
 	IDLE_POLLS = 1000,     // about 50 us without a frame before a worker sleeps
@@ -163,9 +164,21 @@ static void view(const struct rte_mbuf *m, struct frame *f)
 	f->tail_bytes = rte_pktmbuf_tailroom(m);
 }
 
-static void inspect(struct worker *w, struct rte_mbuf **m, unsigned int n)
+// Inspect k frames; what of them may not be forwarded is added to *io_verdict, where they are the first and following.
+static void inspect_some(struct worker *w, const struct frame *frames, unsigned int k,
+			 unsigned int first, struct pipeline_verdict *io_verdict)
+{
+	pipeline_burst(w->pipe, frames, k, w->now_ns);
+	const struct pipeline_verdict v = pipeline_verdict(w->pipe);
+
+	io_verdict->blocked |= v.blocked << first;
+	io_verdict->rejected |= v.rejected << first;
+}
+
+static struct pipeline_verdict inspect(struct worker *w, struct rte_mbuf **m, unsigned int n)
 {
 	struct frame frames[WORKER_BURST] = {0};
+	struct pipeline_verdict verdict = {0};
 	unsigned int k = 0;
 
 	w->scratch_used = 0;
@@ -178,7 +191,7 @@ static void inspect(struct worker *w, struct rte_mbuf **m, unsigned int n)
 		} else if (!gather(w, m[i], f)) {
 			// Make room by inspecting what there is; one frame larger than all of it is seen in part.
 			if (k > 0)
-				pipeline_burst(w->pipe, frames, k, w->now_ns);
+				inspect_some(w, frames, k, i - k, &verdict);
 			f = &frames[0];
 			k = 0;
 			w->scratch_used = 0;
@@ -193,13 +206,67 @@ static void inspect(struct worker *w, struct rte_mbuf **m, unsigned int n)
 		k++;
 	}
 	if (k > 0)
-		pipeline_burst(w->pipe, frames, k, w->now_ns);
+		inspect_some(w, frames, k, n - k, &verdict);
+	return verdict;
+}
+
+// --- stopping -------------------------------------------------------------------------------------------------------
+
+// A reset for one of the hosts of a frame, by the port that leads to it.
+static void reset(struct worker *w, const struct rte_mbuf *of, bool to_sender)
+{
+	const struct frame_meta *meta = rte_mbuf_to_priv((struct rte_mbuf *)(uintptr_t)of);
+	struct port *in = &w->dp->ports[meta->port];
+	uint8_t bytes[RESET_MAX];
+	int len = reset_make(rte_pktmbuf_mtod(of, const uint8_t *), of->data_len, to_sender, bytes);
+	struct rte_mbuf *m;
+
+	if (len == 0)
+		return;
+	m = len > 0 ? rte_pktmbuf_alloc(w->dp->pool) : NULL;
+	if (m == NULL) {
+		count(w, CNT_RESETS_FAILED, 1);
+		return;
+	}
+	memcpy(rte_pktmbuf_append(m, (uint16_t)len), bytes, (size_t)len);
+	count(w, CNT_RESETS, 1);
+	send_peer(w, to_sender ? in : &w->dp->ports[in->peer], &m, 1);
+}
+
+// What may not be forwarded leaves the burst, and the rest of it is sent; then, behind what came before in the flow, the
+// resets. Only a worker that enforces comes here, and that is inline.
+static void stop(struct worker *w, struct rte_mbuf **m, unsigned int n, struct pipeline_verdict v)
+{
+	struct rte_mbuf *stopped[WORKER_BURST];
+	unsigned int kept = 0, n_stopped = 0;
+	uint64_t rejected = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if ((v.blocked >> i & 1) == 0) {
+			m[kept++] = m[i];
+			continue;
+		}
+		rejected |= (v.rejected >> i & 1) << n_stopped;
+		stopped[n_stopped++] = m[i];
+	}
+	send_all(w, m, kept);
+	for (unsigned int i = 0; i < n_stopped; i++) {
+		if ((rejected >> i & 1) == 0)
+			continue;
+		reset(w, stopped[i], false);
+		reset(w, stopped[i], true);
+	}
+	rte_pktmbuf_free_bulk(stopped, n_stopped);
 }
 
 static void process(struct worker *w, struct rte_mbuf **m, unsigned int n)
 {
-	inspect(w, m, n);
-	send_all(w, m, n);
+	const struct pipeline_verdict v = inspect(w, m, n);
+
+	if (v.blocked == 0)
+		send_all(w, m, n);
+	else
+		stop(w, m, n, v);
 }
 
 // --- receiving ------------------------------------------------------------------------------------------------------

@@ -149,6 +149,7 @@ struct detect {
 	struct tap *tap; // NULL: none
 	// Stages that are left out: pipeline_set_last_stage().
 	bool unscanned, unverified;
+	bool enforce;           // pipeline_conf
 	uint32_t state_changes; // how often a rule has changed the state that others ask for
 	uint64_t hit_seq;
 	uint32_t worker;

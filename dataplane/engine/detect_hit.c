@@ -58,6 +58,16 @@ bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const str
 	return false;
 }
 
+// Nothing more of it is forwarded, beginning with the frame that is being looked at.
+static void stop_flow(struct detect *d, struct flow *f, uint8_t action)
+{
+	if ((f->flags & FLOW_BLOCKED) == 0)
+		d->counters->v[CNT_BLOCKED_FLOWS]++;
+	f->flags |= FLOW_BLOCKED;
+	if (action >= RULE_REJECT)
+		f->flags |= FLOW_REJECTED;
+}
+
 // A rule matched, its state included: write its own, report it.
 static void report(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
 		   uint8_t buffer, uint64_t offset, bool short_window)
@@ -72,6 +82,8 @@ static void report(struct detect *d, struct inspect *in, const struct detect_msg
 		m->flow->flags |= FLOW_PASSED;
 		return;
 	}
+	if (d->enforce && r->action >= RULE_DROP)
+		stop_flow(d, m->flow, r->action);
 	if ((r->flags & IMAGE_RULE_NOALERT) != 0)
 		return;
 	h = ring_slot(d->hits);
@@ -96,7 +108,7 @@ static void report(struct detect *d, struct inspect *in, const struct detect_msg
 		.sid = r->sid,
 		.gid = r->gid,
 		.rev = r->rev,
-		.flags = m->hit_flags,
+		.flags = m->hit_flags | (d->enforce && r->action >= RULE_DROP ? HIT_BLOCKED : 0),
 		.buffer = buffer,
 		.priority = r->priority,
 		.app = m->app,

@@ -86,11 +86,13 @@ enum flow_flag {
 	FLOW_RST = 1 << 5,
 	FLOW_SYN = 1 << 6,
 	FLOW_SYNACK = 1 << 7,
-	FLOW_LIVE = 1 << 8,     // the record is in the table
-	FLOW_PASSED = 1 << 9,   // a pass rule matched: nothing more is reported
-	FLOW_RESET_0 = 1 << 11, // the client has reset the connection and not spoken since
-	FLOW_RESET_1 = 1 << 12, // the server has
-	FLOW_SOCKS = 1 << 10,   // in one direction at least the hand-shake is not over
+	FLOW_LIVE = 1 << 8,      // the record is in the table
+	FLOW_PASSED = 1 << 9,    // a pass rule matched: nothing more is reported
+	FLOW_RESET_0 = 1 << 11,  // the client has reset the connection and not spoken since
+	FLOW_RESET_1 = 1 << 12,  // the server has
+	FLOW_BLOCKED = 1 << 13,  // a drop or reject rule matched: nothing more of it is forwarded
+	FLOW_REJECTED = 1 << 14, // and its hosts are told
+	FLOW_SOCKS = 1 << 10,    // in one direction at least the hand-shake is not over
 };
 
 struct flow {

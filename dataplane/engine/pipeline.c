@@ -188,6 +188,7 @@ int pipeline_init(void *mem, size_t bytes, const struct pipeline_conf *conf,
 	p->detect.counters = &p->counters;
 	p->detect.hits = &p->hits;
 	p->detect.worker = checked.worker;
+	p->detect.enforce = checked.enforce;
 	p->detect.inspects = &p->inspects;
 	p->detect.actives = &p->actives;
 	p->detect.watches = &p->watches;
@@ -236,6 +237,7 @@ struct batch {
 	struct pkt pkts[PIPELINE_BURST_MAX];
 	uint32_t hash[PIPELINE_BURST_MAX];
 	const struct frame *of[PIPELINE_BURST_MAX];
+	uint8_t at[PIPELINE_BURST_MAX]; // number of that frame in the burst
 	unsigned int n;
 };
 
@@ -245,8 +247,10 @@ static void batch_run(struct pipeline *p, struct batch *b, uint64_t now_ns)
 		b->n = 0;
 	for (unsigned int i = 0; i < b->n; i++)
 		flow_prefetch_record(&p->flows, b->hash[i]);
-	for (unsigned int i = 0; i < b->n; i++)
+	for (unsigned int i = 0; i < b->n; i++) {
+		p->frame = b->at[i];
 		pipeline_packet(p, b->of[i], &b->pkts[i], b->hash[i], now_ns);
+	}
 	b->n = 0;
 }
 
@@ -257,20 +261,21 @@ static void count_pkt(struct pipeline *p, const struct pkt *pkt)
 }
 
 // A frame that was parsed into the next free packet of the batch.
-static void batch_add(struct pipeline *p, struct batch *b, const struct frame *f)
+static void batch_add(struct pipeline *p, struct batch *b, const struct frame *f, unsigned int at)
 {
 	const struct pkt *pkt = &b->pkts[b->n];
 
 	count_pkt(p, pkt);
 	b->hash[b->n] = flow_hash(&p->flows, &pkt->key);
 	flow_prefetch_bucket(&p->flows, b->hash[b->n]);
+	b->at[b->n] = (uint8_t)at;
 	b->of[b->n++] = f;
 }
 
 // The frame holds a fragment. A datagram that is whole with it lies in memory that the next one will use, so it is
 // dealt with at once, behind the packets before it.
 static enum counter fragment(struct pipeline *p, struct batch *b, const struct frame *f,
-			     struct pkt_fragment *piece, uint64_t now_ns)
+			     unsigned int at, struct pkt_fragment *piece, uint64_t now_ns)
 {
 	const struct pipeline_handover *to = &p->conf.handover;
 	struct frame whole = *f;
@@ -287,7 +292,7 @@ static enum counter fragment(struct pipeline *p, struct batch *b, const struct f
 		to->put(to->ctx, owner, pkt, f->ts_ns);
 	} else {
 		whole.tail_bytes = PIPELINE_TAIL_BYTES;
-		batch_add(p, b, &whole);
+		batch_add(p, b, &whole, at);
 		batch_run(p, b, now_ns);
 	}
 	return verdict;
@@ -299,6 +304,7 @@ void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int
 	struct batch b;
 
 	b.n = 0;
+	p->verdict = (struct pipeline_verdict){0};
 	if (n > PIPELINE_BURST_MAX)
 		n = PIPELINE_BURST_MAX;
 	for (unsigned int i = 0; i < n; i++)
@@ -309,12 +315,17 @@ void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int
 		p->counters.v[CNT_RX_PKTS]++;
 		p->counters.v[CNT_RX_BYTES] += frames[i].wire_len;
 		if (verdict == CNT_PKT_TCP)
-			batch_add(p, &b, &frames[i]);
+			batch_add(p, &b, &frames[i], i);
 		else if (verdict == CNT_PKT_FRAGMENT)
-			verdict = fragment(p, &b, &frames[i], &piece, now_ns);
+			verdict = fragment(p, &b, &frames[i], i, &piece, now_ns);
 		p->counters.v[verdict]++;
 	}
 	batch_run(p, &b, now_ns);
+}
+
+struct pipeline_verdict pipeline_verdict(const struct pipeline *p)
+{
+	return p->verdict;
 }
 
 void pipeline_segment(struct pipeline *p, struct pkt *pkt, uint64_t ts_ns, uint64_t now_ns)

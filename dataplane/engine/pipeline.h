@@ -72,6 +72,7 @@ struct pipeline_conf {
 	uint32_t event_mask;
 	uint32_t tunnels_off;  // bit per enum tunnel (tunnel.h) that is not looked into
 	bool verify_checksums; // drop from inspection (never from the wire) what the host would drop
+	bool enforce;          // drop and reject rules stop their flows, see pipeline_verdict()
 	bool hash_bodies;      // SHA-256 of bodies in fileinfo events
 	uint64_t hash_key[2];  // secret per boot, from getrandom(2)
 	struct pipeline_handover handover;
@@ -140,6 +141,13 @@ void pipeline_usage(const struct pipeline *p, struct pipeline_usage *ret_usage);
 
 struct ring *pipeline_hits(struct pipeline *p);   // slots: struct hit
 struct ring *pipeline_events(struct pipeline *p); // slots: struct event
+
+// What of the last burst must not be forwarded: a bit per frame. Always none without conf.enforce.
+struct pipeline_verdict {
+	uint64_t blocked;
+	uint64_t rejected; // of these: both hosts are to be told
+};
+struct pipeline_verdict pipeline_verdict(const struct pipeline *p);
 
 // A segment that another worker's pipeline has handed over. The readable bytes behind its payload do not matter.
 void pipeline_segment(struct pipeline *p, struct pkt *pkt, uint64_t ts_ns, uint64_t now_ns);

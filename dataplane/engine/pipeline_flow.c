@@ -511,6 +511,36 @@ static bool packet_is_damaged(struct pipeline *p, const struct flow *f, const st
 	return true;
 }
 
+// The frame of a flow that a rule has stopped.
+static void packet_block(struct pipeline *p, const struct flow *f)
+{
+	const uint64_t bit = (uint64_t)1 << p->frame;
+
+	p->verdict.blocked |= bit;
+	if ((f->flags & FLOW_REJECTED) != 0)
+		p->verdict.rejected |= bit;
+	p->counters.v[CNT_BLOCKED_PKTS]++;
+}
+
+// Is it of a stopped flow? A SYN begins another one.
+static bool packet_is_blocked(struct pipeline *p, struct flow **io_flow, const struct frame *frame,
+			      const struct pkt *pkt, uint64_t now_ns)
+{
+	struct flow *f = *io_flow;
+
+	if ((f->flags & FLOW_BLOCKED) == 0)
+		return false;
+	if ((pkt->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		pipeline_flow_close(p, f, FLOW_REASON_CLOSED);
+		p->conn.ts_ns = frame->ts_ns;
+		*io_flow = NULL;
+		return false;
+	}
+	f->last_seen_ns = now_ns;
+	packet_block(p, f);
+	return true;
+}
+
 void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *pkt, uint32_t hash,
 		     uint64_t now_ns)
 {
@@ -527,6 +557,8 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 		p->conn.ts_ns = frame->ts_ns;
 		f = NULL;
 	}
+	if (f != NULL && packet_is_blocked(p, &f, frame, pkt, now_ns))
+		return;
 	for (int attempt = 0;; attempt++) {
 		if (f == NULL)
 			f = flow_start(p, pkt, hash, now_ns);
@@ -559,6 +591,8 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 		return;
 	}
 	packet_read(p, f, frame, pkt, dir, verdict);
+	if ((f->flags & FLOW_BLOCKED) != 0)
+		packet_block(p, f);
 	flow_finished(f);
 	// The flow stays for late segments, what was held to read it does not.
 	if (f->http != NULL && flow_is_over(f))

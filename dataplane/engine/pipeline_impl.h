@@ -23,8 +23,10 @@ struct pipeline {
 	struct conn_ctx conn;
 	struct ring hits, events;
 	uint64_t flow_ids;
-	uint64_t alt_second; // of the clock of packets
-	uint32_t alt_bytes;  // scanned as other readings in it
+	uint64_t alt_second;             // of the clock of packets
+	uint32_t alt_bytes;              // scanned as other readings in it
+	struct pipeline_verdict verdict; // of the burst
+	unsigned int frame;              // of the burst, whose packet is being looked at
 	uint8_t *bounce;
 	struct evp_md_st *digests[LIST_SHA256 + 1];
 };
