@@ -265,6 +265,8 @@ size_t eve_alert(char *buf, size_t size, const struct hit *hit, const struct eve
 		put_metadata(&o, rule->metadata);
 	put_close(&o, '}');
 	put_open(&o, "wireglass", '{');
+	if (ctx->id != 0) // first: control/sink.c finds it there
+		put_u64(&o, "id", ctx->id);
 	put_bundle(&o, ctx);
 	put_u64(&o, "generation", hit->generation);
 	put_u64(&o, "worker", hit->addr.worker);

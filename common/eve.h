@@ -24,6 +24,7 @@ struct eve_context {
 	uint64_t pcap_cnt;    // replay: frame number, 0 if unknown
 	const char *bundle;   // id of the bundle
 	uint64_t serial;
+	uint64_t id; // of the stored hit, 0: none
 };
 
 struct eve_rule {

@@ -17,7 +17,7 @@ enum {
 	THRESHOLD_WAYS = 8,        // entries of a bucket
 	THRESHOLD_ENTRIES = 65536, // windows of a table as both users make it: 4 MiB
 	THRESHOLD_ENTRIES_MAX = 1 << 24,
-	THRESHOLD_UNDO_MAX = 256, // checks between threshold_begin() and its end
+	THRESHOLD_UNDO_MAX = 8192, // checks between threshold_begin() and its end
 	THRESHOLD_SEED_BYTES = 16,
 };
 

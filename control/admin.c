@@ -193,14 +193,22 @@ static void rules_rollback(struct admin_client *c)
 		refuse(c, err, &diag);
 }
 
-// Whoever is at the other end.
-static uint32_t peer_uid(const struct admin_client *c)
+// Who changed how many hits is in the audit log; which ones and why, in the store.
+static void hits_work(struct admin_client *c)
 {
-	struct ucred cred = {.uid = UINT32_MAX};
-	socklen_t len = sizeof(cred);
+	struct daemon *d = c->admin->d;
+	int err = 0;
+	json_t *json = admin_hits_work(d, &c->req, c->actor.uid, &err);
+	struct audit_entry e = {
+		.action = ipc_admin_words(c->req.command),
+		.result = err == 0 ? "done" : "failed",
+		.reason = err != 0 ? json_string_value(json_object_get(json, "error")) : NULL,
+		.actor = c->actor,
+		.object = err == 0 ? json_deep_copy(json) : NULL,
+	};
 
-	(void)getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
-	return cred.uid;
+	(void)audit_append(&d->audit, &e);
+	reply(c, err, json);
 }
 
 static void follow_row(void *ctx, const struct store_row *row)
@@ -290,8 +298,7 @@ static void handle(struct admin_client *c, int fd)
 		reply(c, err, json);
 		return;
 	case IPC_ADMIN_HITS_WORK:
-		json = admin_hits_work(d, &c->req, peer_uid(c), &err);
-		reply(c, err, json);
+		hits_work(c);
 		return;
 	case IPC_ADMIN_HITS_FOLLOW:
 		hits_follow(c);

@@ -76,6 +76,24 @@ static json_t *show_audit(const struct audit *a)
 			 text_json(a->error));
 }
 
+static json_t *show_sinks(const struct sinks *k)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < SINK_N; i++) {
+		const struct sink *s = &k->v[i];
+		if (!s->on)
+			continue;
+		json_array_append_new(
+			list, json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:s}", "name",
+					s->saved.name, "path", text_json(s->path), "lines",
+					INT(s->lines), "last_id", INT(s->cursor), "pending",
+					INT(sinks_pending(k, s)), "missed", INT(s->saved.missed),
+					"failures", INT(s->failures), "problem", s->error));
+	}
+	return list;
+}
+
 json_t *admin_show_status(struct daemon *d)
 {
 	const struct evefile *eve = &d->report.eve;
@@ -84,13 +102,14 @@ json_t *admin_show_status(struct daemon *d)
 				 INT(eve->failures), "problem",
 				 eve->error != 0 ? strerror(-eve->error) : "");
 
-	return json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-			 WIREGLASS_VERSION, "pid", INT(getpid()), "started", time_of(d->start_ns),
-			 "uptime_s", INT((loop_wall_ns() - d->start_ns) / 1000000000u), "host",
-			 text_json(d->settings.host), "socket", text_json(d->settings.socket),
-			 "state_dir", text_json(d->settings.state_dir), "dataplane",
-			 show_dataplane(&d->dp), "rules", show_deploy(d), "hits", show_hits(d),
-			 "eve", file, "audit", show_audit(&d->audit));
+	return json_pack(
+		"{s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+		WIREGLASS_VERSION, "pid", INT(getpid()), "started", time_of(d->start_ns),
+		"uptime_s", INT((loop_wall_ns() - d->start_ns) / 1000000000u), "host",
+		text_json(d->settings.host), "socket", text_json(d->settings.socket), "state_dir",
+		text_json(d->settings.state_dir), "dataplane", show_dataplane(&d->dp), "rules",
+		show_deploy(d), "hits", show_hits(d), "eve", file, "sinks",
+		show_sinks(&d->report.sinks), "audit", show_audit(&d->audit));
 }
 
 json_t *admin_show_stats(struct daemon *d)

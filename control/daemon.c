@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The parts of wireglassd and what passes between them:
 //
-//   dpclient --hits--> report --> store, EVE file --> ack to dpclient, followers in admin
+//   dpclient --hits--> report --> store --> ack to dpclient, followers in admin, sinks
 //   dpclient --state-> deploy --offer--> dpclient
 //   admin ----load---> deploy
 //
@@ -69,24 +69,17 @@ static void pause_hits(struct daemon *d, const struct diag *diag)
 	p->backoff_ms = p->backoff_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : p->backoff_ms * 2;
 }
 
-// The last seq of a batch that may be acknowledged: all of it is stored.
-static void acknowledge(struct daemon *d, const struct ipc_hits *batch, const struct hit *hits,
-			uint32_t new)
-{
-	if (batch->n > 0)
-		(void)dpclient_ack(&d->dp, batch->worker, hits[batch->n - 1].seq);
-	if (new > 0)
-		admin_new_hits(&d->admin);
-}
-
 static void try_again(void *ctx)
 {
 	struct daemon *d = ctx;
 	struct daemon_pause *p = &d->pause;
 	struct diag diag = {0};
-	uint32_t new;
+	uint64_t new;
+	int err = report_hits(&d->report, &p->batch, p->hits, &diag);
 
-	if (report_hits(&d->report, &p->batch, p->hits, &new, &diag) != 0) {
+	if (err == 0)
+		err = report_commit(&d->report, &new, &diag);
+	if (err != 0) {
 		pause_hits(d, &diag);
 		return;
 	}
@@ -95,6 +88,7 @@ static void try_again(void *ctx)
 	p->reason[0] = '\0';
 	log_notice("hits can be stored again");
 	admin_new_hits(&d->admin);
+	report_pump(&d->report);
 	dpclient_reconnect(&d->dp, "asking for the hits that could not be stored");
 }
 
@@ -102,7 +96,6 @@ static void on_hits(void *ctx, const struct ipc_hits *batch, const struct hit *h
 {
 	struct daemon *d = ctx;
 	struct diag diag = {0};
-	uint32_t new;
 
 	if (d->pause.on) // not acknowledged: it comes again
 		return;
@@ -111,13 +104,38 @@ static void on_hits(void *ctx, const struct ipc_hits *batch, const struct hit *h
 			dpclient_reconnect(&d->dp, "it sent hits out of order");
 			return;
 		}
-	if (report_hits(&d->report, batch, hits, &new, &diag) == 0) {
-		acknowledge(d, batch, hits, new);
+	if (d->report.group.batches == 0 || !d->report.group.open) { // the one to try again with
+		d->pause.batch = *batch;
+		memcpy(d->pause.hits, hits, batch->n * sizeof(hits[0]));
+		memset(d->taken, 0, sizeof(d->taken));
+	}
+	if (report_hits(&d->report, batch, hits, &diag) != 0)
+		pause_hits(d, &diag);
+	else if (batch->n > 0)
+		d->taken[batch->worker] = hits[batch->n - 1].seq;
+}
+
+// All that was waiting has been taken: store it, and only then acknowledge.
+static void on_batch_end(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct diag diag = {0};
+	uint64_t new;
+
+	if (!d->report.group.open)
+		return;
+	bool hits = d->report.group.batches > 0;
+	if (report_commit(&d->report, &new, &diag) != 0) {
+		pause_hits(d, &diag);
 		return;
 	}
-	d->pause.batch = *batch;
-	memcpy(d->pause.hits, hits, batch->n * sizeof(hits[0]));
-	pause_hits(d, &diag);
+	for (uint32_t w = 0; w < IPC_WORKERS_MAX && hits; w++)
+		if (d->taken[w] != 0)
+			(void)dpclient_ack(&d->dp, w, d->taken[w]);
+	if (new > 0) {
+		admin_new_hits(&d->admin);
+		report_pump(&d->report);
+	}
 }
 
 static void on_events(void *ctx, const struct ipc_events *batch, const struct event *events)
@@ -133,6 +151,7 @@ static const struct dpclient_ops dp_ops = {
 	.ruleset_state = on_ruleset_state,
 	.hits = on_hits,
 	.events = on_events,
+	.batch_end = on_batch_end,
 };
 
 static void on_note(void *ctx, const char *message, const char *const *pairs)
@@ -245,7 +264,7 @@ static int init_parts(struct daemon *d, struct diag *ret_diag)
 	};
 	err = store_open(path, &limits, &d->store, ret_diag);
 	if (err == 0)
-		err = report_init(&d->report, &d->settings, d->store, &d->book, ret_diag);
+		err = report_init(&d->report, &d->settings, d->store, &d->loop, &d->book, ret_diag);
 	if (err != 0)
 		return err;
 	dpclient_init(&d->dp, &d->loop, d->settings.dataplane_socket,
@@ -283,6 +302,7 @@ int daemon_init(struct daemon *d, const struct settings *settings, struct diag *
 	deploy_resume(&d->deploy);
 	on_stats_timer(d);
 	on_expire_timer(d);
+	report_pump(&d->report);
 	return 0;
 }
 
@@ -317,4 +337,5 @@ void daemon_reopen(struct daemon *d, struct audit_actor by)
 		log_error("%s", diag_format(&diag, text, sizeof(text)));
 	else
 		log_info("EVE file reopened");
+	sinks_eve_reopened(&d->report.sinks);
 }

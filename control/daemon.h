@@ -39,6 +39,7 @@ struct daemon {
 	struct deploy deploy;
 	struct admin admin;
 	struct daemon_pause pause;
+	uint64_t taken[IPC_WORKERS_MAX]; // last seq of a worker in what arrives in one go, 0: none
 	struct loop_timer stats_timer, expire_timer;
 	uint64_t start_ns; // Unix time
 };

@@ -150,31 +150,44 @@ static void dispatch(struct dpclient *c, const struct ipc_msg *m)
 	}
 }
 
+// Hits and events, of which many may be waiting: they are stored together.
+static bool is_bulk(const struct ipc_msg *m)
+{
+	return m->type == IPC_HITS || m->type == IPC_EVENTS || m->type == IPC_STATS ||
+	       m->type == IPC_PORTS;
+}
+
+static void receive_failed(struct dpclient *c, int err)
+{
+	if (err == 0)
+		drop(c, "it closed the connection");
+	else if (err == -EPROTONOSUPPORT)
+		refuse(c, "it speaks another protocol version: run both programs from one release");
+	else
+		refuse(c, "it broke the protocol");
+}
+
 static void on_readable(void *ctx, uint32_t events)
 {
 	struct dpclient *c = ctx;
 	struct ipc_msg m;
-	int err = ipc_recv(c->fd, c->buf, &m);
+	int err = 1;
 
-	if (err == -EAGAIN)
-		return;
-	if (err == 0) {
-		drop(c, "it closed the connection");
-		return;
+	for (int i = 0; i < DPCLIENT_MESSAGES && c->fd >= 0 && err == 1; i++) {
+		err = ipc_recv(c->fd, c->buf, &m);
+		if (err != 1)
+			break;
+		if (m.fd >= 0) { // only RULESET_OFFER carries one, and that is ours to send
+			close(m.fd);
+			m.fd = -1;
+		}
+		if (!is_bulk(&m))
+			c->ops->batch_end(c->ctx);
+		dispatch(c, &m);
 	}
-	if (err == -EPROTONOSUPPORT) {
-		refuse(c, "it speaks another protocol version: run both programs from one release");
-		return;
-	}
-	if (err < 0) {
-		refuse(c, "it broke the protocol");
-		return;
-	}
-	if (m.fd >= 0) { // only RULESET_OFFER carries one, and that is ours to send
-		close(m.fd);
-		m.fd = -1;
-	}
-	dispatch(c, &m);
+	c->ops->batch_end(c->ctx);
+	if (err != 1 && err != -EAGAIN && c->fd >= 0)
+		receive_failed(c, err);
 }
 
 static void greeting_timeout(void *ctx)

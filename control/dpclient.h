@@ -9,6 +9,10 @@
 #include "common/ipc.h"
 #include "control/loop.h"
 
+enum {
+	DPCLIENT_MESSAGES = 32, // taken in one go
+};
+
 struct dpclient;
 
 // What the daemon does with what arrives. ctx is dpclient.ctx.
@@ -18,6 +22,8 @@ struct dpclient_ops {
 	void (*ruleset_state)(void *ctx, const struct ipc_ruleset_state *state); // the later ones
 	void (*hits)(void *ctx, const struct ipc_hits *batch, const struct hit *hits);
 	void (*events)(void *ctx, const struct ipc_events *batch, const struct event *events);
+	// After hits and events that were waiting together, and before anything else is called.
+	void (*batch_end)(void *ctx);
 };
 
 enum dpclient_state {

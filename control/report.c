@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Hits and events to store and EVE.
+// Hits and events to the store, and from there to the sinks.
 //
-// Order of a batch of hits: rows are inserted (which tells the new ones from those sent again), the lines of the new
-// ones are appended to the EVE file and synced, the transaction is committed, and only then the caller acknowledges.
-// A crash between the two may therefore repeat an EVE line, never a row, and never loses either.
+// Everything that arrives in one go is one transaction of the store: hits, what they lost, what is known of their
+// transactions. Only when it is committed the caller acknowledges, and only then the sinks (sink.c) get to see it.
 //
-// Of a hit that is new it is asked before whether it is to be reported (rules/verdict.h). The windows of the thresholds are in memory and change with
-// the transaction: a batch that is tried again is not counted twice. They begin anew when wireglassd starts.
+// Of a hit that is new it is asked before whether it is to be reported (rules/verdict.h). The windows of the thresholds are in
+// memory and change with the transaction: a batch that is tried again is not counted twice. They begin anew when
+// wireglassd starts.
 #include "control/report.h"
 
 #include <errno.h>
@@ -16,10 +16,11 @@
 #include "control/loop.h"
 #include "rules/verdict.h"
 
-static_assert((int)IPC_HITS_MAX <= (int)THRESHOLD_UNDO_MAX, "a batch can be undone");
+static_assert((int)REPORT_BATCHES * (int)IPC_HITS_MAX <= (int)THRESHOLD_UNDO_MAX,
+	      "all of it can be undone");
 
 int report_init(struct report *r, const struct settings *settings, struct store *store,
-		const struct rulebook *rules, struct diag *ret_diag)
+		struct loop *loop, const struct rulebook *rules, struct diag *ret_diag)
 {
 	*r = (struct report){
 		.store = store,
@@ -34,11 +35,13 @@ int report_init(struct report *r, const struct settings *settings, struct store 
 			 strerror(-err));
 		return err;
 	}
-	return evefile_open(&r->eve, settings->eve.file, ret_diag);
+	err = evefile_open(&r->eve, settings->eve.file, ret_diag);
+	return err != 0 ? err : sinks_init(&r->sinks, settings, store, loop, &r->eve, ret_diag);
 }
 
 void report_done(struct report *r)
 {
+	sinks_done(&r->sinks);
 	evefile_close(&r->eve);
 	free(r->lines);
 	free(r->threshold);
@@ -70,42 +73,30 @@ static struct eve_context context(const struct report *r)
 	return (struct eve_context){.host = r->host};
 }
 
-// What became of a batch.
-struct outcome {
-	uint32_t new, suppressed;
-	size_t len; // of r->lines
-};
-
-// Append the line of a new hit. 0 or -ENOMEM.
-static int add_line(struct report *r, const struct hit *hit, const struct rulebook_entry *e,
-		    size_t *io_len)
+// Begin what arrives in one go, unless it has begun. 0 or negative errno.
+static int begin(struct report *r)
 {
-	struct eve_context ctx = context(r);
-
-	ctx.bundle = e->bundle;
-	ctx.serial = e->serial;
-	if (!reserve(r, *io_len))
-		return -ENOMEM;
-	size_t one = eve_alert(r->lines + *io_len, EVE_LINE_MAX, hit, &e->texts, &ctx);
-	if (one == 0) {
-		r->eve.dropped++;
+	if (r->group.open)
 		return 0;
-	}
-	*io_len += one;
-	r->lines[(*io_len)++] = '\n';
+	int err = store_begin(r->store);
+	if (err != 0)
+		return err;
+	threshold_begin(r->threshold);
+	r->group = (struct report_group){.open = true};
 	return 0;
 }
 
-// Insert the hits; append the lines of the new ones to r->lines. 0 or negative errno.
-static int insert(struct report *r, const struct ipc_hits *batch, const struct hit *hits,
-		  struct outcome *o)
+static int insert(struct report *r, const struct ipc_hits *batch, const struct hit *hits)
 {
 	const uint64_t stored = store_cursor(r->store, batch->boot_id, batch->worker);
+	struct report_group *g = &r->group;
 	int err = store_losses(r->store, batch, hits);
 
 	for (uint32_t i = 0; i < batch->n && err >= 0; i++) {
-		if (hits[i].seq <= stored) // sent again: not to be counted again either
+		if (hits[i].seq <= stored) { // sent again: not to be counted again either
+			g->duplicates++;
 			continue;
+		}
 		struct rulebook_entry e = rulebook_find(r->rules, &hits[i]);
 		struct store_rule rule = {
 			e.texts.msg,      e.texts.classtype, e.texts.reference,
@@ -115,87 +106,101 @@ static int insert(struct report *r, const struct ipc_hits *batch, const struct h
 		if (verdict_of(e.image, &e.threshold, r->threshold, batch->boot_id, &hits[i]) ==
 		    THRESHOLD_SUPPRESS) {
 			err = store_suppress(r->store, batch->boot_id, batch->worker, &hits[i]);
-			o->suppressed += err == 1;
+			g->suppressed += err == 1;
 			continue;
 		}
 		err = store_hit(r->store, batch->boot_id, batch->worker, &hits[i], &rule);
-		if (err != 1)
-			continue;
-		o->new ++;
-		if (wanted(r, SETTINGS_EVE_ALERT))
-			err = add_line(r, &hits[i], &e, &o->len);
+		g->new += err == 1;
 	}
 	return err < 0 ? err : 0;
 }
 
-// Take back a batch. A commit that failed may have been carried out all the same: then what it counted stays.
-static void take_back(struct report *r, const struct ipc_hits *batch, const struct hit *hits)
+// Take all of it back. A commit that failed may have been carried out all the same: then what it counted stays.
+static void take_back(struct report *r)
 {
+	struct report_group *g = &r->group;
+
 	store_rollback(r->store);
-	if (batch->n > 0 &&
-	    store_cursor(r->store, batch->boot_id, batch->worker) >= hits[batch->n - 1].seq)
+	if (g->last_seq != 0 && store_cursor(r->store, g->boot_id, g->worker) >= g->last_seq)
 		threshold_commit(r->threshold);
 	else
 		threshold_rollback(r->threshold);
+	g->open = false;
+}
+
+static int failed(struct report *r, int err, struct diag *ret_diag)
+{
+	diag_set(ret_diag, "hit database", 0, 0, "cannot write: %s", store_error(r->store));
+	if (r->group.open)
+		take_back(r);
+	return err;
 }
 
 int report_hits(struct report *r, const struct ipc_hits *batch, const struct hit *hits,
-		uint32_t *ret_new, struct diag *ret_diag)
+		struct diag *ret_diag)
 {
-	struct outcome o = {0};
-	int err;
+	struct report_group *g = &r->group;
+	int err = begin(r);
 
-	err = store_begin(r->store);
+	if (err == 0)
+		err = g->error != 0 ? g->error : insert(r, batch, hits);
 	if (err != 0)
-		goto store_says;
-	threshold_begin(r->threshold);
-	err = insert(r, batch, hits, &o);
-	if (err != 0)
-		goto rollback;
-	err = evefile_append(&r->eve, r->lines, o.len, o.new, true);
-	if (err != 0) {
-		take_back(r, batch, hits);
-		diag_set(ret_diag, r->eve.path, 0, 0, "cannot write: %s", strerror(-err));
-		return err;
+		return failed(r, err, ret_diag);
+	if (g->last_seq == 0 && batch->n > 0) {
+		memcpy(g->boot_id, batch->boot_id, sizeof(g->boot_id));
+		g->worker = batch->worker;
+		g->last_seq = hits[batch->n - 1].seq;
 	}
-	err = store_commit(r->store);
-	if (err != 0)
-		goto rollback;
-	threshold_commit(r->threshold);
-	r->hits += o.new;
-	r->suppressed += o.suppressed;
-	r->duplicates += batch->n - o.new - o.suppressed;
-	*ret_new = o.new;
+	g->batches++;
 	return 0;
+}
 
-rollback:
-	take_back(r, batch, hits);
-store_says:
-	diag_set(ret_diag, "hit database", 0, 0, "cannot write: %s", store_error(r->store));
-	return err;
+int report_commit(struct report *r, uint64_t *ret_new, struct diag *ret_diag)
+{
+	struct report_group *g = &r->group;
+	int err = g->error;
+
+	*ret_new = 0;
+	if (!g->open)
+		return 0;
+	if (err == 0)
+		err = store_commit(r->store);
+	if (err != 0 && g->batches == 0) { // only what is known of transactions: best effort
+		take_back(r);
+		r->http_failed++;
+		return 0;
+	}
+	if (err != 0)
+		return failed(r, err, ret_diag);
+	threshold_commit(r->threshold);
+	r->hits += g->new;
+	r->suppressed += g->suppressed;
+	r->duplicates += g->duplicates;
+	*ret_new = g->new;
+	g->open = false;
+	return 0;
+}
+
+void report_pump(struct report *r)
+{
+	sinks_pump(&r->sinks);
 }
 
 // Transactions with hits go to the store too, so that the hit shows host and URL.
 static void store_transactions(struct report *r, const uint8_t boot_id[16],
 			       const struct ipc_events *batch, const struct event *events)
 {
-	bool open = false;
-	int err = 0;
+	struct report_group *g = &r->group;
 
-	for (uint32_t i = 0; i < batch->n && err == 0; i++) {
+	for (uint32_t i = 0; i < batch->n; i++) {
 		if (events[i].type != EVENT_HTTP || (events[i].flags & EVENT_HAS_HIT) == 0)
 			continue;
-		if (!open)
-			err = store_begin(r->store);
-		open = err == 0;
-		if (open)
-			err = store_http(r->store, boot_id, &events[i]);
-	}
-	if (open && err == 0)
-		err = store_commit(r->store);
-	if (err != 0) {
-		store_rollback(r->store);
-		r->http_failed++;
+		if (begin(r) != 0) {
+			r->http_failed++;
+			return;
+		}
+		if (g->error == 0)
+			g->error = store_http(r->store, boot_id, &events[i]);
 	}
 }
 

@@ -36,6 +36,7 @@ const char *const settings_eve_names[SETTINGS_EVE_N + 1] = {
 
 static const struct cfg_key eve_keys[] = {
 	TEXT("file", eve.file, 0),
+	TEXT("socket", eve.socket, 0),
 	{.name = "events",
 	 .type = CFG_STRINGS,
 	 .offset = offsetof(struct settings, eve.events),
@@ -103,6 +104,7 @@ static const struct cfg_key keys[] = {
 	NUMBER("operator_uid", operator_uid, -1, UINT32_MAX - 1),
 	NUMBER("dataplane_uid", dataplane_uid, -1, UINT32_MAX - 1),
 	{.name = "eve", .type = CFG_GROUP, .keys = eve_keys},
+	TEXT("syslog", syslog, 0),
 	{.name = "compile", .type = CFG_GROUP, .keys = compile_keys},
 	{.name = "cache", .type = CFG_GROUP, .keys = cache_keys},
 	{.name = "vars",

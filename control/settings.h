@@ -41,7 +41,8 @@ enum settings_eve {
 extern const char *const settings_eve_names[SETTINGS_EVE_N + 1];
 
 struct settings_eve_file {
-	char file[SETTINGS_PATH_BYTES]; // "": no EVE
+	char file[SETTINGS_PATH_BYTES];     // "": no EVE
+	char socket[SETTINGS_SOCKET_BYTES]; // a unix socket that takes the alerts, "": none
 	char events[SETTINGS_EVE_N][16];
 	uint32_t n_events;
 	uint32_t mask; // bit per enum settings_eve, from events
@@ -85,6 +86,7 @@ struct settings {
 	int64_t operator_uid;  // may use the control socket, besides root and our own
 	int64_t dataplane_uid; // the dataplane may run as this user, besides root and our own
 	struct settings_eve_file eve;
+	char syslog[SETTINGS_SOCKET_BYTES]; // a unix socket that takes RFC 5424, "": none
 	struct settings_compile compile;
 	struct settings_cache cache;
 	struct settings_retention retention;

@@ -43,6 +43,12 @@ static const char schema[] =
 	"CREATE INDEX desk_hit ON desk (hit);"
 	"PRAGMA user_version = 3;";
 
+// What came later, in files that were made before as well.
+static const char schema_more[] =
+	"CREATE TABLE IF NOT EXISTS sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL,"
+	" missed INTEGER NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL,"
+	" length INTEGER NOT NULL);";
+
 // At each start: a row per worker and boot, and one per range that was lost, must not pile up for ever. Dataplanes that
 // ran so long ago do not come back with hits.
 static const char forget_old[] =
@@ -82,6 +88,9 @@ static const char *const sql[ST_N] = {
 			" VALUES (?,?,?,?,?,?)",
 	[ST_DESK_OF] = "SELECT ts_ns, state, verdict, uid, note FROM desk WHERE hit = ?"
 		       " ORDER BY n",
+	[ST_SINK_GET] = "SELECT cursor, missed, dev, ino, length FROM sinks WHERE name = ?",
+	[ST_SINK_SET] = "INSERT OR REPLACE INTO sinks (name, cursor, missed, dev, ino, length)"
+			" VALUES (?,?,?,?,?,?)",
 	[ST_NUMBER_GET] = "SELECT value FROM numbers WHERE name = ?",
 	[ST_NUMBER_SET] = "INSERT OR REPLACE INTO numbers (name, value) VALUES (?,?)",
 	[ST_BUNDLE_PUT] = "INSERT OR REPLACE INTO bundles (serial, id, stored_ns, bytes, rules)"
@@ -214,6 +223,8 @@ static int setup(struct store *s, const char *path, struct diag *ret_diag)
 	if (err == 0 && version < STORE_VERSION)
 		err = update_schema(s, version);
 	if (err == 0)
+		err = store_exec(s, schema_more);
+	if (err == 0)
 		err = store_exec(s, forget_old);
 	if (err == 0)
 		err = prepare(s);
@@ -338,6 +349,35 @@ int store_set_number(struct store *s, const char *name, uint64_t value)
 
 	store_bind_text(st, 1, name);
 	sqlite3_bind_int64(st, 2, (sqlite3_int64)value);
+	return store_run(s, st);
+}
+
+int store_sink_get(struct store *s, struct store_sink *io_sink)
+{
+	sqlite3_stmt *st = store_statement(s, ST_SINK_GET);
+
+	store_bind_text(st, 1, io_sink->name);
+	int rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		io_sink->cursor = (uint64_t)sqlite3_column_int64(st, 0);
+		io_sink->missed = (uint64_t)sqlite3_column_int64(st, 1);
+		io_sink->dev = (uint64_t)sqlite3_column_int64(st, 2);
+		io_sink->ino = (uint64_t)sqlite3_column_int64(st, 3);
+		io_sink->length = (uint64_t)sqlite3_column_int64(st, 4);
+	}
+	int err = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : store_failed(s, rc);
+	sqlite3_reset(st);
+	return err;
+}
+
+int store_sink_set(struct store *s, const struct store_sink *sink)
+{
+	sqlite3_stmt *st = store_statement(s, ST_SINK_SET);
+	const uint64_t numbers[] = {sink->cursor, sink->missed, sink->dev, sink->ino, sink->length};
+
+	store_bind_text(st, 1, sink->name);
+	for (int i = 0; i < 5; i++)
+		sqlite3_bind_int64(st, i + 2, (sqlite3_int64)numbers[i]);
 	return store_run(s, st);
 }
 

@@ -139,6 +139,20 @@ int store_suppressed(struct store *s, store_suppressed_fn *fn, void *ctx);
 uint64_t store_number(struct store *s, const char *name, uint64_t fallback);
 int store_set_number(struct store *s, const char *name, uint64_t value);
 
+// How far a sink (sink.h) is.
+struct store_sink {
+	char name[16];
+	uint64_t cursor, missed;   // last hit it has taken; hits that were gone before it could
+	uint64_t dev, ino, length; // a file: which one, and how long it was then
+};
+// 1, or 0 with ret_sink as it was: never set; negative errno. ret_sink->name says which.
+int store_sink_get(struct store *s, struct store_sink *io_sink);
+int store_sink_set(struct store *s, const struct store_sink *sink);
+
+// Ids: of the oldest that may still be there, and of the newest. 0: no hit was ever stored.
+uint64_t store_first_id(const struct store *s);
+uint64_t store_last_id(const struct store *s);
+
 // Bundles on disk, for show and rollback.
 struct store_bundle {
 	uint64_t serial, stored_ns, bytes;

@@ -84,9 +84,9 @@ static void make_conds(struct conds *c, const struct store_filter *f, const stru
 	if (f->before != 0 && p->last_id >= f->before)
 		add(c, 1, "id < ?%d", P_BEFORE);
 	if (p->min_ns < f->from_ns)
-		add(c, 0, "ts_ns >= ?%d", P_FROM);
+		add(c, 3, "ts_ns >= ?%d", P_FROM);
 	if (f->to_ns != 0 && p->max_ns > f->to_ns)
-		add(c, 0, "ts_ns <= ?%d", P_TO);
+		add(c, 3, "ts_ns <= ?%d", P_TO);
 }
 
 static void make_sql(char *sql, size_t size, const struct conds *c, const struct store_part *p,

@@ -34,6 +34,8 @@ enum store_statement {
 	ST_PART_SET,
 	ST_DESK_ADD,
 	ST_DESK_OF,
+	ST_SINK_GET,
+	ST_SINK_SET,
 	ST_NUMBER_GET,
 	ST_NUMBER_SET,
 	ST_BUNDLE_PUT,

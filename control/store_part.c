@@ -29,6 +29,7 @@ static const char part_schema[] =
 	" state INTEGER NOT NULL DEFAULT 0, verdict INTEGER NOT NULL DEFAULT 0,"
 	" method TEXT, host TEXT COLLATE NOCASE, url TEXT, status INTEGER);"
 	"CREATE INDEX hits_%u_tx ON hits_%u (flow_id, tx_id);"
+	"CREATE INDEX hits_%u_ts ON hits_%u (ts_ns);"
 	"CREATE INDEX hits_%u_sid ON hits_%u (sid);"
 	"CREATE INDEX hits_%u_client ON hits_%u (client);"
 	"CREATE INDEX hits_%u_server ON hits_%u (server);"
@@ -109,7 +110,7 @@ int store_part_add(struct store *s)
 	p.last_id = last != NULL ? last->last_id : 0;
 	p.first_id = p.last_id + 1;
 	unsigned int n = p.n;
-	snprintf(text, sizeof(text), part_schema, n, n, n, n, n, n, n, n, n, n, n, n, n, n,
+	snprintf(text, sizeof(text), part_schema, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n,
 		 (unsigned long long)p.first_id, (unsigned long long)p.last_id);
 	int err = store_exec(s, text);
 	return err != 0 ? err : append(s, &p);
@@ -149,6 +150,16 @@ uint64_t store_rows(const struct store *s)
 	for (uint32_t i = 0; i < s->n_parts; i++)
 		rows += s->parts[i].rows;
 	return rows;
+}
+
+uint64_t store_first_id(const struct store *s)
+{
+	return s->n_parts > 0 ? s->parts[0].first_id : 0;
+}
+
+uint64_t store_last_id(const struct store *s)
+{
+	return s->n_parts > 0 ? s->parts[s->n_parts - 1].last_id : 0;
 }
 
 // The oldest table and what the desk wrote about its hits.

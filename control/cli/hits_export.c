@@ -163,6 +163,7 @@ static int put_eve(struct export *e, const json_t *json)
 	const struct eve_context ctx = {
 		.bundle = reply_text(json, "bundle"),
 		.serial = reply_number(json, "serial"),
+		.id = reply_number(json, "id"),
 	};
 
 	if (eve_alert(line, sizeof(line), &hit, &rule, &ctx) == 0) {

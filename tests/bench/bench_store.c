@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How fast hits are stored, and how fast they are found again: bench_store DIR HITS [GROUP]
+// How fast hits are stored, and how fast they are found again: bench_store DIR HITS [GROUP], or bench_store DIR to ask one
+// that was made before once more.
 //
 // HITS hits of 1,000 rules, from a million clients to 2,000 servers with 5,000 names, each followed by what is known of its
 // transaction, GROUP of them in a transaction of the database (4,096), which is on disk before the next begins. Then
@@ -150,24 +151,8 @@ static void find_all(struct store *s, uint64_t hits)
 	find(s, "before the oldest third", (struct store_filter){.before = hits / 3});
 }
 
-int main(int argc, char **argv)
+static void fill(struct store *s, uint64_t hits, uint64_t group)
 {
-	const uint64_t hits = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-	const uint64_t group = argc > 3 ? strtoull(argv[3], NULL, 10) : 4096;
-	const struct store_limits limits = {.hits = hits};
-	struct store *s = NULL;
-	struct diag diag = {0};
-	char path[512];
-
-	if (hits == 0 || group == 0) {
-		fputs("usage: bench_store DIR HITS [GROUP]\n", stderr);
-		return 2;
-	}
-	snprintf(path, sizeof(path), "%s/hits.db", argv[1]);
-	if (store_open(path, &limits, &s, &diag) != 0) {
-		fprintf(stderr, "%s: %s\n", diag.file, diag.text);
-		return 1;
-	}
 	double start = now(), slice = start, slowest = 0;
 	for (uint64_t seq = 1; seq <= hits; seq++) {
 		if ((seq - 1) % group == 0 && store_begin(s) != 0)
@@ -184,13 +169,38 @@ int main(int argc, char **argv)
 	printf("stored %" PRIu64 " hits in %.1f s: %.0f a second, %.0f in the slowest tenth\n",
 	       hits, now() - start, (double)hits / (now() - start),
 	       slowest > 0 ? (double)(hits / 10) / slowest : 0);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t hits = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000000;
+	const uint64_t group = argc > 3 ? strtoull(argv[3], NULL, 10) : 4096;
+	const struct store_limits limits = {.hits = hits};
+	struct store *s = NULL;
+	struct diag diag = {0};
+	char path[512];
+
+	if (argc < 2 || hits == 0 || group == 0) {
+		fputs("usage: bench_store DIR [HITS [GROUP]]\n", stderr);
+		return 2;
+	}
+	snprintf(path, sizeof(path), "%s/hits.db", argv[1]);
+	if (store_open(path, &limits, &s, &diag) != 0) {
+		fprintf(stderr, "%s: %s\n", diag.file, diag.text);
+		return 1;
+	}
+	struct store_totals t;
+	store_totals(s, &t);
+	if (t.hits == 0)
+		fill(s, hits, group);
+	else
+		hits = t.last_id;
 	find_all(s, hits);
-	start = now();
+	double start = now();
 	store_close(s);
 	if (store_open(path, &limits, &s, &diag) != 0)
 		return 1;
 	printf("closed and opened again in %.1f ms\n", (now() - start) * 1e3);
-	struct store_totals t;
 	store_totals(s, &t);
 	printf("%" PRIu64 " rows, %.0f bytes each\n", t.hits, (double)t.bytes / (double)t.hits);
 	store_close(s);

@@ -140,25 +140,30 @@ static void test_store_cannot_be_written(void **state)
 	assert_int_equal(hits_stored(), 15);
 }
 
+// The EVE file cannot be written: hits are stored and acknowledged all the same, and the file catches up.
 static void test_eve_file_cannot_be_written(void **state)
 {
-	struct rlimit old, none;
-
 	start_with_rules();
+	const struct sinks *k = &fx.d->report.sinks;
 	fake_hits(0, 1, 5, 101);
-	UNTIL(fx.fake.acked[0] == 5);
-	signal(SIGXFSZ, SIG_IGN);
-	getrlimit(RLIMIT_FSIZE, &old);
-	none = (struct rlimit){.rlim_cur = 1, .rlim_max = old.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	UNTIL(fx.fake.acked[0] == 5 && sinks_pending(k, &k->v[SINK_EVE_FILE]) == 0);
+	const struct loop_timer *timer = &k->v[SINK_EVE_FILE].timer;
+	struct evefile *eve = &fx.d->report.eve;
+	int real = eve->fd;
+	eve->fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	fake_hits(0, 6, 5, 101);
-	UNTIL(fx.d->pause.on);
-	setrlimit(RLIMIT_FSIZE, &old);
-	assert_int_equal(fx.fake.acked[0], 5);
-	UNTIL(!fx.d->pause.on && fx.d->dp.state == DPCLIENT_UP);
-	fake_hits(0, 6, 5, 101);
-	UNTIL(fx.fake.acked[0] == 10);
+	UNTIL(fx.fake.acked[0] == 10 && timer->due_ns != 0);
 	assert_int_equal(hits_stored(), 10);
+	assert_int_equal(sinks_pending(k, &k->v[SINK_EVE_FILE]), 5);
+	json_t *reply = status();
+	const json_t *sink = json_array_get(json_object_get(reply, "sinks"), 0);
+	assert_string_equal(text_of(sink, "name"), "eve-file");
+	assert_int_equal(number_of(sink, "pending"), 5);
+	assert_true(text_of(sink, "problem")[0] != '\0');
+	json_decref(reply);
+	close(eve->fd);
+	eve->fd = real;
+	UNTIL(sinks_pending(k, &k->v[SINK_EVE_FILE]) == 0);
 }
 
 static long long suppressed_of(uint32_t sid)
