@@ -199,6 +199,9 @@ struct ipc_admin_req {
 	uint8_t state, verdict;      // HITS_WORK: what they become
 	uint8_t pad[2];
 	char note[256]; // HITS_WORK: why
+	// RULES_LOAD: seconds on trial, 0: none; and what it may cost, 0: no limit
+	uint32_t trial_s, trial_hits_per_s, trial_busy_percent;
+	uint32_t pad2;
 };
 
 struct ipc_admin_rep { // followed by bytes of JSON text, no newline

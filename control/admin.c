@@ -155,7 +155,7 @@ static void refuse(struct admin_client *c, int err, const struct diag *diag)
 	};
 
 	(void)audit_append(&c->admin->d->audit, &e);
-	reply_error(c, err, err == -EBUSY ? "busy" : "refused", text);
+	reply_error(c, err, err == -EBUSY ? "busy" : err == -EFBIG ? "size" : "refused", text);
 }
 
 static struct deploy_ask ask_of(struct admin_client *c)
@@ -164,6 +164,9 @@ static struct deploy_ask ask_of(struct admin_client *c)
 		.action = ipc_admin_words(c->req.command),
 		.actor = c->actor,
 		.allow_older = (c->req.flags & IPC_ADMIN_ALLOW_OLDER) != 0,
+		.trial = {.seconds = c->req.trial_s,
+			  .max_hits_per_s = c->req.trial_hits_per_s,
+			  .max_busy_percent = c->req.trial_busy_percent},
 		.done = on_deployed,
 		.ctx = c,
 	};

@@ -32,6 +32,20 @@ static json_t *show_dataplane(const struct dpclient *c)
 		c->hello.inline_mode ? "inline" : "tap", "finished", c->hello.finished != 0);
 }
 
+static json_t *show_trial(const struct deploy_canary *c)
+{
+	uint64_t passed_s = (loop_now_ns() - c->begun_ns) / 1000000000u;
+
+	if (c->back == 0)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "serial", INT(c->serial),
+			 "back", INT(c->back), "seconds_left",
+			 INT(passed_s < c->trial.seconds ? c->trial.seconds - passed_s : 0), "hits",
+			 INT(c->hits), "max_hits_per_second", INT(c->trial.max_hits_per_s),
+			 "busy_percent", INT(c->busy_percent), "max_busy_percent",
+			 INT(c->trial.max_busy_percent), "failed", c->failed);
+}
+
 static json_t *show_deploy(struct daemon *d)
 {
 	const struct deploy *p = &d->deploy;
@@ -41,7 +55,7 @@ static json_t *show_deploy(struct daemon *d)
 	if (live != NULL)
 		text_hex(digest, live->image->digest, 32);
 	return json_pack(
-		"{s:s, s:b, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:s, s:I, s:I, s:o}",
+		"{s:s, s:b, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:s, s:I, s:I, s:o, s:o}",
 		"deployment", deploy_names[deploy_state(p)], "in_progress", deploy_running(p),
 		"problem", text_json(p->error), "warning", text_json(p->warning), "live",
 		live != NULL && p->confirmed, "bundle", live != NULL ? live->id : "", "serial",
@@ -50,7 +64,8 @@ static json_t *show_deploy(struct daemon *d)
 		INT(p->generation), "since", time_of(live != NULL ? p->live_since_ns : 0),
 		"image_digest", digest, "load_ms", INT(p->load_ns / 1000000), "expired",
 		INT(live != NULL ? live->expired : 0), "next_expiry",
-		time_of(live != NULL ? (uint64_t)live->next_expiry_s * 1000000000u : 0));
+		time_of(live != NULL ? (uint64_t)live->next_expiry_s * 1000000000u : 0), "trial",
+		show_trial(&p->canary));
 }
 
 static json_t *show_hits(struct daemon *d)

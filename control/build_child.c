@@ -79,6 +79,8 @@ static const char *code_of(int err)
 		return "stale";
 	case -ENODATA:
 		return "governance";
+	case -EFBIG:
+		return "size";
 	case -ENOMEM:
 		return "memory";
 	default:

@@ -143,28 +143,12 @@ void deploy_done(struct deploy *d)
 	loop_timer_cancel(d->loop, &d->offer_timer);
 	loop_timer_cancel(d->loop, &d->fail_timer);
 	loop_timer_cancel(d->loop, &d->expiry_timer);
+	loop_timer_cancel(d->loop, &d->canary.timer);
 	clear_job(d);
 	json_decref(d->report);
 	rule_image_unref(d->offered);
 	rule_image_unref(d->live);
 	rule_image_unref(d->fallback);
-}
-
-static void on_expiry(void *ctx);
-
-// Look again when a rule of the live set expires: at least once a minute, as clocks are put right.
-static void arm_expiry(struct deploy *d, bool failed)
-{
-	const int64_t look_s = 60;
-	int64_t left_s = look_s;
-
-	loop_timer_cancel(d->loop, &d->expiry_timer);
-	if (d->live == NULL || d->live->next_expiry_s == 0)
-		return;
-	if (!failed)
-		left_s = d->live->next_expiry_s - (int64_t)(loop_wall_ns() / 1000000000u);
-	left_s = left_s < 0 ? 0 : left_s > look_s ? look_s : left_s;
-	loop_timer_set(d->loop, &d->expiry_timer, (uint64_t)left_s * 1000, on_expiry, d);
 }
 
 static void tell(struct deploy *d, int error, json_t *reply)
@@ -175,7 +159,8 @@ static void tell(struct deploy *d, int error, json_t *reply)
 
 	d->took_ms = (loop_now_ns() - d->begun_ns) / 1000000;
 	clear_job(d);
-	arm_expiry(d, error != 0);
+	deploy_arm_expiry(d, error != 0);
+	deploy_canary_replaced(d);
 	if (done != NULL)
 		done(ctx, error, reply);
 	if (start)
@@ -195,6 +180,13 @@ void deploy_audit(struct deploy *d, const char *action, const char *reason)
 	};
 
 	(void)audit_append(d->audit, &e);
+}
+
+json_t *deploy_trial_json(const struct deploy_trial *t)
+{
+	return json_pack("{s:I, s:I, s:I}", "seconds", (json_int_t)t->seconds,
+			 "max_hits_per_second", (json_int_t)t->max_hits_per_s, "max_busy_percent",
+			 (json_int_t)t->max_busy_percent);
 }
 
 // The end of the deployment in progress. reply: what the asker is told.
@@ -252,6 +244,8 @@ void deploy_succeed(struct deploy *d, const char *state)
 	json_object_set_new(reply, "load_ms", json_integer((json_int_t)(d->load_ns / 1000000)));
 	json_object_set_new(reply, "total_ms",
 			    json_integer((json_int_t)((loop_now_ns() - d->begun_ns) / 1000000)));
+	if (d->ask.trial.seconds != 0 && d->canary.back != 0)
+		json_object_set_new(reply, "trial", deploy_trial_json(&d->ask.trial));
 	if (audit_end(d, NULL, reply) != 0)
 		snprintf(d->warning, sizeof(d->warning),
 			 "the audit log has no entry of the outcome: %.600s", d->audit->error);
@@ -363,7 +357,7 @@ static void on_built(void *ctx, int error, json_t *report, int image_fd)
 }
 
 // SHA-256 of the archive, or of all there is if it has none.
-static void note_digest(struct deploy *d)
+void deploy_note_digest(struct deploy *d)
 {
 	struct span archive, sig;
 	struct diag diag = {0};
@@ -418,7 +412,7 @@ static void fail_start(void *ctx)
 }
 
 // Start on d->data. Failures are told from the loop, as done() is promised not to come from within.
-static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
+void deploy_begin(struct deploy *d, enum deploy_origin origin, const char *name)
 {
 	struct diag diag = {0};
 
@@ -440,7 +434,7 @@ static void begin(struct deploy *d, enum deploy_origin origin, const char *name)
 		.trust = &d->trust,
 		.state_dir = d->settings->state_dir,
 		.check_serial = origin == DEPLOY_LOAD && !d->ask.allow_older,
-		.check_expiry = origin != DEPLOY_START && origin != DEPLOY_EXPIRY,
+		.check_expiry = !deploy_was_live(origin),
 		.strict = d->settings->strict,
 		.limits = d->settings->compile,
 		.cache = d->cache.dir[0] != '\0' ? &d->cache : NULL,
@@ -480,6 +474,8 @@ static int record(struct deploy *d, const struct deploy_ask *ask, struct diag *r
 
 	if (ask->allow_older)
 		json_object_set_new(e.object, "allow_older", json_true());
+	if (ask->trial.seconds != 0)
+		json_object_set_new(e.object, "trial", deploy_trial_json(&ask->trial));
 	int err = audit_append(d->audit, &e);
 	if (err != 0) {
 		diag_set(ret_diag, NULL, 0, 0,
@@ -493,22 +489,45 @@ static int record(struct deploy *d, const struct deploy_ask *ask, struct diag *r
 	return 0;
 }
 
+// While a bundle is on trial there is no other one, and a trial needs what it can go back to, and be watched with.
+static int refuse_trial(const struct deploy *d, const struct deploy_ask *ask, struct diag *ret_diag)
+{
+	if (d->canary.back != 0) {
+		diag_set(ret_diag, NULL, 0, 0,
+			 "serial %llu is on trial: wait until it is over, or end it with "
+			 "\"wireglass rules rollback\"",
+			 (unsigned long long)d->canary.serial);
+		return -EBUSY;
+	}
+	if (ask->trial.seconds == 0)
+		return 0;
+	if (d->live == NULL || !d->confirmed || d->dp->state != DPCLIENT_UP) {
+		diag_set(ret_diag, NULL, 0, 0,
+			 "a trial needs a dataplane that can be watched, and live rules to go back "
+			 "to: load it without --canary");
+		return -ENOTCONN;
+	}
+	return 0;
+}
+
 int deploy_load(struct deploy *d, char *data, size_t len, const struct deploy_ask *ask,
 		struct diag *ret_diag)
 {
 	int err = refuse_if_busy(d, ret_diag);
 
+	if (err == 0)
+		err = refuse_trial(d, ask, ret_diag);
 	if (err != 0) {
 		free(data);
 		return err;
 	}
 	d->data = data;
 	d->len = len;
-	note_digest(d);
+	deploy_note_digest(d);
 	err = record(d, ask, ret_diag);
 	if (err != 0)
 		return err;
-	begin(d, DEPLOY_LOAD, "the bundle that was sent");
+	deploy_begin(d, DEPLOY_LOAD, "the bundle that was sent");
 	return 0;
 }
 
@@ -524,7 +543,7 @@ static void find_before(void *ctx, const struct store_bundle *b)
 		f->found = b->serial;
 }
 
-static int read_stored(struct deploy *d, uint64_t serial, char *path, size_t size,
+int deploy_read_stored(struct deploy *d, uint64_t serial, char *path, size_t size,
 		       struct diag *ret_diag)
 {
 	return file_read(deploy_path(d, serial, path, size), BUNDLE_FILE_MAX, &d->data, &d->len,
@@ -540,6 +559,8 @@ int deploy_rollback(struct deploy *d, uint64_t serial, const struct deploy_ask *
 
 	if (err != 0)
 		return err;
+	if (serial == 0 && d->canary.back != 0)
+		serial = d->canary.back;
 	if (serial == 0) {
 		store_bundles(d->store, find_before, &before);
 		serial = before.found;
@@ -554,18 +575,18 @@ int deploy_rollback(struct deploy *d, uint64_t serial, const struct deploy_ask *
 			 (unsigned long long)serial);
 		return -EALREADY;
 	}
-	err = read_stored(d, serial, path, sizeof(path), ret_diag);
+	err = deploy_read_stored(d, serial, path, sizeof(path), ret_diag);
 	if (err == -ENOENT)
 		diag_set(ret_diag, NULL, 0, 0,
 			 "no bundle with serial %llu is stored (see \"wireglass rules list\")",
 			 (unsigned long long)serial);
 	if (err != 0)
 		return err;
-	note_digest(d);
+	deploy_note_digest(d);
 	err = record(d, ask, ret_diag);
 	if (err != 0)
 		return err;
-	begin(d, DEPLOY_ROLLBACK, path);
+	deploy_begin(d, DEPLOY_ROLLBACK, path);
 	return 0;
 }
 
@@ -575,49 +596,4 @@ void deploy_forget(struct deploy *d, const void *ctx)
 		d->ask.done = NULL;
 		d->ask.ctx = NULL;
 	}
-}
-
-// Put a stored bundle to work without being asked for. 0 or negative errno: it cannot be read, d->error says why.
-static int redeploy(struct deploy *d, enum deploy_origin origin, uint64_t serial,
-		    const char *action)
-{
-	char path[SETTINGS_PATH_BYTES + 64];
-	struct diag diag = {0};
-	int err = read_stored(d, serial, path, sizeof(path), &diag);
-
-	if (err != 0) {
-		diag_format(&diag, d->error, sizeof(d->error));
-		log_error("rule bundle %llu cannot be read: %s", (unsigned long long)serial,
-			  d->error);
-		return err;
-	}
-	note_digest(d);
-	d->ask = (struct deploy_ask){.action = action, .actor = audit_self()};
-	begin(d, origin, path);
-	return 0;
-}
-
-static void on_expiry(void *ctx)
-{
-	struct deploy *d = ctx;
-
-	if (d->live->next_expiry_s > (int64_t)(loop_wall_ns() / 1000000000u)) {
-		arm_expiry(d, false);
-		return;
-	}
-	// Another deployment compiles without what has expired, too.
-	if (deploy_running(d))
-		return;
-	log_notice("rules of bundle %s serial %llu have expired: they are switched off",
-		   d->live->id, (unsigned long long)d->live->serial);
-	if (redeploy(d, DEPLOY_EXPIRY, d->live->serial, "rules expire") != 0)
-		arm_expiry(d, true);
-}
-
-void deploy_resume(struct deploy *d)
-{
-	uint64_t serial = store_number(d->store, "live_serial", 0);
-
-	if (serial == 0 || redeploy(d, DEPLOY_START, serial, "rules resume") != 0)
-		d->hooks.started(d->hooks.ctx);
 }

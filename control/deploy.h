@@ -44,6 +44,7 @@ enum deploy_origin {
 	DEPLOY_LOAD,
 	DEPLOY_ROLLBACK,
 	DEPLOY_START,  // reload of what was live before our restart
+	DEPLOY_BACK,   // a trial has failed
 	DEPLOY_EXPIRY, // what is live once more, without the rules that have expired
 };
 
@@ -58,13 +59,38 @@ struct deploy_hooks {
 	void *ctx;
 };
 
+// How long a bundle is on trial, and what it may cost. Limits at 0: none.
+struct deploy_trial {
+	uint32_t seconds;          // 0: it is not
+	uint32_t max_hits_per_s;   // on average
+	uint32_t max_busy_percent; // of the busiest worker, on average
+};
+
 // Who wants a deployment, and how.
 struct deploy_ask {
 	const char *action; // for the audit log: "rules load"
 	struct audit_actor actor;
 	bool allow_older; // loading
+	struct deploy_trial trial;
 	deploy_done_fn *done;
 	void *ctx;
+};
+
+struct deploy_busy {
+	uint64_t busy_ns, idle_ns;
+};
+
+// The bundle on trial.
+struct deploy_canary {
+	struct deploy_trial trial;
+	uint64_t serial, back; // it, and what was live before; back 0: none is on trial
+	uint64_t audit_of;
+	uint64_t begun_ns;
+	bool failed; // on its way back
+	struct loop_timer timer;
+	uint64_t hits_before, hits;
+	unsigned int busy_percent;
+	struct deploy_busy busy[IPC_WORKERS_MAX]; // as it began
 };
 
 struct deploy {
@@ -105,6 +131,7 @@ struct deploy {
 	struct rule_image *fallback; // what was live before, until this one is confirmed
 	char warning[1200];
 	struct loop_timer expiry_timer; // of the live rules
+	struct deploy_canary canary;
 
 	// The offer on its way.
 	struct rule_image *offered;

@@ -24,6 +24,37 @@ void deploy_accept(struct deploy *d, bool confirmed);
 // What happened to the live rules without being asked for, into the audit log. reason NULL: it went well.
 void deploy_audit(struct deploy *d, const char *action, const char *reason);
 
+// SHA-256 of d->data into d->digest.
+void deploy_note_digest(struct deploy *d);
+// A stored bundle into d->data, its path for messages. 0 or negative errno with ret_diag.
+int deploy_read_stored(struct deploy *d, uint64_t serial, char *path, size_t size,
+		       struct diag *ret_diag);
+// Start on d->data.
+void deploy_begin(struct deploy *d, enum deploy_origin origin, const char *name);
+// Put a stored bundle to work without being asked for. 0 or negative errno: it cannot be read, d->error says why.
+int deploy_redeploy(struct deploy *d, enum deploy_origin origin, uint64_t serial,
+		    const char *action);
+// Look again when a rule of the live set expires.
+void deploy_arm_expiry(struct deploy *d, bool failed);
+
+// A bundle that has been live may come back although it has expired: without rules it would be worse.
+static inline bool deploy_was_live(enum deploy_origin origin)
+{
+	return origin == DEPLOY_START || origin == DEPLOY_EXPIRY || origin == DEPLOY_BACK;
+}
+
+// Trials, in deploy_canary.c. Before the new bundle is put down as the one to come back with: what to go back to. Returns its
+// serial.
+uint64_t deploy_canary_prepare(struct deploy *d);
+// The new one is live.
+void deploy_canary_begin(struct deploy *d, uint64_t back);
+void deploy_canary_dp_down(struct deploy *d);
+// A deployment is over: if others than those on trial are live now, the trial is over, too.
+void deploy_canary_replaced(struct deploy *d);
+// At start: serial to go back to, because a trial was interrupted; 0: none was.
+uint64_t deploy_canary_interrupted(struct deploy *d);
+json_t *deploy_trial_json(const struct deploy_trial *t);
+
 // Path of a stored bundle. Returns buf.
 const char *deploy_path(const struct deploy *d, uint64_t serial, char *buf, size_t size);
 

@@ -115,7 +115,7 @@ static void find_old(void *ctx, const struct store_bundle *b)
 {
 	struct prune *p = ctx;
 
-	if (b->serial != p->live && p->seen++ >= p->keep &&
+	if (b->serial != p->live && b->serial != p->d->canary.back && p->seen++ >= p->keep &&
 	    p->n < sizeof(p->drop) / sizeof(p->drop[0]))
 		p->drop[p->n++] = b->serial;
 }
@@ -190,7 +190,14 @@ static void on_live(struct deploy *d, const struct ipc_ruleset_state *state)
 	d->load_ns = state->load_ns;
 	forget_offer(d);
 	if (candidate) {
+		uint64_t back = 0;
+		if (d->ask.trial.seconds != 0 && d->live != NULL)
+			back = deploy_canary_prepare(d);
+		if (back != 0)
+			d->canary.back = back; // is not pruned
 		deploy_accept(d, true);
+		if (back != 0)
+			deploy_canary_begin(d, back);
 		deploy_succeed(d, "live");
 		return;
 	}
@@ -308,6 +315,7 @@ void deploy_dp_down(struct deploy *d)
 
 	forget_offer(d);
 	d->confirmed = false;
+	deploy_canary_dp_down(d);
 	if (candidate) {
 		deploy_accept(d, false);
 		deploy_succeed(d, "pending");

@@ -49,6 +49,23 @@ int cli_error(const struct cli *cli, enum cli_exit exit_code, const char *code, 
 	return exit_code;
 }
 
+enum cli_exit cli_exit_of(const char *code)
+{
+	static const struct {
+		const char *code;
+		enum cli_exit exit_code;
+	} table[] = {{"signature", CLI_SIGNATURE},   {"expired", CLI_EXPIRED},
+		     {"stale", CLI_STALE},           {"size", CLI_SIZE},
+		     {"compile", CLI_COMPILE},       {"memory", CLI_COMPILE},
+		     {"governance", CLI_GOVERNANCE}, {"bundle", CLI_BUNDLE},
+		     {"empty", CLI_BUNDLE}};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (strcmp(code, table[i].code) == 0)
+			return table[i].exit_code;
+	return CLI_FAILED;
+}
+
 int cli_usage(const struct cli *cli, const char *command, const char *help)
 {
 	if (cli->json)

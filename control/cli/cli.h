@@ -17,7 +17,17 @@ enum cli_exit {
 	CLI_TIMEOUT = 4,
 	CLI_SIGNATURE = 5, // signature or verification failed
 	CLI_PARTIAL = 6,   // done in part: some rules were refused
+	// Why a bundle was refused, besides its signature.
+	CLI_EXPIRED = 7,
+	CLI_STALE = 8,       // its serial is not higher than one before
+	CLI_SIZE = 9,        // over a limit of size
+	CLI_COMPILE = 10,    // its rules cannot be compiled within the limits
+	CLI_GOVERNANCE = 11, // the sensor is strict, and it does not say who answers for it
+	CLI_BUNDLE = 12,     // signed, but not a valid bundle, or one without rules
 };
+
+// The exit code for the code word of a refusal: of wireglassd, or of a command that reads bundles.
+enum cli_exit cli_exit_of(const char *code);
 
 // Global options. main.c takes them out of argv wherever they stand, so no command sees them.
 struct cli {

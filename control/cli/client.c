@@ -153,11 +153,6 @@ static enum cli_exit call_receive(struct call *c, const struct cli *cli, const v
 	return CLI_OK;
 }
 
-static enum cli_exit exit_of(const char *code)
-{
-	return strcmp(code, "signature") == 0 ? CLI_SIGNATURE : CLI_FAILED;
-}
-
 // The reply in c->text. An error reply becomes an exit code and its sentence.
 static enum cli_exit parse_reply(struct call *c, int error, json_t **ret_reply, char *ret_error,
 				 size_t size)
@@ -174,7 +169,7 @@ static enum cli_exit parse_reply(struct call *c, int error, json_t **ret_reply, 
 	const char *text = json_string_value(json_object_get(json, "error"));
 	const char *code = json_string_value(json_object_get(json, "code"));
 	snprintf(ret_error, size, "%s", text != NULL ? text : "refused");
-	return exit_of(code != NULL ? code : "");
+	return cli_exit_of(code != NULL ? code : "");
 }
 
 // CLI_OK: *ret_reply is the answer. Otherwise *ret_reply is the daemon's error object, or NULL if there is none.

@@ -17,6 +17,7 @@ static const char help[] =
 	"\n"
 	"On this machine, without wireglassd:\n"
 	"  check     do these rule files load? what do they cost?\n"
+	"  diff      what another bundle would change\n"
 	"  explain   what becomes of a rule?\n"
 	"  import    make lists and rules of hash, host and URL lists of others\n"
 	"  pack      make a bundle of rule files, and sign it\n"
@@ -40,10 +41,11 @@ static const char help[] =
 	"usage,\n"
 	"3 wireglassd not reachable, 4 no answer in time, 5 signature or verification failed, 6 "
 	"done in\n"
-	"part (some rules were refused).\n";
+	"part (some rules were refused), 7 to 12 why a bundle was refused (see rules load).\n";
 
 static const char load_help[] =
-	"usage: wireglass rules load [--allow-older] FILE\n"
+	"usage: wireglass rules load [--allow-older] [--canary SECONDS [--max-hits-per-second N] "
+	"[--max-busy PERCENT]] FILE\n"
 	"\n"
 	"Send a signed bundle to wireglassd. It verifies the signature with its trusted keys, "
 	"checks that the\n"
@@ -55,11 +57,23 @@ static const char load_help[] =
 	"connects.\n"
 	"A signature beside the file (FILE.minisig) is sent along if there is none inside.\n"
 	"\n"
-	"  --allow-older  accept a serial that is not higher; the record of the highest one stays\n"
+	"  --allow-older            accept a serial that is not higher; the record of the highest "
+	"one stays\n"
+	"  --canary SECONDS         on trial for so long: the rules before it come back by "
+	"themselves when it\n"
+	"                           costs more than the limits below, or when wireglassd or the "
+	"dataplane stops\n"
+	"                           meanwhile. rules rollback ends it at once\n"
+	"  --max-hits-per-second N  more hits than that, on average, are too many\n"
+	"  --max-busy PERCENT       so busy may the busiest worker be, on average\n"
 	"\n"
-	"Exit codes: 0 all rules work, 6 some were refused, 1 the bundle was refused, 5 "
-	"signature,\n"
-	"3 wireglassd not reachable, 4 no answer in time.\n"
+	"Exit codes: 0 all rules work, 6 some were refused; the bundle was refused: 5 signature, 7 "
+	"expired,\n"
+	"8 serial not higher, 9 too large, 10 its rules cannot be compiled within the limits, 11 "
+	"it does not\n"
+	"say who answers for it, 12 not a valid bundle or no rule in it loads, 1 anything else; 3 "
+	"wireglassd\n"
+	"not reachable, 4 no answer in time.\n"
 	"\n"
 	"  wireglass rules load web.wgb\n"
 	"  wireglass --json rules load web.wgb | jq .refused_rules\n";
@@ -107,12 +121,14 @@ int rules_failed(const struct cli *cli, int error, const struct diag *diag)
 {
 	char text[1024];
 
+	const char *code = error == -EKEYREJECTED || error == -ENOKEY ? "signature"
+			   : error == -EKEYEXPIRED                    ? "expired"
+			   : error == -EFBIG                          ? "size"
+			   : error == -ENODATA                        ? "governance"
+								      : "failed";
+
 	diag_format(diag, text, sizeof(text));
-	if (error == -EKEYREJECTED || error == -ENOKEY)
-		return cli_error(cli, CLI_SIGNATURE, "signature", "%s", text);
-	if (error == -EKEYEXPIRED)
-		return cli_error(cli, CLI_FAILED, "expired", "%s", text);
-	return cli_error(cli, CLI_FAILED, "failed", "%s", text);
+	return cli_error(cli, cli_exit_of(code), code, "%s", text);
 }
 
 void rules_print_text(const char *text)
@@ -188,6 +204,10 @@ static int print_deployed(const struct cli *cli, const json_t *reply)
 	printf(", generation %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT " ms)\n",
 	       integer_of(reply, "generation"), integer_of(reply, "total_ms"));
 	rules_print_alert_only((uint64_t)integer_of(reply, "alert_only"));
+	if (json_object_get(reply, "trial") != NULL)
+		printf("on trial for %" JSON_INTEGER_FORMAT
+		       " s: wireglass show rules says how it is doing\n",
+		       integer_of(json_object_get(reply, "trial"), "seconds"));
 	if (json_object_get(reply, "warning") != NULL) {
 		printf("warning: ");
 		rules_print_text(string_of(reply, "warning"));
@@ -220,11 +240,40 @@ static int memfd_of(const char *data, size_t len)
 	return fd;
 }
 
+// An option of a trial. false: it is none, or its value is no number; that has been said.
+static bool trial_option(const struct cli *cli, int c, struct ipc_admin_req *req)
+{
+	const struct {
+		int c;
+		unsigned long long max;
+		uint32_t *field;
+	} table[] = {{'C', 7 * 86400, &req->trial_s},
+		     {'H', UINT32_MAX, &req->trial_hits_per_s},
+		     {'B', 100, &req->trial_busy_percent}};
+	unsigned long long v;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (c != table[i].c)
+			continue;
+		if (cli_number(optarg, 1, table[i].max, &v)) {
+			*table[i].field = (uint32_t)v;
+			return true;
+		}
+		cli_error(cli, CLI_USAGE, "usage", "\"%s\" is not a whole number from 1 to %llu",
+			  optarg, table[i].max);
+	}
+	return false;
+}
+
 static int rules_load(struct cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"allow-older", no_argument, NULL, 'A'},
-						{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+		{"allow-older", no_argument, NULL, 'A'},
+		{"canary", required_argument, NULL, 'C'},
+		{"max-hits-per-second", required_argument, NULL, 'H'},
+		{"max-busy", required_argument, NULL, 'B'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	struct ipc_admin_req req = {.command = IPC_ADMIN_RULES_LOAD};
 	struct diag diag = {""};
 	json_t *reply;
@@ -237,10 +286,16 @@ static int rules_load(struct cli *cli, int argc, char **argv)
 			fputs(load_help, stdout);
 			return CLI_OK;
 		}
-		if (c != 'A')
+		if (c == 'A')
+			req.flags |= IPC_ADMIN_ALLOW_OLDER;
+		else if (!trial_option(cli, c, &req))
 			return CLI_USAGE;
-		req.flags |= IPC_ADMIN_ALLOW_OLDER;
 	}
+	if (req.trial_s == 0 && (req.trial_hits_per_s != 0 || req.trial_busy_percent != 0))
+		return cli_error(
+			cli, CLI_USAGE, "usage",
+			"--max-hits-per-second and --max-busy are limits of a trial: say how "
+			"long with --canary");
 	if (argc - optind != 1)
 		return cli_error(
 			cli, CLI_USAGE, "usage",
@@ -352,11 +407,12 @@ int cmd_rules(struct cli *cli, int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(struct cli *cli, int argc, char **argv);
-	} table[] = {{"check", rules_check},       {"explain", rules_explain},
-		     {"import", rules_import},     {"pack", rules_pack},
-		     {"sign", rules_sign},         {"verify", rules_verify},
-		     {"load", rules_load},         {"list", rules_list},
-		     {"activate", rules_activate}, {"rollback", rules_rollback}};
+	} table[] = {{"check", rules_check},      {"diff", rules_diff},
+		     {"explain", rules_explain},  {"import", rules_import},
+		     {"pack", rules_pack},        {"sign", rules_sign},
+		     {"verify", rules_verify},    {"load", rules_load},
+		     {"list", rules_list},        {"activate", rules_activate},
+		     {"rollback", rules_rollback}};
 	enum { N = sizeof(table) / sizeof(table[0]) };
 	const char *names[N];
 

@@ -11,6 +11,7 @@
 
 // Sub-commands. argv[0] is their own name.
 int rules_check(struct cli *cli, int argc, char **argv);
+int rules_diff(struct cli *cli, int argc, char **argv);
 int rules_explain(struct cli *cli, int argc, char **argv);
 int rules_import(struct cli *cli, int argc, char **argv);
 int rules_pack(struct cli *cli, int argc, char **argv);

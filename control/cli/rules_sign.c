@@ -52,9 +52,9 @@ static const char verify_help[] =
 	"  --strict          the bundle and every rule must say who answers for them, as strict "
 	"sensors want it\n"
 	"\n"
-	"Exit codes: 0 signed and in order, 5 not signed by one of the keys, 1 expired or not a "
-	"valid bundle,\n"
-	"2 usage.\n"
+	"Exit codes: 0 signed and in order, 5 not signed by so many of the keys, 7 expired, 11 not "
+	"for strict\n"
+	"sensors, 1 not a valid bundle, 2 usage.\n"
 	"\n"
 	"  wireglass rules verify --key publisher.pub web-42.wgb\n"
 	"  wireglass --json rules verify web-42.wgb | jq .serial\n";
@@ -298,7 +298,7 @@ static int check_strict(const struct cli *cli, const char *path, struct bundle *
 	if (ret < 0)
 		return cli_error(cli, CLI_FAILED, "memory", "out of memory");
 	return result.refused == 0 ? 0
-				   : cli_error(cli, CLI_FAILED, "governance",
+				   : cli_error(cli, CLI_GOVERNANCE, "governance",
 					       "%s: %u rules would be refused by a strict sensor",
 					       path, result.refused);
 }

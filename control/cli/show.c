@@ -49,6 +49,15 @@ static void print_rules_state(const json_t *r)
 		     reply_text(r, "bundle"), reply_number(r, "serial"), reply_number(r, "rules"),
 		     reply_true(r, "live") ? "live" : "waiting for the dataplane",
 		     reply_number(r, "generation"));
+	const json_t *trial = json_object_get(r, "trial");
+	if (json_is_object(trial))
+		line("",
+		     "on trial for another %" PRIu64 " s: %" PRIu64 " hits, busiest worker %" PRIu64
+		     " %%; else serial %" PRIu64 " comes back",
+		     reply_number(trial, "seconds_left"), reply_number(trial, "hits"),
+		     reply_number(trial, "busy_percent"), reply_number(trial, "back"));
+	if (reply_number(r, "expired") != 0)
+		line("", "%" PRIu64 " rules are switched off: expired", reply_number(r, "expired"));
 	if (reply_true(r, "in_progress"))
 		line("", "a deployment is in progress: %s", reply_text(r, "deployment"));
 	if (reply_text(r, "problem")[0] != '\0')

@@ -147,7 +147,7 @@ exits 'one of two is not enough' 5 wg rules verify --key publisher.pub --signatu
 exits 'verify: nonsense signatures' 2 wg rules verify --key publisher.pub --signatures 0 cli.wgb
 exits 'sign replaces' 0 wg rules sign --key publisher.key cli.wgb
 exits 'one is left' 5 wg rules verify --key publisher.pub --key other.pub --signatures 2 cli.wgb
-exits 'pack what somebody else signs' 0 wg rules pack --id cli --serial 7 -o there.wgb "$RULES"
+exits 'pack what somebody else signs' 0 wg rules pack --id cli --serial 70 -o there.wgb "$RULES"
 exits 'sign beside it' 0 wg rules sign --key other.key --detached there.wgb
 exits 'attach it' 0 wg rules sign --attach there.wgb.minisig cli.wgb
 is 'attached: the archives were not the same' "$(wg rules verify --key publisher.pub --key other.pub cli.wgb >err 2>&1; echo $?)" 5
@@ -155,12 +155,38 @@ exits 'attach to the one that was signed' 0 wg rules sign --attach there.wgb.min
 exits 'attached' 0 wg rules verify --key other.pub there.wgb
 exits 'attach nonsense' 1 wg rules sign --attach "$RULES" cli.wgb
 exits 'sign as before' 0 wg rules sign --key publisher.key cli.wgb
-exits 'verify --strict' 1 wg rules verify --key publisher.pub --strict cli.wgb
+exits 'verify --strict' 11 wg rules verify --key publisher.pub --strict cli.wgb
 says 'verify --strict: what is lacking' 'legal_basis, authority, owner, jurisdiction, expires'
 exits 'pack with all of it' 0 wg rules pack --id cli --serial 7 --legal-basis x --authority x --owner x \
     --jurisdiction EU --expires 2099-01-01 --sign publisher.key -o strict.wgb "$RULES"
-exits 'verify --strict: its rules' 1 wg rules verify --key publisher.pub --strict strict.wgb
+exits 'verify --strict: its rules' 11 wg rules verify --key publisher.pub --strict strict.wgb
 says 'verify --strict: each rule' '(sid 1000001)'
+
+# --- rules diff
+cat >old.rules <<'END'
+alert http any any -> any any (msg:"one"; http.uri; content:"/a;b"; content:"c"; sid:1; rev:1;)
+alert http any any -> any any (msg:"two"; http.uri; content:"/b"; sid:2; rev:1;)
+alert http any any -> any any (msg:"three"; http.uri; content:"/c"; sid:3; rev:1;)
+END
+cat >new.rules <<'END'
+# sid 2 is gone
+alert http any any -> any any (msg:"one"; http.uri; content:"/a;b"; content:"d"; \
+    nocase; sid:1; rev:2;)
+alert http any any -> any any (msg:"three";   http.uri; content:"/c"; sid:3; rev:1;)
+alert http any any -> any 80 (msg:"four"; http.uri; content:"/d"; sid:4; rev:1;)
+END
+exits 'rules diff' 0 wg --json rules diff old.rules new.rules
+prints 'rules diff: what comes, goes, changes' '[.added[].sid] == [4] and [.removed[].sid] == [2] and .same == 1 and
+    (.changed | length == 1 and (.[0].sid == 1) and ([.[0].changes[].what] | sort == ["content", "nocase", "rev"]))'
+prints 'rules diff: from what to what' \
+    '.changed[0].changes[] | select(.what == "content") | .from == "\"/a;b\"; \"c\"" and .to == "\"/a;b\"; \"d\""'
+wg rules pack --id diff --serial 1 --sign publisher.key -o diff-1.wgb old.rules >/dev/null
+wg rules pack --id diff --serial 2 --owner somebody --sign publisher.key -o diff-2.wgb new.rules >/dev/null
+exits 'rules diff of bundles' 0 wg rules diff --key publisher.pub diff-1.wgb diff-2.wgb
+check 'rules diff of bundles: the manifest' grep -qx 'manifest owner: (none) -> somebody' out
+check 'rules diff of bundles: a sum' grep -qx '1 added, 1 removed, 1 changed, 1 the same' out
+exits 'rules diff of bundles of another key' 5 wg rules diff --key other.pub diff-1.wgb diff-2.wgb
+exits 'rules diff of one' 2 wg rules diff diff-1.wgb
 
 # --- replay and bench
 exits 'replay into a folder that cannot be made' 1 wg replay --rules "$RULES" --streams none/streams "$PCAP"
@@ -192,7 +218,7 @@ exits 'is refused' 5 wg rules load other.wgb
 spawn - "$WORK/dataplane.log" "$BUILD/wireglass-dataplane" --socket "$DP_SOCKET" --wait-rules --port "pcap:$PCAP"
 DATAPLANE=$SPAWNED
 check 'the capture is played and every hit stored' wait_for "$PATIENCE" hits_are 17
-exits 'the same again' 1 wg rules load cli.wgb
+exits 'the same again' 8 wg rules load cli.wgb
 says 'the same again: why' 'not newer'
 for topic in status stats ports workers rules; do
     exits "show $topic" 0 wg show $topic
@@ -278,6 +304,8 @@ exits 'rules list' 0 wg --json rules list
 prints 'rules list: the live one' '[.bundles[] | select(.live)] | length == 1 and .[0].serial == 7'
 exits 'rollback without an older one' 1 wg rules rollback
 exits 'activate of what is live' 1 wg rules activate 7
+exits 'a limit without a trial' 2 wg rules load --max-busy 80 drop.wgb
+exits 'a trial without an end' 2 wg rules load --canary x drop.wgb
 exits 'activate of none' 1 wg rules activate 99
 exits 'activate without a serial' 2 wg rules activate
 is 'a store that minisign-signed bundles reach too' "$(

@@ -276,6 +276,15 @@ void fake_hits(uint32_t worker, uint64_t first_seq, uint32_t n, uint32_t sid)
 	fake_send(IPC_HITS, &batch, sizeof(batch), hits, n * sizeof(hits[0]));
 }
 
+void fake_stats(uint64_t hits, uint64_t busy_ns, uint64_t idle_ns)
+{
+	static struct ipc_stats stats;
+
+	stats = (struct ipc_stats){.ts_ns = 1, .busy_ns = busy_ns, .idle_ns = idle_ns};
+	stats.counters.v[CNT_HITS] = hits;
+	fake_send(IPC_STATS, &stats, sizeof(stats), NULL, 0);
+}
+
 void settle(void)
 {
 	for (int i = 0; i < 20; i++)

@@ -60,6 +60,9 @@ void fake_send(uint16_t type, const void *body, size_t body_bytes, const void *t
 // n hits of a worker from seq on, for the rule with this sid.
 void fake_hits(uint32_t worker, uint64_t first_seq, uint32_t n, uint32_t sid);
 
+// What worker 0 says of itself: hits so far, and how busy it was.
+void fake_stats(uint64_t hits, uint64_t busy_ns, uint64_t idle_ns);
+
 // Run the loop until condition holds; fails the test after a generous while.
 #define UNTIL(condition)                                                                           \
 	do {                                                                                       \

@@ -201,6 +201,254 @@ static void test_expiry(void **state)
 	assert_int_equal(fx.fake.live.serial, 2);
 }
 
+// --- trials
+
+static json_t *load_trial(uint64_t serial, uint32_t seconds, uint32_t hits, uint32_t busy,
+			  int *ret_error)
+{
+	struct ipc_admin_req req = {.command = IPC_ADMIN_RULES_LOAD,
+				    .trial_s = seconds,
+				    .trial_hits_per_s = hits,
+				    .trial_busy_percent = busy};
+	char *data = make_bundle("test", serial, RULE(101, "/one"), "", NULL, &len);
+	int fd = memfd_of(data, len);
+	json_t *reply = admin_request(&req, fd, ret_error);
+
+	free(data);
+	close(fd);
+	return reply;
+}
+
+static void begin_trial(uint64_t serial, uint32_t seconds, uint32_t hits, uint32_t busy)
+{
+	int error;
+	json_t *reply = load_trial(serial, seconds, hits, busy, &error);
+
+	if (error != 0)
+		fail_msg("%s", text_of(reply, "error"));
+	assert_string_equal(text_of(reply, "state"), "live");
+	assert_int_equal(number_of(json_object_get(reply, "trial"), "seconds"), seconds);
+	assert_int_equal(fx.fake.live.serial, serial);
+	json_decref(reply);
+}
+
+static void expect_audit(const char *action, const char *result, const char *reason)
+{
+	json_t *json, *found = NULL;
+	FILE *f = fopen(fx.d->audit.path, "r");
+
+	while ((json = json_loadf(f, JSON_DISABLE_EOF_CHECK, NULL)) != NULL) {
+		if (strcmp(text_of(json, "action"), action) == 0 &&
+		    strcmp(text_of(json, "result"), result) == 0) {
+			json_decref(found);
+			found = json_incref(json);
+		}
+		json_decref(json);
+	}
+	fclose(f);
+	assert_non_null(found);
+	if (strstr(text_of(found, "reason"), reason) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", reason, text_of(found, "reason"));
+	json_decref(found);
+}
+
+static void start_with_live(uint64_t serial)
+{
+	const struct bundle_spec spec = {
+		.id = "test", .rules = RULE(101, "/one"), .serial = serial, .keys = {fx.secret}};
+
+	start_both();
+	expect(&spec, NULL, NULL);
+}
+
+static void test_trial_passes(void **state)
+{
+	int error;
+
+	start_both();
+	json_t *reply = load_trial(1, 1, 0, 0, &error); // nothing to go back to
+	assert_int_equal(error, -ENOTCONN);
+	json_decref(reply);
+	fake_stop();
+	fixture_stop();
+	start_with_live(1);
+	begin_trial(2, 1, 100, 0);
+	reply = load_trial(3, 1, 0, 0, &error); // one at a time
+	assert_int_equal(error, -EBUSY);
+	assert_non_null(strstr(text_of(reply, "error"), "on trial"));
+	json_decref(reply);
+	fake_stats(400, 1, 1); // not more than 100 a second over five
+	UNTIL(fx.d->deploy.canary.back == 0);
+	assert_int_equal(fx.fake.live.serial, 2);
+	expect_audit("rules canary", "done", "");
+	begin_trial(3, 60, 0, 0);
+	fixture_stop(); // a trial that has passed is not taken back by a restart, one that runs is
+	fixture_start();
+	fake_start();
+	UNTIL(fx.fake.live.serial == 2 && fx.d->deploy.confirmed);
+	expect_audit("rules canary", "failed", "wireglassd was stopped");
+	fixture_stop();
+	fixture_start();
+	fake_start();
+	UNTIL(fx.d->deploy.confirmed);
+	assert_int_equal(fx.d->deploy.live->serial, 2);
+}
+
+static void test_trial_taken_back(void **state)
+{
+	int error;
+
+	start_with_live(1);
+	// Too many hits.
+	fake_stats(1000, 1, 1);
+	settle();
+	begin_trial(2, 60, 10, 0);
+	fake_stats(1000 + 51, 2, 2);
+	UNTIL(fx.fake.live.serial == 1 && fx.d->deploy.canary.back == 0);
+	expect_audit("rules canary", "failed", "51 hits");
+	expect_audit("rules rollback", "done", "");
+	json_t *status =
+		admin_request(&(struct ipc_admin_req){.command = IPC_ADMIN_SHOW_RULES}, -1, &error);
+	assert_non_null(strstr(text_of(status, "warning"), "taken back"));
+	json_decref(status);
+	// Its serial is used up.
+	json_decref(load_trial(2, 60, 0, 0, &error));
+	assert_int_equal(error, -EINVAL);
+	// The dataplane dies during it.
+	begin_trial(3, 60, 0, 0);
+	fake_stop();
+	UNTIL(fx.d->deploy.canary.back == 0);
+	fake_start();
+	UNTIL(fx.fake.live.serial == 1 && fx.d->deploy.confirmed);
+	expect_audit("rules canary", "failed", "went away");
+	// The operator has seen enough.
+	begin_trial(4, 60, 0, 0);
+	json_decref(admin_request(&(struct ipc_admin_req){.command = IPC_ADMIN_RULES_ROLLBACK}, -1,
+				  &error));
+	assert_int_equal(error, 0);
+	assert_int_equal(fx.fake.live.serial, 1);
+	assert_int_equal(fx.d->deploy.canary.back, 0);
+	expect_audit("rules canary", "failed", "other rules");
+}
+
+static void test_trial_too_busy(void **state)
+{
+	start_with_live(1);
+	fake_stats(0, 1000, 1000);
+	settle();
+	begin_trial(2, 60, 0, 80);
+	fake_stats(0, 1000 + 900, 1000 + 100);
+	UNTIL(fx.fake.live.serial == 1);
+	expect_audit("rules canary", "failed", "90 %");
+}
+
+// --- everything that must be refused
+
+#define HOSTILE                                                                                    \
+	"alert http any any -> any any (flow:to_client; file.data; content:\"needle%d\"; "         \
+	"pcre:\"/a.{0,2000}b%d/Rs\"; sid:%d;)\n"
+
+static char *flip(char *data, size_t at)
+{
+	data[at] ^= 1;
+	return data;
+}
+
+// Each with its own sentence and code; what is live stays live, and the refusal is in the audit log.
+static void test_refusals(void **state)
+{
+	enum kind {
+		TAMPERED,
+		TRUNCATED,
+		HEADLESS,
+		RESIGNED,
+		UNSIGNED,
+		DOWNGRADED,
+		EXPIRED,
+		OVERSIZED,
+		HOSTILE_RULES,
+		NO_RULES,
+		NO_BUNDLE,
+		KINDS
+	};
+	static const struct {
+		const char *name, *code, *say;
+	} cases[KINDS] = {
+		[TAMPERED] = {"tampered", "signature", "does not match its signature"},
+		[TRUNCATED] = {"truncated", "signature", "does not match its signature"},
+		[HEADLESS] = {"cut in its signature", "signature", "is damaged"},
+		[RESIGNED] = {"signed by another", "signature", "which is not trusted"},
+		[UNSIGNED] = {"not signed", "signature", "not signed"},
+		[DOWNGRADED] = {"downgraded", "stale", "not newer"},
+		[EXPIRED] = {"expired", "expired", "has expired"},
+		[OVERSIZED] = {"oversized", "size", "the most that is read"},
+		[HOSTILE_RULES] = {"hostile patterns", "compile", "compile.cpu_s"},
+		[NO_RULES] = {"no rule that loads", "empty", "none of its rules"},
+		[NO_BUNDLE] = {"signed, but no archive", "bundle", "tar"},
+	};
+	char *hostile = calloc(1, 200 * 200), *at = hostile, sig[SIG_TEXT_MAX];
+	struct sig_secret key;
+	struct diag diag = {0};
+
+	start_with_live(10);
+	fx.d->settings.compile.cpu_s = 1;
+	for (int i = 1; i <= 200; i++)
+		at += sprintf(at, HOSTILE, i, i, i);
+	assert_int_equal(sig_secret_read(fx.secret, NULL, &key, &diag), 0);
+	for (enum kind k = 0; k < KINDS; k++) {
+		struct bundle_spec spec = {.id = "test",
+					   .serial = 11,
+					   .rules = RULE(101, "/one"),
+					   .keys = {fx.secret}};
+		char *data = NULL;
+		int error, fd;
+
+		if (k == DOWNGRADED)
+			spec.serial = 9;
+		if (k == EXPIRED)
+			spec.expires = "2026-01-02";
+		if (k == RESIGNED)
+			spec.keys[0] = fx.other_secret;
+		if (k == HOSTILE_RULES || k == NO_RULES)
+			spec.rules = k == NO_RULES ? "alert http bad\n" : hostile;
+		data = make_bundle_of(&spec, &len);
+		if (k == TAMPERED)
+			flip(data, len - 30);
+		if (k == TRUNCATED)
+			len -= 100;
+		if (k == HEADLESS)
+			len = 40;
+		if (k == UNSIGNED) {
+			size_t head = 8 + (uint8_t)data[4] + 256u * (uint8_t)data[5];
+			memmove(data, data + head, len -= head);
+		}
+		if (k == NO_BUNDLE) {
+			free(data);
+			assert_true(sig_sign(&key, span_of("nonsense", 8), "c", sig) > 0);
+			assert_int_equal(bundle_embed(span_of("nonsense", 8),
+						      span_of(sig, strlen(sig)), &data, &len),
+					 0);
+		}
+		fd = memfd_of(data, len);
+		if (k == OVERSIZED)
+			assert_int_equal(ftruncate(fd, (off_t)BUNDLE_FILE_MAX + 1), 0);
+		const struct ipc_admin_req req = {.command = IPC_ADMIN_RULES_LOAD};
+		json_t *reply = admin_request(&req, fd, &error);
+		if (error == 0 || strcmp(text_of(reply, "code"), cases[k].code) != 0 ||
+		    strstr(text_of(reply, "error"), cases[k].say) == NULL)
+			fail_msg("%s: error %d, %s: %s", cases[k].name, error,
+				 text_of(reply, "code"), text_of(reply, "error"));
+		expect_audit("rules load", "refused", text_of(reply, "error"));
+		assert_int_equal(fx.fake.live.serial, 10);
+		assert_int_equal(fx.fake.offers, 1);
+		assert_true(fx.d->deploy.confirmed && fx.d->deploy.live->serial == 10);
+		json_decref(reply);
+		free(data);
+		close(fd);
+	}
+	free(hostile);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
@@ -208,6 +456,10 @@ int main(void)
 		TEST(test_two_of_three_and_rotation),
 		TEST(test_strict),
 		TEST(test_expiry),
+		TEST(test_trial_passes),
+		TEST(test_trial_taken_back),
+		TEST(test_trial_too_busy),
+		TEST(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
