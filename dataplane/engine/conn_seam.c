@@ -51,6 +51,8 @@ static void search(struct conn_ctx *x, struct flow *f, enum dir dir, struct span
 	data = span_first(data, s->left);
 	s->left -= (uint8_t)data.len;
 	detect_data(x->detect, s->in, &m, DETECT_RAW, data);
+	if ((s->in->flags & INSPECT_HAS_HIT) != 0 && f->http->own_msg[dir].inspect != NULL)
+		f->http->own_msg[dir].inspect->flags |= INSPECT_HAS_HIT; // no transaction yet
 	if (s->left == 0)
 		seam_close(x, f, dir);
 }

@@ -33,6 +33,7 @@ enum socks_state {
 	SOCKS_STATUS,
 	SOCKS_REPLY,
 	SOCKS_ANOTHER_REPLY, // to BIND, which has two
+	SOCKS_4_ANOTHER_REPLY,
 	SOCKS_4_REPLY,
 	// both sides'
 	SOCKS_CODE, // command or reply
@@ -108,7 +109,7 @@ static enum step version_4_step(struct socks_half *h, uint8_t b)
 	case SOCKS_4_DOMAIN:
 		return text(h, b, SOCKS_OVER);
 	default: // SOCKS_4_REPLY
-		return field(h, SOCKS_OVER);
+		return field(h, h->more ? SOCKS_OVER : SOCKS_4_ANOTHER_REPLY);
 	}
 }
 
@@ -155,6 +156,9 @@ static enum step server_step(struct socks_half *h, uint8_t b)
 	case SOCKS_REPLY:
 		h->more = true;
 		return only(h, b, 5, SOCKS_CODE);
+	case SOCKS_4_ANOTHER_REPLY:
+		h->more = true;
+		return b == 0 ? go(h, SOCKS_4_REPLY, 7) : STEP_NONE;
 	default: // SOCKS_ANOTHER_REPLY
 		h->more = false;
 		return only(h, b, 5, SOCKS_CODE);

@@ -321,6 +321,11 @@ static const struct conv convs[] = {
 		    "\037\213\010\000\000\000\000\000\002\003\113\255\110\114\056\321\115\312\117"
 		    "\251\324\315\115\054\312\116\055\002\000\202\155\330\022\021\000\000\000")}},
 	 "4:0:0"},
+	{"raw across two requests",
+	 {{0, AS_IS, 0,
+	   "POST /p HTTP/1.1\r\n" UA "Content-Length: 5\r\n\r\nxRAW-NEEDLE /x HTTP/1.1\r\n" UA
+	   "\r\n"}},
+	 "11:0:1"},
 	{"pieces of a resource",
 	 {{0, AS_IS, 0, CONV_GET("/r") CONV_GET("/r") CONV_GET("/r")},
 	  {1, AS_IS, 0,
@@ -404,6 +409,14 @@ static const struct conv convs[] = {
 	   CONV_RAW("\5\0\5\0\0\1\0\0\0\0\0P" CONV_OK
 		    "Content-Length: 17\r\n\r\nexact-body-marker")}},
 	 "1:0:0 4:1:0 25:1:0",
+	 .begins = true},
+	{"SOCKS 4, BIND has two answers",
+	 {{0, AS_IS, 0, CONV_RAW("\4\2\0P\1\2\3\4user\0")},
+	  {1, AS_IS, 0, CONV_RAW("\0\x5a\0P\1\2\3\4")},
+	  {1, AS_IS, 0, CONV_RAW("\0\x5a\0P\5\6\7\x08")},
+	  {0, AS_IS, 0, CONV_GET("/needle-uri")},
+	  {1, LENGTH, 0, CONV_OK, "an exact-body-marker, expected-phrase"}},
+	 "1:0:0 4:1:0",
 	 .begins = true},
 	{"SOCKS 5, TLS",
 	 {{0, AS_IS, 0, CONV_RAW("\5\1\0")},

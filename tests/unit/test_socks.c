@@ -55,6 +55,9 @@ static const struct {
 	{BYTES("\4\3\0P"), 1, true, false},
 	{BYTES("\0\x5a\0P\1\2\3\4HTTP"), 8, true, true},
 	{BYTES("\0\x5a\0P\1\2\3"), 7, false, true},
+	{BYTES("\0\x5a\0P\1\2\3\4"), 8, false, true}, // or another reply, to BIND
+	{BYTES("\0\x5a\0P\1\2\3\4\0\x5a\0P\5\6\7\x08HTTP"), 16, true, true},
+	{BYTES("\0\x5a\0P\1\2\3\4\0\x5a\0P\5\6\7\x08\0\x5a"), 16, true, true},
 	// neither
 	{BYTES("GET / HTTP/1.1"), 0, true, false},
 	{BYTES("HTTP/1.1 200"), 0, true, true},
