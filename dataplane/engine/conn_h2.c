@@ -184,7 +184,9 @@ static void head_read(struct conn_ctx *x, struct flow *f, enum dir dir, struct h
 		final = false;
 	}
 	if (dir == DIR_TO_SERVER && span_eq(head->method, SPAN_LIT("CONNECT")))
-		s->tunnel = 1;
+		s->tunnel = H2_TUNNEL_ASKED;
+	else if (dir == DIR_TO_CLIENT && final && s->tunnel == H2_TUNNEL_ASKED)
+		s->tunnel = head->status / 100 == 2 ? H2_TUNNEL_OPEN : H2_TUNNEL_NONE;
 	msg_head(x, f, dir, head);
 	msg_raw(x, f, dir, ev->data);
 	msg_settle(x, f, dir);
@@ -230,7 +232,7 @@ static void on_data(struct conn_ctx *x, struct flow *f, enum dir dir, const stru
 
 	if (s == NULL)
 		return;
-	if (s->tunnel) {
+	if (s->tunnel == H2_TUNNEL_OPEN) {
 		x->counters->v[CNT_H2_TUNNEL_BYTES] += ev->data.len;
 		return;
 	}

@@ -33,6 +33,12 @@ struct conn_ws {
 	struct http_tx *tx;         // of the hand-shake; NULL: no room
 };
 
+enum h2_tunnel {
+	H2_TUNNEL_NONE,
+	H2_TUNNEL_ASKED, // by a CONNECT: one when the answer is 2xx
+	H2_TUNNEL_OPEN,  // what it carries is not HTTP
+};
+
 struct h2_stream {
 	struct h2_stream *younger, *older;
 	struct h2_stream *next; // in its bucket
@@ -41,7 +47,7 @@ struct h2_stream {
 	uint32_t id;
 	uint8_t head_seen; // bit per direction: the head of the final message
 	uint8_t ended;     // bit per direction
-	uint8_t tunnel;    // CONNECT: what it carries is not HTTP
+	uint8_t tunnel;    // enum h2_tunnel
 };
 
 struct conn_h2 {

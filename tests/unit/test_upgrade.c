@@ -160,24 +160,66 @@ static void test_rapid_reset(void **state)
 	kit_flush(&k);
 }
 
+static const char h2_connect[] = "\x02\x07"
+				 "CONNECT\x01\x05"
+				 "a:443";
+
 // What goes through a CONNECT stream is not HTTP; the stream beside it is.
 static void test_connect(void **state)
 {
-	static const char connect[] = "\x02\x07"
-				      "CONNECT\x01\x05"
-				      "a:443";
-
 	h2_open();
-	frame(0, HEADERS, END_HEADERS, 1, connect, sizeof(connect) - 1);
+	frame(0, HEADERS, END_HEADERS, 1, h2_connect, sizeof(h2_connect) - 1);
+	flush(1400);
 	frame(1, HEADERS, END_HEADERS, 1, "\x88", 1);
-	frame(0, DATA, 0, 1, "body-needle raw-needle", 22);
 	frame(1, DATA, 0, 1, "body-needle raw-needle", 22);
+	flush(1400);
+	frame(0, DATA, 0, 1, "body-needle raw-needle", 22);
 	post(3);
 	frame(0, DATA, END_STREAM, 3, "body-needle", 11);
 	flush(1400);
 	assert_int_equal(k.n_hits, 1);
 	assert_int_equal(k.hits[0].tx_id, 1);
 	assert_int_equal(kit_count(&k, CNT_H2_TUNNEL_BYTES), 44);
+	kit_flush(&k);
+}
+
+// The same for what it carries by RFC 8441: a WebSocket.
+static void test_connect_websocket(void **state)
+{
+	static const char asks[] = "\x02\x07"
+				   "CONNECT\x86\x04\x02/c\x01\x01"
+				   "a\x00\x09:protocol\x09websocket";
+
+	h2_open();
+	frame(0, HEADERS, END_HEADERS, 1, asks, sizeof(asks) - 1);
+	flush(1400);
+	frame(1, HEADERS, END_HEADERS, 1, "\x88", 1);
+	frame(1, DATA, 0, 1,
+	      "\x81\x0b"
+	      "body-needle",
+	      13);
+	flush(1400);
+	assert_int_equal(k.n_hits, 0);
+	assert_int_equal(kit_count(&k, CNT_HTTP_REQUESTS), 1);
+	assert_int_equal(kit_count(&k, CNT_H2_TUNNEL_BYTES), 13);
+	kit_flush(&k);
+}
+
+// A CONNECT that is refused is a request like others, and so is what its client sent without waiting.
+static void test_connect_refused(void **state)
+{
+	h2_open();
+	frame(0, HEADERS, END_HEADERS, 1, h2_connect, sizeof(h2_connect) - 1);
+	frame(0, DATA, 0, 1, "body-needle", 11);
+	frame(1, HEADERS, END_HEADERS, 1,
+	      "\x08\x03"
+	      "403",
+	      5);
+	frame(1, DATA, END_STREAM, 1, "body-needle", 11);
+	flush(1400);
+	assert_int_equal(hits_of(2), 1);
+	assert_int_equal(hits_of(3), 1);
+	assert_int_equal(kit_count(&k, CNT_H2_TUNNEL_BYTES), 0);
 	kit_flush(&k);
 }
 
@@ -287,9 +329,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		T(test_streams_evicted), T(test_rapid_reset),   T(test_connect),
-		T(test_other_bytes),     T(test_tiny_messages), T(test_many_messages),
-		T(test_ws_gap),          T(test_not_settings),
+		T(test_streams_evicted),   T(test_rapid_reset),     T(test_connect),
+		T(test_connect_websocket), T(test_connect_refused), T(test_other_bytes),
+		T(test_tiny_messages),     T(test_many_messages),   T(test_ws_gap),
+		T(test_not_settings),
 	};
 #undef T
 
