@@ -513,8 +513,8 @@ static uint16_t rule_flags(const struct rule *r)
 	else if (r->family == RULE_FAMILY_IPV6)
 		flags |= IMAGE_RULE_IPV6;
 	// A stream that is inspected counts as established; a first segment that nothing went before does not.
-	if (r->packets && (r->flow & RULE_FLOW_ESTABLISHED) != 0)
-		flags |= IMAGE_RULE_NOT_FIRST;
+	if ((r->flow & RULE_FLOW_ESTABLISHED) != 0)
+		flags |= IMAGE_RULE_ESTABLISHED | (r->packets ? IMAGE_RULE_NOT_FIRST : 0);
 	return flags;
 }
 

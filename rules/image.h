@@ -108,10 +108,11 @@ enum image_rule_flag {
 	IMAGE_RULE_WAITS = 1 << 3,
 	IMAGE_RULE_IPV4 = 1 << 4, // only in flows of this family
 	IMAGE_RULE_IPV6 = 1 << 5,
-	IMAGE_RULE_NOT_FIRST = 1 << 6, // not on the first packet of a flow
-	IMAGE_RULE_HTTP1 = 1 << 7,     // only what is HTTP/1
-	IMAGE_RULE_HTTP2 = 1 << 8,     // only streams of HTTP/2
-	IMAGE_RULE_WEBSOCKET = 1 << 9, // only messages of WebSockets
+	IMAGE_RULE_NOT_FIRST = 1 << 6,    // not on the first packet of a flow
+	IMAGE_RULE_HTTP1 = 1 << 7,        // only what is HTTP/1
+	IMAGE_RULE_HTTP2 = 1 << 8,        // only streams of HTTP/2
+	IMAGE_RULE_WEBSOCKET = 1 << 9,    // only messages of WebSockets
+	IMAGE_RULE_ESTABLISHED = 1 << 10, // not on what a SYN or its answer carries
 };
 
 // A rule inspects one direction, or each of both on its own; its conditions all lie in that direction.

@@ -124,6 +124,18 @@ enum app_proto app_detect(struct span first, enum app_side *ret_side)
 	return app == APP_UNKNOWN && first.len >= APP_PREFIX_MAX ? APP_OPAQUE : app;
 }
 
+bool app_is_odd_request(struct span s)
+{
+	const struct span version = SPAN_LIT("HTTP/1.1");
+	const uint8_t *lf = memchr(s.data, '\n', s.len);
+	size_t n = lf != NULL ? (size_t)(lf - s.data) : 0;
+
+	if (n > 0 && s.data[n - 1] == '\r')
+		n--;
+	return n > version.len && s.data[n - version.len - 1] == ' ' &&
+	       memcmp(s.data + n - version.len, version.data, version.len - 1) == 0;
+}
+
 static int request_begins(struct span s)
 {
 	int more = 0;

@@ -21,6 +21,9 @@ enum app_side {
 // that looks like one. TLS and SSL records, SSH banners; everything else is APP_OPAQUE.
 enum app_proto app_detect(struct span first, enum app_side *ret_side);
 
+// Is the first line complete, and does it end with a version? Then it is a request for some, whatever it begins with.
+bool app_is_odd_request(struct span s);
+
 // Does a message of one side begin here, as far as a few bytes tell? For finding the next one when framing is lost: methods
 // in common use with a target, or a version. 1 yes, 0 no, -1 more bytes are needed (never with 24).
 int app_message_begins(struct span s, enum app_side side);

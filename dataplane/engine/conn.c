@@ -69,6 +69,7 @@ void msg_head(struct conn_ctx *x, struct flow *f, enum dir dir, const struct htt
 		tx_give_up(x, f);
 	msg->tx = dir == DIR_TO_SERVER ? tx_of_request(x, c, h) : tx_of_response(x, c, h);
 	msg->status = h->status;
+	msg->absent_head = h->absent;
 	msg->in_body = has_body;
 	msg->body_bytes = 0;
 	if (msg->inspect == NULL)
@@ -185,10 +186,22 @@ void msg_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_byte
 		body_gap(msg);
 }
 
+// What the next response of a direction answers.
+static enum http_answers answers_of(const struct http_conn *c, enum dir dir)
+{
+	return dir == DIR_TO_CLIENT && c->first != NULL ? c->first->answers : HTTP_ANSWERS_OTHER;
+}
+
 static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes)
 {
-	const bool whole = f->http->half[dir].behind; // before the gap
-	bool end, in_body = http_gap(&f->http->half[dir], x->parser, gap_bytes, &end);
+	struct http_half *h = &f->http->half[dir];
+	const bool whole = h->behind; // before the gap
+	struct http_event ev;
+	bool end, in_body;
+
+	if (http_head_cut(h, x->parser, dir, answers_of(f->http, dir), &ev))
+		msg_head(x, f, dir, ev.head);
+	in_body = http_gap(h, x->parser, gap_bytes, &end);
 
 	if (whole) {
 		msg_end(x, f, dir, false);
@@ -199,6 +212,12 @@ static void on_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t ga
 	if (end)
 		msg_end(x, f, dir, true);
 	reading_gap(x, f, dir, gap_bytes);
+}
+
+void conn_segment_again(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
+{
+	if (f->http != NULL && (f->app == APP_HTTP || f->app == APP_FAILED) && !x->unread)
+		packet_feed(x, f, dir, data);
 }
 
 static enum conn_verdict verdict(bool stays)
@@ -215,7 +234,6 @@ enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
 	const uint8_t *end = in.data != NULL ? in.data + in.len : NULL;
 	struct alt_ends ends;
 	struct http_event ev;
-	enum http_answers answers;
 
 	ends.n = 0;
 	// A tripwire: nobody hands bytes of a released flow on, and should somebody ever do, this shows it.
@@ -240,9 +258,8 @@ enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
 		const uint8_t *at;
 		bool had_other = c->other[dir].on;
 
-		answers = dir == DIR_TO_CLIENT && c->first != NULL ? c->first->answers
-								   : HTTP_ANSWERS_OTHER;
-		if (http_next(&c->half[dir], x->parser, dir, answers, &in, run->fin, &ev) == 0)
+		if (http_next(&c->half[dir], x->parser, dir, answers_of(c, dir), &in, run->fin,
+			      &ev) == 0)
 			break;
 		at = in.len > 0 ? in.data : end;
 		notes_tell(x, f, dir);

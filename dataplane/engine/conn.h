@@ -66,6 +66,7 @@ struct http_msg {
 	bool missing;           // bytes of the body that were announced did not come
 	uint16_t status;
 	bool in_body;
+	bool absent_head; // it began with its body
 	bool gap, truncated;
 };
 
@@ -173,6 +174,9 @@ struct http_conn *conn_new(struct conn_ctx *x, bool midstream);
 // Bytes of direction dir, gap_bytes missing before them; fin: none will follow.
 enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
 			   const struct tcp_run *run);
+
+// A segment whose first bytes were read before: only rules on single segments look at it.
+void conn_segment_again(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
 
 // End of the flow: whatever is open ends, events are emitted, the connection is freed. decide: matches that depend on the end of a
 // message are decided; otherwise (the flow is released) everything is dropped.

@@ -323,6 +323,23 @@ void alt_body(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data
 	scan_body(x, f->http->msg[dir].alt, &m, data);
 }
 
+// What of data may be body: with a head in progress only what stands behind an empty line.
+static struct span body_in(const struct http_half *h, struct span data)
+{
+	const uint8_t *lf = data.data;
+
+	if (h->state != HTTP_HEAD)
+		return data;
+	while ((lf = memchr(lf, '\n', data.len - (size_t)(lf - data.data))) != NULL) {
+		size_t n = (size_t)(++lf - data.data);
+
+		n += n < data.len && data.data[n] == '\r';
+		if (n < data.len && data.data[n] == '\n')
+			return span_from(data, n + 1);
+	}
+	return SPAN_NONE;
+}
+
 void conn_alt(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
 {
 	struct detect_msg m;
@@ -339,7 +356,7 @@ void conn_alt(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data
 		return;
 	m = alt_msg(x, f, dir);
 	scan(x, alt, &m, DETECT_RAW, data);
-	scan_body(x, alt, &m, data);
+	scan_body(x, alt, &m, body_in(&f->http->half[dir], data));
 	if (begins_message(data, dir))
 		messages_scan(x, f, dir, data);
 }

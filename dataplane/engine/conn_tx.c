@@ -49,6 +49,7 @@ static struct http_tx *tx_new(struct conn_ctx *x, struct http_conn *c)
 	memset(tx, 0, sizeof(*tx));
 	tx->event.type = EVENT_HTTP;
 	tx->event.tx_id = c->next_tx_id++;
+	tx->answers = HTTP_ANSWERS_SEEN;
 	return tx;
 }
 
@@ -173,8 +174,10 @@ void tx_message_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 		tx->request_done = true;
 	} else {
 		tx->event.http.response_body_bytes = msg->body_bytes;
-		if (msg->status / 100 == 1 && msg->status != 101 && tx->queued)
-			return; // interim: the final response follows
+		// Behind an interim response, and behind what only stood before one, the final one follows.
+		if (tx->queued && ((msg->status / 100 == 1 && msg->status != 101) ||
+				   (msg->absent_head && msg->truncated)))
+			return;
 		tx->response_done = true;
 		if (tx->queued)
 			tx_pop(c);

@@ -277,7 +277,8 @@ void detect_head(struct detect *d, struct inspect *in, const struct detect_msg *
 		wake_complete(d, in, m, a, BUF_RAW, a->end[DETECT_RAW]);
 		i = next;
 	}
-	if (img->keep_head[in->dir] && (has_body || img->db[BUF_RAW][in->dir] != IMAGE_NONE))
+	if (!head->absent && img->keep_head[in->dir] &&
+	    (has_body || img->db[BUF_RAW][in->dir] != IMAGE_NONE))
 		head_keep(d, in, head->raw);
 	d->view_of = NULL; // the head in the view goes with this call
 	hit_decide_waiting(d, in, m);

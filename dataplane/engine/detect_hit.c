@@ -23,6 +23,15 @@ static bool ports_hold(const struct image_port *v, uint32_t n, uint16_t port)
 	return !positive || in_positive;
 }
 
+// Data of a SYN is sent on a connection that is not open yet; an answer opens it for what the client sent.
+static bool is_established(const struct flow *f, uint8_t dir)
+{
+	const bool answered = (f->flags & FLOW_SYNACK) != 0;
+	const uint32_t n_syn = ((f->flags & FLOW_SYN) != 0) + answered;
+
+	return f->pkts[0] + f->pkts[1] > n_syn || (dir == DIR_TO_SERVER && answered);
+}
+
 // Direction, protocol, addresses and ports: checked on candidates only.
 bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const struct detect_msg *m)
 {
@@ -37,6 +46,8 @@ bool hit_applies(const struct ruleset *rs, const struct image_rule *r, const str
 	if ((r->flags & (m->websocket ? IMAGE_RULE_HTTP : IMAGE_RULE_WEBSOCKET)) != 0)
 		return false;
 	if ((r->flags & IMAGE_RULE_NOT_FIRST) != 0 && m->flow->pkts[0] + m->flow->pkts[1] < 2)
+		return false;
+	if ((r->flags & IMAGE_RULE_ESTABLISHED) != 0 && !is_established(m->flow, m->dir))
 		return false;
 	if ((r->flags & IMAGE_RULE_IPV4) != 0 && (m->flow->key.net & FLOW_NET_IPV6) != 0)
 		return false;

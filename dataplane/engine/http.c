@@ -40,6 +40,7 @@ static int go_raw(struct http_half *h, struct http_parser *ps, enum http_note wh
 {
 	bool rest = h->joined && why == HTTP_NOTE_BAD_START;
 
+	h->begun = 1;
 	if (!rest)
 		http_note(h, ps, why);
 	h->odd_lines = 1;
@@ -220,6 +221,28 @@ void http_half_again(struct http_half *h)
 	h->state = HTTP_START;
 }
 
+// What answers a first request and does not begin like a response is all body, as from a server of HTTP/0.9.
+static int body_alone(struct http_half *h, struct http_parser *ps, struct http_event *ev)
+{
+	struct http_head *head = &ps->head;
+
+	memset(head, 0, offsetof(struct http_head, fields));
+	head->dir = DIR_TO_CLIENT;
+	head->version = 9;
+	head->framing = HTTP_FRAMING_CLOSE;
+	head->other_framing = HTTP_FRAMING_N;
+	head->absent = true;
+	http_note(h, ps, HTTP_NOTE_BAD_START);
+	h->begun = 1;
+	http_lost(h, HTTP_BODY_CLOSE, HTTP_RESYNC_LINES, false);
+	if (h->gathered > 0) {
+		h->n_left = (uint16_t)h->gathered;
+		memmove(h->gather + HTTP_HEAD_MAX - h->n_left, h->gather, h->n_left);
+	}
+	ev->head = head;
+	return http_event(ev, HTTP_EV_HEAD);
+}
+
 // raw is a whole head, gathered or at the front of the input behind *io_in.
 static int head_done(struct http_half *h, struct http_parser *ps, enum dir dir,
 		     enum http_answers answers, struct span raw, struct span *io_in,
@@ -244,6 +267,7 @@ static int head_done(struct http_half *h, struct http_parser *ps, enum dir dir,
 	}
 	h->notes |= head->notes;
 	h->joined = 0;
+	h->begun = 1;
 	h->drop_gather = h->gather != NULL;
 	body_begin(h, (enum http_framing)head->framing, head->content_length);
 	h->closes = dir == DIR_TO_CLIENT && head->closes && head->framing == HTTP_FRAMING_LENGTH;
@@ -279,6 +303,15 @@ static bool is_bad_line(struct span s, enum dir dir, struct http_parser *ps)
 	return lf != NULL && !http_start_line(span_first(s, (size_t)(lf + 1 - s.data)), dir, ps);
 }
 
+// What was sent to a client, the gathered bytes included, is no status line.
+static int no_status(struct http_half *h, struct http_parser *ps, enum http_answers answers,
+		     struct http_event *ev)
+{
+	return !h->begun && !h->joined && answers == HTTP_ANSWERS_SEEN
+		       ? body_alone(h, ps, ev)
+		       : go_raw(h, ps, HTTP_NOTE_BAD_START, false, ev);
+}
+
 static int head_first(struct http_half *h, struct http_parser *ps, enum dir dir,
 		      enum http_answers answers, struct span *in, struct http_event *ev)
 {
@@ -295,7 +328,7 @@ static int head_first(struct http_half *h, struct http_parser *ps, enum dir dir,
 	}
 	h->gathered = 0;
 	if (dir == DIR_TO_CLIENT && tunnel == 0 && !is_status(*in))
-		return go_raw(h, ps, HTTP_NOTE_BAD_START, false, ev);
+		return no_status(h, ps, answers, ev);
 	h->scanned = 0;
 	len = dir == DIR_TO_SERVER ? simple_request(*in) : 0;
 	if (len > 0)
@@ -322,8 +355,8 @@ static int head_first(struct http_half *h, struct http_parser *ps, enum dir dir,
 }
 
 // The first bytes of a head are being gathered; those behind had lie in *in, too. HTTP_AGAIN: it may be one.
-static int first_line(struct http_half *h, struct http_parser *ps, enum dir dir, size_t had,
-		      struct span *in, struct http_event *ev)
+static int first_line(struct http_half *h, struct http_parser *ps, enum dir dir,
+		      enum http_answers answers, size_t had, struct span *in, struct http_event *ev)
 {
 	struct span all = span_of(h->gather, h->gathered);
 	const int tunnel = had < TUNNEL_PREFIX ? is_tunnel(all) : 0;
@@ -335,7 +368,7 @@ static int first_line(struct http_half *h, struct http_parser *ps, enum dir dir,
 	}
 	if (dir == DIR_TO_CLIENT && tunnel == 0 && had < STATUS_PREFIX && !is_status(all)) {
 		h->gathered = (uint32_t)had; // the rest is still in the input
-		return go_raw(h, ps, HTTP_NOTE_BAD_START, false, ev);
+		return no_status(h, ps, answers, ev);
 	}
 	lf = memchr(all.data + had, '\n', all.len - had);
 	if (lf == NULL)
@@ -365,7 +398,7 @@ static int head_next(struct http_half *h, struct http_parser *ps, enum dir dir,
 	h->gathered += (uint32_t)piece.len;
 	all = span_of(h->gather, h->gathered);
 	if (!judged) {
-		said = first_line(h, ps, dir, had, in, ev);
+		said = first_line(h, ps, dir, answers, had, in, ev);
 		if (said != HTTP_AGAIN || h->state != HTTP_HEAD)
 			return said;
 	}
@@ -418,22 +451,33 @@ static int body_next(struct http_half *h, struct span *in, struct http_event *ev
 	return http_event(ev, HTTP_EV_BODY);
 }
 
-// The stream ends within a head: what is there is a head, if its start line is; otherwise it is raw.
-static int head_unfinished(struct http_half *h, struct http_parser *ps, enum dir dir,
-			   enum http_answers answers, struct http_event *ev)
+bool http_head_cut(struct http_half *h, struct http_parser *ps, enum dir dir,
+		   enum http_answers answers, struct http_event *ev)
 {
 	struct span raw = span_of(h->gather, h->gathered);
 
+	if (h->state != HTTP_HEAD || !h->line_judged ||
+	    http_head_parse(raw, dir, answers, ps->counters, &ps->head) < 0)
+		return false;
 	ps->counters->v[CNT_HTTP_TRUNCATED]++;
-	if (!h->line_judged || http_head_parse(raw, dir, answers, ps->counters, &ps->head) < 0)
-		return go_raw(h, ps, HTTP_NOTE_BAD_START, true, ev);
 	h->notes |= ps->head.notes;
 	h->drop_gather = 1;
 	h->chunked = 0;
 	h->upgraded = 0;
 	message_end(h, true);
 	ev->head = &ps->head;
-	return http_event(ev, HTTP_EV_HEAD);
+	http_event(ev, HTTP_EV_HEAD);
+	return true;
+}
+
+// The stream ends within a head: what is there is a head, if its start line is; otherwise it is raw.
+static int head_unfinished(struct http_half *h, struct http_parser *ps, enum dir dir,
+			   enum http_answers answers, struct http_event *ev)
+{
+	if (http_head_cut(h, ps, dir, answers, ev))
+		return 1;
+	ps->counters->v[CNT_HTTP_TRUNCATED]++;
+	return go_raw(h, ps, HTTP_NOTE_BAD_START, true, ev);
 }
 
 // The stream ends: say what that means for the message in progress.

@@ -110,6 +110,8 @@ struct http_head {
 	uint16_t status;       // 0 for requests and unreadable codes
 	uint8_t version;       // 9, 10, 11; 20 and others as written, major * 10 + minor
 	bool closes;           // it says that the connection ends behind it
+	bool absent;           // it is not there: a body without one
+	bool unfinished;       // its end did not come: a line that is cut off is in raw only
 	uint8_t framing;       // enum http_framing
 	uint8_t other_framing; // as other hosts may read it; HTTP_FRAMING_N: none would
 	uint8_t dir;
@@ -142,6 +144,7 @@ struct http_half {
 	uint8_t closes;    // body of known length, behind which the connection ends
 	uint8_t behind;    // that much has come, and what comes now goes to the body, too
 	uint16_t n_left;   // bytes behind the head at the end of gather, still to be read
+	uint8_t begun;     // something was said of this direction
 	uint8_t n_held;
 	uint8_t held[HTTP_HELD_MAX]; // a chunk size so far, or lost: what may become a start line
 };
@@ -168,6 +171,7 @@ enum http_answers {
 	HTTP_ANSWERS_OTHER, // also when the request was not seen
 	HTTP_ANSWERS_HEAD,
 	HTTP_ANSWERS_CONNECT,
+	HTTP_ANSWERS_SEEN, // a request that was seen, and is neither
 };
 
 // Per worker.
@@ -195,6 +199,11 @@ void http_half_again(struct http_half *h);
 
 // The counter of a note.
 enum counter http_note_counter(enum http_note note);
+
+// Bytes are missing, or none will come, while a head is gathered. True: what is there is one, as far as it goes, and ev says so; its
+// message ends behind it.
+bool http_head_cut(struct http_half *h, struct http_parser *ps, enum dir dir,
+		   enum http_answers answers, struct http_event *ev);
 
 // gap bytes are missing at the current position. True: the message goes on behind them (they lie in its body);
 // false: framing is lost, the direction goes on raw until a piece starts like a message. If *ret_end is set the message

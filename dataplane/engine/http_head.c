@@ -386,6 +386,18 @@ static void fields_note(struct http_head *h, struct http_framing_fields *fr, boo
 	}
 }
 
+// Does it end without an empty line?
+static bool is_unfinished(struct span raw)
+{
+	size_t n = raw.len - 1;
+
+	if (raw.data[n] != '\n')
+		return true;
+	while (n > 0 && (http_is_blank(raw.data[n - 1]) || raw.data[n - 1] == '\r'))
+		n--;
+	return n == 0 || raw.data[n - 1] != '\n';
+}
+
 int http_head_parse(struct span raw, enum dir dir, enum http_answers answers,
 		    struct counters *counters, struct http_head *ret_head)
 {
@@ -406,6 +418,9 @@ int http_head_parse(struct span raw, enum dir dir, enum http_answers answers,
 		h->notes |= 1u << HTTP_NOTE_START;
 	if (odd && memchr(line.data, '\r', line.len) != NULL)
 		hidden_fields(&fr, line);
+	h->unfinished = h->version != 9 && is_unfinished(raw);
+	while (h->unfinished && rest.len > 0 && rest.data[rest.len - 1] != '\n')
+		rest.len--;
 	err = fields_split(rest, h, &odd);
 	if (err < 0)
 		return err;

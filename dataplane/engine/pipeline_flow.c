@@ -247,6 +247,11 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 		first = run->data;
 		app = app_detect(first, &side);
 	}
+	if (app == APP_OPAQUE && *io_dir == DIR_TO_SERVER && (f->flags & FLOW_MIDSTREAM) == 0 &&
+	    f->probes == 0 && f->http == NULL && app_is_odd_request(first)) {
+		app = APP_HTTP;
+		side = APP_SIDE_CLIENT;
+	}
 	if (app == APP_UNKNOWN && run->fin && (f->half[!*io_dir].flags & TCP_HALF_FIN_DONE) != 0 &&
 	    (first.len > 0 || f->http == NULL))
 		app = APP_OPAQUE; // nobody says any more; but a tunnel may stay empty
@@ -477,6 +482,8 @@ static void packet_read(struct pipeline *p, struct flow *f, const struct frame *
 		if (tcp_read_plain(f, dir, pkt, verdict, &p->counters, &run)) {
 			flow_run(p, f, dir, &run);
 		} else {
+			if (verdict == TCP_ACCEPT && tcp_is_again(&f->half[dir], pkt))
+				conn_segment_again(&p->conn, f, dir, pkt->payload);
 			tcp_reader_init(&rd, &p->tcp, f, dir, pkt, verdict);
 			flow_read(p, f, &rd, pkt->from_lo);
 		}

@@ -118,6 +118,13 @@ struct tcp_reader {
 void tcp_reader_init(struct tcp_reader *rd, const struct tcp_ctx *x, struct flow *f, enum dir dir,
 		     const struct pkt *pkt, enum tcp_verdict verdict);
 
+// Does a segment begin with bytes that were read before? The byte of a keep-alive probe is none.
+static inline bool tcp_is_again(const struct tcp_half *h, const struct pkt *pkt)
+{
+	return (h->flags & TCP_HALF_SYNCED) != 0 && pkt->payload.len > 1 &&
+	       (int32_t)(pkt->seq - h->next_seq) < 0;
+}
+
 // The short way of most segments: in order, nothing waits, nothing odd has happened. True and the run, or false: use a reader.
 static inline bool tcp_read_plain(struct flow *f, enum dir dir, const struct pkt *pkt,
 				  enum tcp_verdict verdict, struct counters *counters,

@@ -62,6 +62,9 @@ static void old_bytes(struct tcp_reader *rd, uint32_t seq, struct span data, siz
 	enum tcp_same same;
 
 	rd->x->counters->v[CNT_TCP_DUPLICATE] += copy.len;
+	// Whatever byte a probe brings, its receiver has one already.
+	if (is_keepalive && is_acked(rd, rd->half->next_seq))
+		return;
 	// Before the first byte of the stream: nobody has read that from any other copy.
 	if (!is_keepalive && rd->half->next_seq - seq > rd->half->delivered) {
 		alt_whole(rd, seq, data, CNT_TCP_BESIDE);

@@ -182,9 +182,12 @@ static struct span field_make(struct view *v, struct span name)
 
 static struct span start_line(const struct http_head *h)
 {
-	const uint8_t *lf = memchr(h->raw.data, '\n', h->raw.len);
 	struct span line = h->raw;
+	const uint8_t *lf;
 
+	if (h->absent)
+		return SPAN_NONE;
+	lf = memchr(line.data, '\n', line.len);
 	if (lf != NULL)
 		line.len = (size_t)(lf - line.data);
 	if (line.len > 0 && line.data[line.len - 1] == '\r')
@@ -194,7 +197,7 @@ static struct span start_line(const struct http_head *h)
 
 static struct span header_raw(const struct http_head *h)
 {
-	const uint8_t *lf = memchr(h->raw.data, '\n', h->raw.len);
+	const uint8_t *lf = h->absent ? NULL : memchr(h->raw.data, '\n', h->raw.len);
 
 	return lf != NULL ? span_from(h->raw, (size_t)(lf - h->raw.data) + 1) : SPAN_NONE;
 }
@@ -266,7 +269,7 @@ static struct span make(struct view *v, enum buffer buffer)
 		return h->target;
 	case BUF_HOST:
 		authority = uri_authority(h->target);
-		if (authority.len == 0 && h->host.data == NULL)
+		if ((authority.len == 0 && h->host.data == NULL) || h->unfinished)
 			return SPAN_NONE;
 		return span_of(s->host, uri_host(authority.len > 0 ? authority : h->host, s->host));
 	case BUF_URL:
