@@ -14,6 +14,7 @@ typedef struct evp_md_ctx_st EVP_MD_CTX;
 
 enum {
 	CONN_HELD_OVER = 255,
+	CONN_BEFORE_BYTES = 64,
 	CONN_PIPELINE_MAX = 128,      // requests in flight; servers allow about as many
 	CONN_ALT_BYTES_MAX = 4 << 20, // scanned under other readings, per flow
 	// Resources whose pieces are joined, per worker; of the digests of all files they hold a quarter at most.
@@ -91,9 +92,10 @@ struct reading {
 struct conn_seam {
 	struct inspect *in; // NULL: none
 	bool ended;         // the next byte begins a message
+	bool before;        // nothing else was read of this direction
 	uint8_t left;       // bytes of the message that are still to be searched
 	uint8_t n;
-	uint8_t tail[64];
+	uint8_t tail[CONN_BEFORE_BYTES];
 };
 
 struct conn_ws;
@@ -170,6 +172,9 @@ struct conn_ctx {
 
 // A connection, or NULL (counted). midstream: its streams began before what will be seen of them.
 struct http_conn *conn_new(struct conn_ctx *x, bool midstream);
+
+// These bytes came before the first that the connection is given: raw contents may begin in them.
+void conn_before(struct flow *f, enum dir dir, struct span bytes);
 
 // Bytes of direction dir, gap_bytes missing before them; fin: none will follow.
 enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,

@@ -37,7 +37,7 @@ static void search(struct conn_ctx *x, struct flow *f, enum dir dir, struct span
 	if (s->ended) {
 		uint8_t padded[sizeof(s->tail) + 64];
 
-		s->ended = false;
+		s->ended = s->before = false;
 		s->left = AHEAD_BYTES;
 		if (s->n > 0 && f->http->own_msg[dir].inspect != NULL) {
 			memcpy(padded, s->tail, s->n);
@@ -55,6 +55,16 @@ static void search(struct conn_ctx *x, struct flow *f, enum dir dir, struct span
 		f->http->own_msg[dir].inspect->flags |= INSPECT_HAS_HIT; // no transaction yet
 	if (s->left == 0)
 		seam_close(x, f, dir);
+}
+
+void conn_before(struct flow *f, enum dir dir, struct span bytes)
+{
+	struct conn_seam *s = &f->http->seam[dir];
+
+	if (bytes.len == 0)
+		return;
+	keep(s, bytes);
+	s->ended = s->before = true;
 }
 
 void seam_raw(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
@@ -78,7 +88,7 @@ void seam_turn(struct flow *f, enum dir dir)
 {
 	struct conn_seam *other = &f->http->seam[!dir];
 
-	if (other->ended)
+	if (other->ended && !other->before)
 		other->n = 0;
 }
 

@@ -303,11 +303,12 @@ static bool is_bad_line(struct span s, enum dir dir, struct http_parser *ps)
 	return lf != NULL && !http_start_line(span_first(s, (size_t)(lf + 1 - s.data)), dir, ps);
 }
 
-// What was sent to a client, the gathered bytes included, is no status line.
+// What was sent to a client, the gathered bytes and in, is no status line.
 static int no_status(struct http_half *h, struct http_parser *ps, enum http_answers answers,
-		     struct http_event *ev)
+		     struct span in, struct http_event *ev)
 {
-	return !h->begun && !h->joined && answers == HTTP_ANSWERS_SEEN
+	return !h->begun && !h->joined && answers == HTTP_ANSWERS_SEEN &&
+			       !http_lost_ahead(in, DIR_TO_CLIENT)
 		       ? body_alone(h, ps, ev)
 		       : go_raw(h, ps, HTTP_NOTE_BAD_START, false, ev);
 }
@@ -328,7 +329,7 @@ static int head_first(struct http_half *h, struct http_parser *ps, enum dir dir,
 	}
 	h->gathered = 0;
 	if (dir == DIR_TO_CLIENT && tunnel == 0 && !is_status(*in))
-		return no_status(h, ps, answers, ev);
+		return no_status(h, ps, answers, *in, ev);
 	h->scanned = 0;
 	len = dir == DIR_TO_SERVER ? simple_request(*in) : 0;
 	if (len > 0)
@@ -368,7 +369,7 @@ static int first_line(struct http_half *h, struct http_parser *ps, enum dir dir,
 	}
 	if (dir == DIR_TO_CLIENT && tunnel == 0 && had < STATUS_PREFIX && !is_status(all)) {
 		h->gathered = (uint32_t)had; // the rest is still in the input
-		return no_status(h, ps, answers, ev);
+		return no_status(h, ps, answers, *in, ev);
 	}
 	lf = memchr(all.data + had, '\n', all.len - had);
 	if (lf == NULL)

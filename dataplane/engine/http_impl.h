@@ -84,6 +84,9 @@ void http_lost_count(struct http_half *h, size_t n);
 int http_lost_next(struct http_half *h, struct http_parser *ps, enum dir dir, struct span *in,
 		   struct http_event *ev);
 
+// Does a message begin at a line of in?
+bool http_lost_ahead(struct span in, enum dir dir);
+
 // The stream ends: what is still held back. 1: *ev; 0: nothing.
 int http_lost_rest(struct http_half *h, struct http_parser *ps, struct http_event *ev);
 

@@ -62,6 +62,20 @@ static int begins(struct span s, enum dir dir)
 	return app_message_begins(s, dir == DIR_TO_SERVER ? APP_SIDE_CLIENT : APP_SIDE_SERVER);
 }
 
+bool http_lost_ahead(struct span in, enum dir dir)
+{
+	const uint8_t *lf;
+
+	while ((lf = memchr(in.data, '\n', in.len)) != NULL) {
+		in = span_from(in, (size_t)(lf + 1 - in.data));
+		if (in.len == 0)
+			return false;
+		if (begins(in, dir) > 0)
+			return true;
+	}
+	return false;
+}
+
 // A message begins with the held bytes, of which those behind `had` are still in *in.
 static int message_found(struct http_half *h, struct http_parser *ps, size_t had, struct span *in,
 			 struct http_event *ev)

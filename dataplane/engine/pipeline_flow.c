@@ -23,6 +23,12 @@ static bool is_released(const struct flow *f)
 	return f->app == APP_TLS || f->app == APP_SSH || f->app == APP_OPAQUE;
 }
 
+// The cell of a half's prefix holds bytes of a hand-shake before it, cell->seq of them.
+static uint32_t prefix_len(const struct tcp_seg *cell)
+{
+	return cell->len - cell->seq;
+}
+
 static void prefix_drop(struct pipeline *p, struct tcp_half *h)
 {
 	if (h->prefix != POOL_NONE)
@@ -49,7 +55,7 @@ static void flow_release(struct pipeline *p, struct flow *f, enum app_proto app)
 		f->released_bytes += held;
 		if (f->half[d].prefix != POOL_NONE && f->http == NULL)
 			p->counters.v[CNT_APP_PREFIX_BYTES] +=
-				((struct tcp_seg *)pool_at(&p->cells, f->half[d].prefix))->len;
+				prefix_len(pool_at(&p->cells, f->half[d].prefix));
 		prefix_drop(p, &f->half[d]);
 	}
 	if (f->http != NULL)
@@ -156,7 +162,8 @@ static bool prefix_feed(struct pipeline *p, struct flow *f, enum dir dir)
 		return true;
 	cell = pool_at(&p->cells, h->prefix);
 	h->prefix = POOL_NONE;
-	run.data = span_of(cell->data, cell->len);
+	conn_before(f, dir, span_of(cell->data, cell->seq));
+	run.data = span_of(cell->data + cell->seq, prefix_len(cell));
 	stays = conn_run(&p->conn, f, dir, &run) == CONN_STAYS; // too few bytes for anything else
 	pool_put(&p->cells, cell);
 	return stays;
@@ -229,19 +236,19 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 	enum app_proto app;
 
 	if (cell != NULL) {
-		size_t n = APP_PREFIX_MAX - cell->len;
+		size_t n = APP_PREFIX_MAX - prefix_len(cell);
 
 		if (n > run->data.len)
 			n = run->data.len;
 		if (n > 0)
 			memcpy(cell->data + cell->len, run->data.data, n);
-		first = span_of(cell->data, cell->len + n);
+		first = span_of(cell->data + cell->seq, prefix_len(cell) + n);
 	}
 	app = app_detect(first, &side);
 	// Picked up in the middle: what came before this segment may be the rest of something, or a keep-alive's byte.
 	if (app == APP_OPAQUE && cell != NULL && (f->flags & FLOW_MIDSTREAM) != 0 &&
 	    f->http == NULL) {
-		p->counters.v[CNT_APP_PREFIX_BYTES] += cell->len;
+		p->counters.v[CNT_APP_PREFIX_BYTES] += prefix_len(cell);
 		prefix_drop(p, h);
 		cell = NULL;
 		first = run->data;
@@ -266,11 +273,12 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 			cell = pool_get(&p->cells);
 			if (cell != NULL) {
 				h->prefix = pool_index(&p->cells, cell);
+				cell->seq = 0;
 				memcpy(cell->data, first.data, first.len);
 			}
 		}
 		if (cell != NULL) {
-			cell->len = (uint16_t)first.len;
+			cell->len = (uint16_t)(cell->seq + first.len);
 			return false;
 		}
 		app = APP_OPAQUE;
@@ -280,10 +288,10 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 		p->counters.v[CNT_APP_PREFIX_BYTES] +=
 			first.len < APP_PREFIX_MAX ? first.len : APP_PREFIX_MAX;
 	else
-		cell->len = (uint16_t)first.len;
+		cell->len = (uint16_t)(cell->seq + first.len);
 	if (app == APP_OPAQUE && flow_may_be_http(f, *io_dir, run->data.len)) {
 		if (cell != NULL)
-			p->counters.v[CNT_APP_PREFIX_BYTES] += cell->len;
+			p->counters.v[CNT_APP_PREFIX_BYTES] += prefix_len(cell);
 		prefix_drop(p, h);
 		return false;
 	}
@@ -291,10 +299,43 @@ static bool flow_classify(struct pipeline *p, struct flow *f, enum dir *io_dir,
 	return false;
 }
 
+// The last bytes of a hand-shake stay as long as nobody reads the flow: a raw content may begin in them.
+static void handshake_keep(struct pipeline *p, struct flow *f, enum dir dir, struct span bytes)
+{
+	struct tcp_half *h = &f->half[dir];
+	struct tcp_seg *cell = h->prefix != POOL_NONE ? pool_at(&p->cells, h->prefix) : NULL;
+
+	if (bytes.len == 0 || !detect_wants(&p->detect, dir, DETECT_RAW))
+		return;
+	if (f->http != NULL) {
+		conn_before(f, dir, bytes);
+		return;
+	}
+	if (bytes.len > CONN_BEFORE_BYTES)
+		bytes = span_from(bytes, bytes.len - CONN_BEFORE_BYTES);
+	if (cell == NULL) {
+		cell = pool_get(&p->cells);
+		if (cell == NULL)
+			return;
+		h->prefix = pool_index(&p->cells, cell);
+		cell->len = 0;
+	}
+	if (cell->len + bytes.len > CONN_BEFORE_BYTES) {
+		size_t drop = cell->len + bytes.len - CONN_BEFORE_BYTES;
+
+		cell->len -= (uint16_t)drop;
+		memmove(cell->data, cell->data + drop, cell->len);
+	}
+	memcpy(cell->data + cell->len, bytes.data, bytes.len);
+	cell->len += (uint16_t)bytes.len;
+	cell->seq = cell->len;
+}
+
 // What is in front of the first bytes: a hand-shake of SOCKS is taken from *io_run. False: nothing is left of that.
 static bool flow_socks(struct pipeline *p, struct flow *f, enum dir dir, struct tcp_run *io_run)
 {
 	struct socks_half *h = f->socks;
+	struct span in = io_run->data;
 
 	if ((f->flags & FLOW_SOCKS) == 0) {
 		if (f->app != APP_UNKNOWN || !socks_begins(io_run->data) ||
@@ -309,6 +350,7 @@ static bool flow_socks(struct pipeline *p, struct flow *f, enum dir dir, struct 
 	if (io_run->gap_bytes > 0)
 		h[dir] = (struct socks_half){0}; // whatever it is that follows
 	socks_skip(&h[dir], &io_run->data);
+	handshake_keep(p, f, dir, span_first(in, in.len - io_run->data.len));
 	if (!socks_active(&h[0]) && !socks_active(&h[1]))
 		f->flags &= (uint16_t)~FLOW_SOCKS;
 	return io_run->data.len > 0 || io_run->fin;

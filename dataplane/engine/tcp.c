@@ -146,6 +146,12 @@ static enum tcp_verdict track_answer(struct flow *f, const struct pkt *pkt, enum
 		return syn_ignored(c, pkt);
 	}
 	f->flags |= FLOW_SYNACK;
+	// A client keeps the first answer, and tells by its ack which one that was.
+	if ((h->flags & (TCP_HALF_SYN | TCP_HALF_FIN_SEEN)) == TCP_HALF_SYN && !again) {
+		h->fin_seq = pkt->seq + 1;
+		h->flags |= TCP_HALF_OTHER_ISN;
+		return syn_ignored(c, pkt);
+	}
 	if (peer->delivered == 0 && (peer->ooo_head == POOL_NONE || peer->doubts > 0)) {
 		// Which SYN it answers; more than one further, it took data of a SYN.
 		if ((peer->flags & TCP_HALF_SYN) == 0 ||
@@ -295,6 +301,16 @@ static void isn_choose(struct flow *f, struct tcp_half *h, const struct pkt *pkt
 		h->next_seq = h->fin_seq;
 }
 
+// A server had two answers to a SYN: the client acknowledges the one that counts.
+static void isn_acked(struct tcp_half *server, const struct pkt *pkt)
+{
+	if ((server->flags & (TCP_HALF_OTHER_ISN | TCP_HALF_FIN_SEEN)) != TCP_HALF_OTHER_ISN ||
+	    server->delivered > 0 || server->ooo_head != POOL_NONE || pkt->ack != server->fin_seq)
+		return;
+	server->next_seq = server->sent_seq = pkt->ack;
+	server->flags &= (uint16_t)~TCP_HALF_OTHER_ISN;
+}
+
 static enum tcp_verdict track_data(struct flow *f, const struct pkt *pkt, enum dir dir,
 				   struct counters *c)
 {
@@ -310,6 +326,8 @@ static enum tcp_verdict track_data(struct flow *f, const struct pkt *pkt, enum d
 		return beside(c, CNT_TCP_OLD_TS, pkt);
 	if ((h->flags & TCP_HALF_OTHER_ISN) != 0)
 		isn_choose(f, h, pkt);
+	if ((peer->flags & TCP_HALF_OTHER_ISN) != 0 && dir == DIR_TO_SERVER)
+		isn_acked(peer, pkt);
 	// Linux does not look further at what ends before what it has acknowledged.
 	if ((peer->flags & TCP_HALF_ACK_SEEN) != 0 && tcp_seq_diff(end, peer->last_ack) < 0)
 		return tcp_seq_diff(pkt->seq, h->next_seq) < 0
