@@ -45,7 +45,7 @@ struct bench_limit {
 	size_t n_scans;
 	struct span *bodies;
 	size_t n_bodies;
-	hs_stream_t **stream; // one per database, NULL: none needed yet
+	struct ruleset_stream **stream; // one per database, NULL: none needed yet
 	struct inflate_state *inflate;
 	uint8_t *out; // COPY_BYTES
 	struct bench_limit_size size;
@@ -177,14 +177,16 @@ static void add_deflate(struct bench_limit *l, const struct tap *tap, size_t at)
 
 static int streams_open(struct bench_limit *l)
 {
-	l->stream = calloc(l->rs->n_dbs + 1, sizeof(hs_stream_t *));
+	l->stream = calloc(l->rs->n_dbs + 1, sizeof(*l->stream));
 	if (l->stream == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->n_scans; i++) {
 		uint32_t db = l->scans[i].db;
 
-		if (l->scans[i].op == SCAN_STREAM && l->stream[db] == NULL &&
-		    hs_open_stream(l->rs->db[db], 0, &l->stream[db]) != HS_SUCCESS)
+		if (l->scans[i].op != SCAN_STREAM || l->stream[db] != NULL)
+			continue;
+		l->stream[db] = ruleset_stream_get(l->rs, &l->rs->w[0], db);
+		if (l->stream[db] == NULL)
 			return -ENOMEM;
 	}
 	return 0;
@@ -248,7 +250,7 @@ void bench_limit_free(struct bench_limit *l)
 		return;
 	for (uint32_t i = 0; l->stream != NULL && i < l->rs->n_dbs; i++)
 		if (l->stream[i] != NULL)
-			hs_close_stream(l->stream[i], NULL, NULL, NULL);
+			ruleset_stream_put(l->rs, &l->rs->w[0], i, l->stream[i], NULL, NULL);
 	free(l->stream);
 	free(l->bytes);
 	free(l->scans);
@@ -274,23 +276,25 @@ static int on_match(unsigned int id, unsigned long long from, unsigned long long
 
 uint64_t bench_limit_scan(struct bench_limit *l)
 {
-	hs_scratch_t *scratch = l->rs->w[0].scratch;
+	struct ruleset_worker *w = &l->rs->w[0];
 	uint64_t fired = 0, at_ends = 0;
 
 	for (size_t i = 0; i < l->n_scans; i++) {
 		const struct scan *s = &l->scans[i];
-		const char *data = (const char *)s->data;
 
 		switch ((enum scan_op)s->op) {
 		case SCAN_BLOCK:
-			hs_scan(l->rs->db[s->db], data, s->len, 0, scratch, on_match, &fired);
+			hs_scan(l->rs->db[s->db], (const char *)s->data, s->len, 0, w->scratch,
+				on_match, &fired);
 			break;
 		case SCAN_STREAM:
-			hs_scan_stream(l->stream[s->db], data, s->len, 0, scratch, on_match,
-				       &fired);
+			ruleset_stream_scan(l->rs, w, s->db, l->stream[s->db],
+					    span_of(s->data, s->len), on_match, &fired);
 			break;
 		case SCAN_END:
-			hs_reset_stream(l->stream[s->db], 0, scratch, on_match, &at_ends);
+			// The same one comes back.
+			ruleset_stream_put(l->rs, w, s->db, l->stream[s->db], on_match, &at_ends);
+			l->stream[s->db] = ruleset_stream_get(l->rs, w, s->db);
 			break;
 		}
 	}

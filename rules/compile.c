@@ -84,6 +84,8 @@ static void add_vector(struct maker *m, const struct want *w, struct image_sig *
 		return;
 	sig->vector_off = m->sec[IMAGE_BLOBS].len;
 	sig->vector_len = (uint32_t)w->bytes.len;
+	sig->nocase = w->nocase;
+	sig->gram = w->gram;
 	maker_add(&m->sec[IMAGE_BLOBS], w->bytes.data, w->bytes.len);
 }
 
@@ -157,6 +159,7 @@ static int always_on_db(struct maker *m, const struct want *wants, size_t n, uin
 			struct diag *d)
 {
 	const bool stream = buffer_info(wants->slot)->stage == BUFFER_STREAM;
+	const bool grams = stream && wants->part == PART_GRAMS;
 	const uint32_t first_sig = maker_count(m, IMAGE_SIGS, sizeof(struct image_sig));
 	struct patterns p;
 	hs_database_t *db = NULL;
@@ -167,7 +170,7 @@ static int always_on_db(struct maker *m, const struct want *wants, size_t n, uin
 	if (err < 0)
 		return err;
 	err = add_signatures(m, wants, n);
-	if (err == 0)
+	if (err == 0 && !grams)
 		err = maker_compile(p.expr, p.flags, p.ext, p.n, stream, &db, &bad, why,
 				    sizeof(why));
 	if (err < 0) {
@@ -178,7 +181,8 @@ static int always_on_db(struct maker *m, const struct want *wants, size_t n, uin
 	}
 	m->stats->databases++;
 	m->stats->signatures += p.n;
-	err = maker_add_db(m, db, stream ? IMAGE_DB_STREAM : 0, first_sig, p.n, ret_index);
+	err = maker_add_db(m, db, (stream ? IMAGE_DB_STREAM : 0) | (grams ? IMAGE_DB_GRAMS : 0),
+			   first_sig, p.n, ret_index);
 	patterns_done(&p);
 	return err;
 }

@@ -44,13 +44,12 @@ uint32_t maker_count(const struct maker *m, enum image_section_id id, size_t rec
 	return (uint32_t)(m->sec[id].len / record);
 }
 
-// Serialize db into the blobs and add its row. Frees db.
 int maker_add_db(struct maker *m, hs_database_t *db, uint32_t flags, uint32_t sig, uint32_t n_sigs,
 		 uint32_t *ret_index)
 {
 	char *bytes = NULL;
 	size_t len = 0;
-	hs_error_t err = hs_serialize_database(db, &bytes, &len);
+	hs_error_t err = db != NULL ? hs_serialize_database(db, &bytes, &len) : HS_SUCCESS;
 	struct image_db row = {.flags = flags,
 			       .sig = sig,
 			       .n_sigs = n_sigs,
@@ -63,7 +62,8 @@ int maker_add_db(struct maker *m, hs_database_t *db, uint32_t flags, uint32_t si
 	maker_align(&m->sec[IMAGE_BLOBS]);
 	row.blob_off = m->sec[IMAGE_BLOBS].len;
 	row.bytes = len;
-	maker_add(&m->sec[IMAGE_BLOBS], bytes, len);
+	if (len > 0)
+		maker_add(&m->sec[IMAGE_BLOBS], bytes, len);
 	free(bytes);
 	*ret_index = maker_count(m, IMAGE_DBS, sizeof(row));
 	return maker_add(&m->sec[IMAGE_DBS], &row, sizeof(row)) != NULL ? 0 : -ENOMEM;

@@ -20,6 +20,7 @@ struct bytes {
 struct want {
 	uint8_t slot, dir;
 	uint8_t part; // of the buffer's databases: rules/partition.c
+	uint8_t gram; // PART_GRAMS: struct grams_literal.at
 	bool nocase;
 	const char *expr; // instead of bytes
 	struct span bytes;
@@ -57,7 +58,7 @@ void maker_align(struct bytes *b);
 // Records of so many bytes in a section so far: the index of the next one.
 uint32_t maker_count(const struct maker *m, enum image_section_id id, size_t record);
 
-// Serialize db into the blobs and add its row, which may be completed. Frees db.
+// Serialize db into the blobs and add its row, which may be completed. Frees db; NULL: there is none, as IMAGE_DB_GRAMS says.
 int maker_add_db(struct maker *m, hs_database_t *db, uint32_t flags, uint32_t sig, uint32_t n_sigs,
 		 uint32_t *ret_index);
 
@@ -92,8 +93,9 @@ enum {
 	PART_MAIN,
 	PART_SHORT, // literals of few bytes
 	PART_START, // literals that must end in a buffer's first bytes
+	PART_GRAMS, // long literals, for rules/grams.h
 };
-_Static_assert(PART_START + 1 == IMAGE_PARTS_MAX, "parts of a buffer");
+_Static_assert(PART_GRAMS + 1 == IMAGE_PARTS_MAX, "parts of a buffer");
 
 // Set `part` of wants[0..n), all of one stream buffer and direction, and sort them again. ret_limit: see struct image_db,
 // for PART_START. 0 or -ENOMEM.

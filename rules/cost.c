@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "rules/grams.h"
 #include "rules/plan.h"
 
 enum {
@@ -78,28 +79,43 @@ static int on_match(unsigned int id, unsigned long long from, unsigned long long
 	return 0;
 }
 
-static void scan_piece(hs_database_t *db, bool stream, hs_scratch_t *scratch, struct span data,
+// A database of the image, loaded: one of Hyperscan, or one of grams with the state of a stream.
+struct loaded {
+	hs_database_t *db;
+	struct grams *grams;
+	struct grams_stream *at;
+	bool stream;
+	size_t bytes, stream_bytes;
+};
+
+static void scan_piece(const struct loaded *l, hs_scratch_t *scratch, struct span data,
 		       struct scan *s)
 {
 	hs_stream_t *st;
 
 	s->len = data.len;
-	if (!stream) {
-		hs_scan(db, (const char *)data.data, (unsigned int)data.len, 0, scratch, on_match,
-			s);
+	if (l->grams != NULL) {
+		grams_reset(l->grams, l->at);
+		for (; data.len > 0; data = span_from(data, SEGMENT))
+			grams_scan(l->grams, l->at, span_first(data, SEGMENT), on_match, s);
 		return;
 	}
-	if (hs_open_stream(db, 0, &st) != HS_SUCCESS)
+	if (!l->stream) {
+		hs_scan(l->db, (const char *)data.data, (unsigned int)data.len, 0, scratch,
+			on_match, s);
 		return;
-	for (size_t at = 0; at < data.len; at += SEGMENT)
-		hs_scan_stream(st, (const char *)data.data + at,
-			       (unsigned int)(data.len - at < SEGMENT ? data.len - at : SEGMENT), 0,
-			       scratch, on_match, s);
+	}
+	if (hs_open_stream(l->db, 0, &st) != HS_SUCCESS)
+		return;
+	for (; data.len > 0; data = span_from(data, SEGMENT))
+		hs_scan_stream(st, (const char *)data.data,
+			       (unsigned int)span_first(data, SEGMENT).len, 0, scratch, on_match,
+			       s);
 	hs_close_stream(st, scratch, on_match, s);
 }
 
 // One pass over the buffers of a kind. Returns their bytes.
-static uint64_t scan_all(struct measure *m, hs_database_t *db, bool stream, unsigned int buffer,
+static uint64_t scan_all(struct measure *m, const struct loaded *l, unsigned int buffer,
 			 unsigned int dir, struct scan *s)
 {
 	uint64_t bytes = 0;
@@ -109,29 +125,51 @@ static uint64_t scan_all(struct measure *m, hs_database_t *db, bool stream, unsi
 
 		if (p->buffer != buffer || p->dir != dir || p->len == 0)
 			continue;
-		scan_piece(db, stream, m->scratch, sample_span(m->sample, i), s);
+		scan_piece(l, m->scratch, sample_span(m->sample, i), s);
 		bytes += p->len;
 	}
 	return bytes;
+}
+
+static void unload(struct loaded *l)
+{
+	hs_free_database(l->db);
+	grams_free(l->grams);
+	free(l->at);
+}
+
+static bool load(struct measure *m, uint32_t index, struct loaded *ret_l)
+{
+	const struct image_db *row = &IMAGE_AT(m->img, struct image_db, IMAGE_DBS)[index];
+	const char *bytes = (const char *)m->img + m->img->section[IMAGE_BLOBS].off + row->blob_off;
+	struct loaded *l = ret_l;
+
+	*l = (struct loaded){.stream = (row->flags & IMAGE_DB_STREAM) != 0, .bytes = row->bytes};
+	if ((row->flags & IMAGE_DB_GRAMS) != 0) {
+		if (grams_of_image(m->img, index, &l->grams) < 0)
+			return false;
+		l->bytes = grams_bytes(l->grams);
+		l->stream_bytes = grams_stream_bytes(l->grams);
+		l->at = malloc(l->stream_bytes);
+		return l->at != NULL;
+	}
+	return hs_deserialize_database(bytes, row->bytes, &l->db) == HS_SUCCESS &&
+	       hs_alloc_scratch(l->db, &m->scratch) == HS_SUCCESS &&
+	       (!l->stream || hs_stream_size(l->db, &l->stream_bytes) == HS_SUCCESS);
 }
 
 static int measure_database(struct measure *m, unsigned int buffer, unsigned int dir,
 			    uint32_t index, struct diag *d)
 {
 	const struct image_db *row = &IMAGE_AT(m->img, struct image_db, IMAGE_DBS)[index];
-	const char *bytes = (const char *)m->img + m->img->section[IMAGE_BLOBS].off + row->blob_off;
 	struct cost_database *c = &m->cost->database[m->cost->n_databases++];
-	const bool stream = (row->flags & IMAGE_DB_STREAM) != 0;
 	struct scan counted = {m, row->sig, row->n_sigs, 0}, timed = {0};
 	uint64_t start, spent = 0, scanned = 0;
-	hs_database_t *db = NULL;
-	size_t state = 0;
+	struct loaded l;
 	int passes = 0;
 
-	if (hs_deserialize_database(bytes, row->bytes, &db) != HS_SUCCESS ||
-	    hs_alloc_scratch(db, &m->scratch) != HS_SUCCESS ||
-	    (stream && hs_stream_size(db, &state) != HS_SUCCESS)) {
-		hs_free_database(db);
+	if (!load(m, index, &l)) {
+		unload(&l);
 		diag_set(d, NULL, 0, 0, "the %s database does not load",
 			 buffer_info(buffer)->keyword);
 		return -EINVAL;
@@ -140,19 +178,19 @@ static int measure_database(struct measure *m, unsigned int buffer, unsigned int
 				    .dir = (uint8_t)dir,
 				    .index = index,
 				    .patterns = row->n_sigs,
-				    .bytes = row->bytes,
-				    .stream_bytes = state};
-	c->sample_bytes = scan_all(m, db, stream, buffer, dir, &counted);
+				    .bytes = l.bytes,
+				    .stream_bytes = l.stream_bytes};
+	c->sample_bytes = scan_all(m, &l, buffer, dir, &counted);
 	start = cpu_ns();
 	while (c->sample_bytes > 0 && spent < MEASURE_NS && passes++ < PASSES_MAX) {
-		scanned += scan_all(m, db, stream, buffer, dir, &timed);
+		scanned += scan_all(m, &l, buffer, dir, &timed);
 		spent = cpu_ns() - start;
 	}
 	if (scanned > 0 && spent > 0) {
 		c->gigabytes_per_second = (double)scanned / (double)spent;
 		m->scan_ns += (double)spent / passes;
 	}
-	hs_free_database(db);
+	unload(&l);
 	return 0;
 }
 

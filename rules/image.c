@@ -537,10 +537,12 @@ static int dbs_check(const struct image_header *h, struct diag *d)
 	uint32_t sigs = IMAGE_COUNT(h, struct image_sig, IMAGE_SIGS);
 
 	for (uint32_t i = 0; i < n; i++) {
+		const bool grams = db[i].flags == (IMAGE_DB_STREAM | IMAGE_DB_GRAMS);
+
 		if (!range_ok(db[i].blob_off, db[i].bytes, h->section[IMAGE_BLOBS].bytes) ||
-		    db[i].bytes == 0 || db[i].blob_off % 8 != 0)
+		    (db[i].bytes == 0) != grams || db[i].blob_off % 8 != 0)
 			return bad(d, "a database lies outside");
-		if ((db[i].flags & ~(uint32_t)(IMAGE_DB_STREAM | IMAGE_DB_OWN)) != 0 ||
+		if ((!grams && (db[i].flags & ~(uint32_t)(IMAGE_DB_STREAM | IMAGE_DB_OWN)) != 0) ||
 		    ((db[i].flags & IMAGE_DB_OWN) == 0 && !range_ok(db[i].sig, db[i].n_sigs, sigs)))
 			return bad(d, "signatures of a database");
 	}

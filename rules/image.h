@@ -30,7 +30,7 @@
 
 enum {
 	IMAGE_MAGIC = 0x31494757, // "WGI1"
-	IMAGE_VERSION = 1,
+	IMAGE_VERSION = 2,
 	IMAGE_DIGEST_BYTES = 32,       // SHA-256
 	IMAGE_TERMS_PER_COND_MAX = 31, // bits of a word, see struct active in engine/detect.c
 	IMAGE_CONDS_PER_RULE_MAX = 16,
@@ -38,7 +38,7 @@ enum {
 	IMAGE_TAIL_MAX = 64 << 10,        // largest look-back a database may ask for
 	IMAGE_SPAN_MAX = 32 << 10,        // longest link: half of what is retained
 	IMAGE_GAP_MAX = 32767,            // largest distance within a link
-	IMAGE_PARTS_MAX = 3,              // databases of one buffer
+	IMAGE_PARTS_MAX = 4,              // databases of one buffer
 };
 #define IMAGE_NONE UINT32_MAX
 #define IMAGE_MAX_BYTES                                                                            \
@@ -263,8 +263,10 @@ struct image_link {
 // One pattern of an always-on database: its pattern id is its index from db.sig.
 struct image_sig {
 	uint32_t owner, n_owners; // in owners: who waits for it
-	uint32_t pad;
-	// in blobs: bytes that must make it match; 0: none. The loader tries them all.
+	uint8_t nocase;           // the vector is in lower case, and case does not matter
+	uint8_t gram;             // of a database of grams: struct grams_literal.at
+	uint8_t pad[2];
+	// in blobs: bytes that must make it match; 0: none. The loader tries them all. In a database of grams: the signature.
 	uint32_t vector_len;
 	uint64_t vector_off;
 };
@@ -281,6 +283,7 @@ struct image_owner {
 enum image_db_flag {
 	IMAGE_DB_STREAM = 1 << 0, // else block mode
 	IMAGE_DB_OWN = 1 << 1,    // a term's own database, not an always-on one
+	IMAGE_DB_GRAMS = 1 << 2,  // no blob: its signatures are literals for rules/grams.h
 };
 
 struct image_db {

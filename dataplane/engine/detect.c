@@ -313,8 +313,8 @@ static void signatures_wake(struct detect *d, struct inspect *in, const struct d
 
 // The bytes before `from` have been scanned with the database before.
 static void part_scan(struct detect *d, struct inspect *in, const struct detect_msg *m,
-		      enum detect_stream s, hs_stream_t **stream, uint32_t index, uint64_t from,
-		      struct span data)
+		      enum detect_stream s, struct ruleset_stream **stream, uint32_t index,
+		      uint64_t from, struct span data)
 {
 	struct ruleset_worker *w = worker_of(d, in->rs);
 	const struct image_db *db = &in->rs->dbs[index];
@@ -334,8 +334,7 @@ static void part_scan(struct detect *d, struct inspect *in, const struct detect_
 	w->n_fired = 0;
 	d->counters->v[CNT_SCAN_CALLS]++;
 	d->counters->v[CNT_SCAN_BYTES] += data.len;
-	if (hs_scan_stream(*stream, (const char *)data.data, (unsigned int)data.len, 0, w->scratch,
-			   on_signature, &ctx) != HS_SUCCESS)
+	if (!ruleset_stream_scan(in->rs, w, index, *stream, data, on_signature, &ctx))
 		d->counters->v[CNT_SCAN_FAILED]++;
 	scanned(d, w);
 	signatures_wake(d, in, m, s, db);
@@ -345,7 +344,7 @@ static void stream_scan(struct detect *d, struct inspect *in, const struct detec
 			enum detect_stream s, struct span data)
 {
 	const uint32_t none = (uint32_t)INSPECT_NO_STREAM << s;
-	hs_stream_t **stream = in->stream[s];
+	struct ruleset_stream **stream = in->stream[s];
 
 	for (uint32_t i = always_on(in, s); i != IMAGE_NONE && (in->flags & none) == 0;
 	     i = in->rs->dbs[i].next)
@@ -461,7 +460,7 @@ static void inspect_free(struct detect *d, struct inspect *in)
 		pool_put(d->actives, a);
 	}
 	for (int s = 0; s < DETECT_STREAM_N; s++) {
-		hs_stream_t **stream = in->stream[s];
+		struct ruleset_stream **stream = in->stream[s];
 
 		for (uint32_t i = always_on(in, s); i != IMAGE_NONE; i = rs->dbs[i].next, stream++)
 			if (*stream != NULL)
@@ -489,14 +488,14 @@ static void signatures_end(struct detect *d, struct inspect *in, const struct de
 			   enum detect_stream s)
 {
 	struct ruleset_worker *w = worker_of(d, in->rs);
-	hs_stream_t **at = in->stream[s];
+	struct ruleset_stream **at = in->stream[s];
 
 	if (*at != NULL)
 		tap(d, in, slot_of(s), SPAN_NONE);
 	for (uint32_t i = always_on(in, s); i != IMAGE_NONE; i = in->rs->dbs[i].next, at++) {
 		const struct image_db *db = &in->rs->dbs[i];
 		struct scan_ctx ctx = {.w = w, .n_sigs = db->n_sigs};
-		hs_stream_t *stream = *at;
+		struct ruleset_stream *stream = *at;
 
 		if (stream == NULL)
 			continue;

@@ -46,8 +46,9 @@ _Static_assert(DETECT_STREAM_N == 3, "bits of enum inspect_flag");
 // What detection holds for one message in one direction, from its first byte to its last.
 struct inspect {
 	struct ruleset *rs;
-	hs_stream_t *stream[DETECT_STREAM_N][IMAGE_PARTS_MAX]; // of the always-on databases
-	uint64_t offset[DETECT_STREAM_N];                      // bytes scanned
+	struct ruleset_stream
+		*stream[DETECT_STREAM_N][IMAGE_PARTS_MAX]; // of the always-on databases
+	uint64_t offset[DETECT_STREAM_N];                  // bytes scanned
 	uint8_t *window[DETECT_STREAM_N]; // the bytes before offset, as far as a rule may need them
 	uint32_t window_len[DETECT_STREAM_N];
 	uint32_t head_len;
@@ -101,8 +102,8 @@ struct watch {
 	uint64_t floor; // the link begins here or later
 	uint64_t lo,
 		due; // verify what begins at lo or later when `due` bytes have come; due 0: nothing waits
-	hs_stream_t *own;  // of the expression behind the links
-	uint64_t own_from; // offset at which it began
+	struct ruleset_stream *own; // of the expression behind the links
+	uint64_t own_from;          // offset at which it began
 };
 
 // What is searched for in one stream.

@@ -414,8 +414,8 @@ static int on_term(unsigned int id, unsigned long long from, unsigned long long 
 }
 
 // Feed the own stream of w; true: its expression matches.
-static bool own_feed(struct detect *d, struct inspect *in, struct watch *w, struct span data,
-		     uint64_t *ret_end)
+static bool own_feed(struct detect *d, struct inspect *in, struct active *a, struct watch *w,
+		     enum detect_stream s, struct span data, uint64_t *ret_end)
 {
 	struct term_ctx ctx = {0};
 
@@ -424,8 +424,8 @@ static bool own_feed(struct detect *d, struct inspect *in, struct watch *w, stru
 	d->counters->v[CNT_SCAN_CALLS]++;
 	d->counters->v[CNT_SCAN_BYTES] += data.len;
 	in->budget -= (int64_t)data.len;
-	if (hs_scan_stream(w->own, (const char *)data.data, (unsigned int)data.len, 0,
-			   worker_of(d, in->rs)->scratch, on_term, &ctx) != HS_SUCCESS)
+	if (!ruleset_stream_scan(in->rs, worker_of(d, in->rs), term_of(in, a, w, s)->db, w->own,
+				 data, on_term, &ctx))
 		d->counters->v[CNT_SCAN_FAILED]++;
 	*ret_end = w->own_from + ctx.end;
 	return ctx.found;
@@ -460,8 +460,8 @@ static bool own_open(struct detect *d, struct inspect *in, struct active *a, str
 	w->own_from = from;
 	if (from >= in->offset[s])
 		return false;
-	return own_feed(d, in, w, span_of(window_at(in, s, from), (size_t)(in->offset[s] - from)),
-			ret_end);
+	return own_feed(d, in, a, w, s,
+			span_of(window_at(in, s, from), (size_t)(in->offset[s] - from)), ret_end);
 }
 
 static void pend(struct inspect *in, struct watch *w, enum detect_stream s, uint64_t lo,
@@ -691,7 +691,7 @@ void watch_data(struct detect *d, struct inspect *in, const struct detect_msg *m
 			uint64_t end;
 
 			k = w->next;
-			if (w->own != NULL && own_feed(d, in, w, data, &end))
+			if (w->own != NULL && own_feed(d, in, a, w, s, data, &end))
 				term_found(d, in, m, a, w, s, end);
 		}
 	}
@@ -796,7 +796,7 @@ void watch_end(struct detect *d, struct inspect *in, const struct detect_msg *m,
 	for (uint32_t k = a->watch[s]; k != POOL_NONE && a->watch[s] != POOL_NONE;) {
 		struct watch *w = pool_at(d->watches, k);
 		struct term_ctx ctx = {0};
-		hs_stream_t *own = w->own;
+		struct ruleset_stream *own = w->own;
 
 		k = w->next;
 		if (own == NULL)

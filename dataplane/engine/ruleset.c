@@ -52,12 +52,25 @@ static void views_set(struct ruleset *rs)
 static int dbs_load(struct ruleset *rs, struct diag *d)
 {
 	rs->db = calloc(rs->n_dbs + 1, sizeof(*rs->db));
-	if (rs->db == NULL)
+	rs->grams = calloc(rs->n_dbs + 1, sizeof(*rs->grams));
+	if (rs->db == NULL || rs->grams == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < rs->n_dbs; i++) {
 		const char *blob = (const char *)rs->blobs + rs->dbs[i].blob_off;
-		hs_error_t err = hs_deserialize_database(blob, rs->dbs[i].bytes, &rs->db[i]);
+		hs_error_t err;
 
+		if ((rs->dbs[i].flags & IMAGE_DB_GRAMS) != 0) {
+			int e = grams_of_image(rs->img, i, &rs->grams[i]);
+
+			if (e == -EBADMSG)
+				diag_set(d, NULL, 0, 0,
+					 "rule set image is damaged: long literals of database %u",
+					 i);
+			if (e < 0)
+				return e;
+			continue;
+		}
+		err = hs_deserialize_database(blob, rs->dbs[i].bytes, &rs->db[i]);
 		if (err == HS_NOMEM)
 			return -ENOMEM;
 		if (err != HS_SUCCESS) {
@@ -193,12 +206,33 @@ static int transforms_load(struct ruleset *rs, struct diag *d)
 	return 0;
 }
 
+static struct ruleset_stream *stream_open(struct ruleset *rs, uint32_t db)
+{
+	struct grams_stream *gs;
+	hs_stream_t *s;
+
+	if (rs->grams[db] == NULL)
+		return hs_open_stream(rs->db[db], 0, &s) == HS_SUCCESS ? (void *)s : NULL;
+	gs = malloc(grams_stream_bytes(rs->grams[db]));
+	if (gs != NULL)
+		grams_reset(rs->grams[db], gs);
+	return (void *)gs;
+}
+
+static void stream_close(struct ruleset *rs, uint32_t db, struct ruleset_stream *s)
+{
+	if (rs->grams[db] != NULL)
+		free(s);
+	else
+		hs_close_stream((void *)s, NULL, NULL, NULL);
+}
+
 static int worker_load(struct ruleset *rs, struct ruleset_worker *w)
 {
 	uint32_t max_sigs = 1;
 
 	for (uint32_t i = 0; i < rs->n_dbs; i++) {
-		if (hs_alloc_scratch(rs->db[i], &w->scratch) != HS_SUCCESS)
+		if (rs->db[i] != NULL && hs_alloc_scratch(rs->db[i], &w->scratch) != HS_SUCCESS)
 			return -ENOMEM;
 		if (rs->dbs[i].n_sigs > max_sigs)
 			max_sigs = rs->dbs[i].n_sigs;
@@ -224,11 +258,12 @@ static int worker_load(struct ruleset *rs, struct ruleset_worker *w)
 		if ((rs->dbs[i].flags & IMAGE_DB_STREAM) == 0)
 			continue;
 		p->cap = own ? STREAMS_KEPT_OWN : STREAMS_KEPT;
-		p->free = calloc(p->cap, sizeof(hs_stream_t *));
+		p->free = calloc(p->cap, sizeof(*p->free));
 		if (p->free == NULL)
 			return -ENOMEM;
 		while (p->n < ahead) {
-			if (hs_open_stream(rs->db[i], 0, &p->free[p->n]) != HS_SUCCESS)
+			p->free[p->n] = stream_open(rs, i);
+			if (p->free[p->n] == NULL)
 				return -ENOMEM;
 			p->n++;
 		}
@@ -248,7 +283,7 @@ static void worker_free(struct ruleset *rs, struct ruleset_worker *w)
 {
 	for (uint32_t i = 0; w->pools != NULL && i < rs->n_dbs; i++) {
 		for (uint32_t j = 0; j < w->pools[i].n; j++)
-			hs_close_stream(w->pools[i].free[j], NULL, NULL, NULL);
+			stream_close(rs, i, w->pools[i].free[j]);
 		free(w->pools[i].free);
 	}
 	free(w->pools);
@@ -377,6 +412,9 @@ void ruleset_free(struct ruleset *rs)
 	for (uint32_t i = 0; rs->db != NULL && i < rs->n_dbs; i++)
 		hs_free_database(rs->db[i]);
 	free(rs->db);
+	for (uint32_t i = 0; rs->grams != NULL && i < rs->n_dbs; i++)
+		grams_free(rs->grams[i]);
+	free(rs->grams);
 	for (uint32_t i = 0; rs->pcre != NULL && i < rs->n_matches; i++)
 		pcre2_code_free(rs->pcre[i]);
 	free(rs->pcre);
@@ -406,30 +444,48 @@ const struct image_header *ruleset_image(const struct ruleset *rs)
 	return rs->img;
 }
 
-hs_stream_t *ruleset_stream_get(struct ruleset *rs, struct ruleset_worker *w, uint32_t db)
+struct ruleset_stream *ruleset_stream_get(struct ruleset *rs, struct ruleset_worker *w, uint32_t db)
 {
 	struct stream_pool *p = &w->pools[db];
-	hs_stream_t *s;
+	struct ruleset_stream *s = p->n > 0 ? p->free[--p->n] : stream_open(rs, db);
 
-	if (p->n > 0)
-		s = p->free[--p->n];
-	else if (hs_open_stream(rs->db[db], 0, &s) != HS_SUCCESS)
-		return NULL;
-	p->taken++;
+	p->taken += s != NULL;
 	return s;
 }
 
+bool ruleset_stream_scan(struct ruleset *rs, struct ruleset_worker *w, uint32_t db,
+			 struct ruleset_stream *stream, struct span data,
+			 match_event_handler on_match, void *ctx)
+{
+	if (rs->grams[db] != NULL) {
+		grams_scan(rs->grams[db], (void *)stream, data, on_match, ctx);
+		return true;
+	}
+	return hs_scan_stream((void *)stream, (const char *)data.data, (unsigned int)data.len, 0,
+			      w->scratch, on_match, ctx) == HS_SUCCESS;
+}
+
+// Ready for another stream. False: it is spoilt.
+static bool stream_reset(struct ruleset *rs, struct ruleset_worker *w, uint32_t db,
+			 struct ruleset_stream *stream, match_event_handler on_match, void *ctx)
+{
+	if (rs->grams[db] == NULL)
+		return hs_reset_stream((void *)stream, 0, on_match != NULL ? w->scratch : NULL,
+				       on_match, ctx) == HS_SUCCESS;
+	grams_reset(rs->grams[db], (void *)stream);
+	return true;
+}
+
 void ruleset_stream_put(struct ruleset *rs, struct ruleset_worker *w, uint32_t db,
-			hs_stream_t *stream, match_event_handler on_match, void *ctx)
+			struct ruleset_stream *stream, match_event_handler on_match, void *ctx)
 {
 	struct stream_pool *p = &w->pools[db];
 
 	p->taken--;
-	if (p->n < p->cap && hs_reset_stream(stream, 0, on_match != NULL ? w->scratch : NULL,
-					     on_match, ctx) == HS_SUCCESS)
+	if (stream_reset(rs, w, db, stream, on_match, ctx) && p->n < p->cap)
 		p->free[p->n++] = stream;
 	else
-		hs_close_stream(stream, on_match != NULL ? w->scratch : NULL, on_match, ctx);
+		stream_close(rs, db, stream);
 }
 
 uint64_t ruleset_stream_bytes(const struct ruleset *rs, unsigned int w)
@@ -438,8 +494,11 @@ uint64_t ruleset_stream_bytes(const struct ruleset *rs, unsigned int w)
 	uint64_t bytes = 0;
 	size_t each;
 
-	for (uint32_t i = 0; i < rs->n_dbs; i++)
-		if (pools[i].taken > 0 && hs_stream_size(rs->db[i], &each) == HS_SUCCESS)
+	for (uint32_t i = 0; i < rs->n_dbs; i++) {
+		if (rs->grams[i] != NULL)
+			bytes += pools[i].taken * (uint64_t)grams_stream_bytes(rs->grams[i]);
+		else if (pools[i].taken > 0 && hs_stream_size(rs->db[i], &each) == HS_SUCCESS)
 			bytes += pools[i].taken * (uint64_t)each;
+	}
 	return bytes;
 }

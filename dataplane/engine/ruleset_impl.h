@@ -10,6 +10,7 @@
 #include <pcre2.h>
 
 #include "dataplane/engine/ruleset.h"
+#include "rules/grams.h"
 
 typedef struct evp_md_ctx_st EVP_MD_CTX;
 
@@ -24,9 +25,12 @@ struct fired {
 	uint64_t end; // offset behind the match, in bytes given to the scan so far
 };
 
+// Where a search of a stream stands: Hyperscan's state, or struct grams_stream.
+struct ruleset_stream;
+
 // Open streams of one database waiting for their next body: no malloc in steady state.
 struct stream_pool {
-	hs_stream_t **free;
+	struct ruleset_stream **free;
 	uint32_t n, cap;
 	uint32_t taken; // not given back yet
 };
@@ -85,7 +89,8 @@ struct ruleset {
 	const struct image_db *dbs;
 	const uint8_t *blobs;
 	uint32_t n_rules, n_dbs, n_matches, n_links;
-	hs_database_t **db;
+	hs_database_t **db;          // NULL: one of grams
+	struct grams **grams;        // per database, NULL: one of Hyperscan
 	pcre2_code **pcre;           // per match, NULL for contents
 	pcre2_code **transform_pcre; // per transform, NULL for all but pcrexform
 	uint32_t n_transforms;
@@ -96,10 +101,16 @@ struct ruleset {
 int ruleset_try(struct ruleset *rs, struct diag *ret_diag);
 
 // A stream of database db at its start, or NULL. Give it back with ruleset_stream_put().
-hs_stream_t *ruleset_stream_get(struct ruleset *rs, struct ruleset_worker *w, uint32_t db);
+struct ruleset_stream *ruleset_stream_get(struct ruleset *rs, struct ruleset_worker *w,
+					  uint32_t db);
+
+// It goes on with data, which has 64 readable bytes behind it; matches are reported to on_match. False: Hyperscan failed.
+bool ruleset_stream_scan(struct ruleset *rs, struct ruleset_worker *w, uint32_t db,
+			 struct ruleset_stream *stream, struct span data,
+			 match_event_handler on_match, void *ctx);
 
 // Ends the stream; matches at its end ("\z") are reported to on_match, which may be NULL.
 void ruleset_stream_put(struct ruleset *rs, struct ruleset_worker *w, uint32_t db,
-			hs_stream_t *stream, match_event_handler on_match, void *ctx);
+			struct ruleset_stream *stream, match_event_handler on_match, void *ctx);
 
 #endif

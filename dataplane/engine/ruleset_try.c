@@ -63,7 +63,7 @@ static bool vector_matches(struct ruleset *rs, uint32_t db, uint32_t id,
 	struct vector_ctx ctx = {.want = id};
 	uint8_t text[512 + 64] = {0}; // libhs may read behind the end
 	const uint32_t len = sig->vector_len;
-	hs_stream_t *s;
+	struct ruleset_stream *s;
 
 	if (len > 512)
 		return true; // no content of a rule is so long
@@ -75,7 +75,7 @@ static bool vector_matches(struct ruleset *rs, uint32_t db, uint32_t id,
 	s = ruleset_stream_get(rs, &rs->w[0], db);
 	if (s == NULL)
 		return false;
-	hs_scan_stream(s, (const char *)text, len, 0, scratch, vector_match, &ctx);
+	ruleset_stream_scan(rs, &rs->w[0], db, s, span_of(text, len), vector_match, &ctx);
 	ruleset_stream_put(rs, &rs->w[0], db, s, NULL, NULL);
 	return ctx.found;
 }

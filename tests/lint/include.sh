@@ -6,7 +6,7 @@
 
 cfg='common/cfg\.h'
 common='common/[a-z_0-9]+\.h'
-image='rules/(image|action|list|number|state|transform)\.h'
+image='rules/(image|grams|action|list|number|state|transform)\.h'
 engine='dataplane/engine/[a-z_0-9]+\.h'
 
 # layer FILE : name of the layer, first match wins
@@ -15,7 +15,7 @@ layer() {
     common/cfg.[ch]) echo cfg ;;
     common/*) echo common ;;
     hwprofiles/*) echo hwprofiles ;;
-    rules/image.[ch] | rules/action.h | rules/list.[ch] | rules/number.h | rules/state.h | rules/transform.h) echo rules/image ;;
+    rules/image.[ch] | rules/grams.[ch] | rules/action.h | rules/list.[ch] | rules/number.h | rules/state.h | rules/transform.h) echo rules/image ;;
     rules/*) echo rules ;;
     dataplane/engine/*) echo engine ;;
     dataplane/capture.[ch] | dataplane/linktype.[ch]) echo capture ;;

@@ -461,6 +461,34 @@ static void test_vectors(void **state)
 	assert_true(tried > 3);
 }
 
+// A database that says it is one of grams, and is none.
+static void test_no_grams(void **state)
+{
+	struct sample *s = *state;
+	const struct image_header *h = (const void *)s->image;
+	const uint32_t i = h->db[BUF_FILE_DATA][0];
+	const uint64_t at = h->section[IMAGE_DBS].off + i * sizeof(struct image_db);
+	uint8_t *copy = copy_of(s, s->len);
+	struct image_db *row = (struct image_db *)(void *)(copy + at);
+	struct ruleset *rs;
+	struct diag d = {0};
+
+	spoil32(s, "grams with a blob", at + offsetof(struct image_db, flags),
+		IMAGE_DB_STREAM | IMAGE_DB_GRAMS);
+	row->bytes = 0;
+	for (uint32_t flags = 0; flags < 8; flags++) {
+		row->flags = flags;
+		image_seal(copy, s->len);
+		if (flags != (IMAGE_DB_STREAM | IMAGE_DB_GRAMS))
+			must_fail(copy, s->len, -EBADMSG, "no blob", flags);
+	}
+	row->flags = IMAGE_DB_STREAM | IMAGE_DB_GRAMS;
+	image_seal(copy, s->len);
+	assert_int_equal(ruleset_load(copy, s->len, NULL, 1, 1, &rs, &d), -EBADMSG);
+	assert_non_null(strstr(d.text, "long literals"));
+	free(copy);
+}
+
 static void test_flips(void **state)
 {
 	static const char text[] = "POST /abbc HTTP/1.1\r\nHost: h\r\nUser-Agent: "
@@ -514,7 +542,8 @@ int main(void)
 		cmocka_unit_test(test_good),          cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_digest),        cmocka_unit_test(test_other_versions),
 		cmocka_unit_test(test_header_fields), cmocka_unit_test(test_records),
-		cmocka_unit_test(test_vectors),       cmocka_unit_test(test_flips),
+		cmocka_unit_test(test_vectors),       cmocka_unit_test(test_no_grams),
+		cmocka_unit_test(test_flips),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

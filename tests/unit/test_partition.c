@@ -122,11 +122,65 @@ static void test_hits(void **state)
 	ruleset_free(rs);
 }
 
+// Too many to be timed: long ones are found by their grams, whatever the machine says.
+static void test_many(void **state)
+{
+	enum { MANY = 8300, LEN = 24 };
+	const size_t room = MANY * 120;
+	char *text = malloc(room), *page = malloc(MANY * (LEN + 1) + 1);
+	struct pipeline_conf conf = kit_conf();
+	struct kit_list l = {0};
+	struct ruleset *rs;
+	const struct image_db *db;
+	uint64_t seed = 9;
+	size_t n = 0, at = 0;
+	char head[100];
+	struct kit k;
+
+	(void)state;
+	assert_true(text != NULL && page != NULL);
+	for (uint32_t i = 0; i < MANY; i++) {
+		char *p = page + at;
+
+		for (uint32_t c = 0; c < LEN - 4; c++)
+			p[c] = (char)('a' + kit_below(&seed, 26));
+		snprintf(p + LEN - 4, 6, "%04u.", i);
+		at += LEN + 1;
+		n += (size_t)snprintf(
+			text + n, room - n,
+			"alert http any any -> any any (file.data; content:\"%.*s\"; sid:%u;)\n",
+			LEN, p, i + 1);
+	}
+	assert_true(n < room);
+	rs = kit_ruleset(text, 1, NULL);
+	db = IMAGE_AT(ruleset_image(rs), struct image_db, IMAGE_DBS) +
+	     ruleset_image(rs)->db[BUF_FILE_DATA][1];
+	assert_int_equal(db->flags, IMAGE_DB_STREAM | IMAGE_DB_GRAMS);
+	assert_int_equal(db->n_sigs, MANY);
+	conf.hits = 2 * MANY;
+	conf.messages = 64;
+	kit_init(&k, &conf, rs);
+	kit_open(&l, 1, 1);
+	kit_data(&l, 0, SPAN_LIT("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), 1400, NULL);
+	snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", at);
+	kit_data(&l, 1, span_of(head, strlen(head)), 1400, NULL);
+	kit_data(&l, 1, span_of(page, at), 1001, NULL);
+	kit_feed(&k, l.v, l.n, 16);
+	kit_flush(&k);
+	assert_int_equal(k.n_hits, MANY);
+	kit_done(&k);
+	free(l.v);
+	ruleset_free(rs);
+	free(page);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_hits),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
