@@ -466,7 +466,7 @@ static void inspect_free(struct detect *d, struct inspect *in)
 			if (*stream != NULL)
 				ruleset_stream_put(rs, w, i, *stream, NULL, NULL);
 		window_drop(d, in, s);
-		watch_drop(d, in, s);
+		search_drop(d, in, s);
 	}
 	if (in->head != NULL)
 		pool_put((in->flags & INSPECT_HEAD_BIG) != 0 ? d->gathers : d->cells, in->head);

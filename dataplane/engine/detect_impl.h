@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the files of detection share; private to them. Calls go one way:
 //
-//   detect.c (the message)  ->  detect_file.c  ->  detect_window.c  ->  detect_wake.c  ->  detect_watch.c
+//   detect.c (the message)  ->  detect_file.c  ->  detect_window.c  ->  detect_wake.c
+//                               ->  detect_watch.c  ->  detect_search.c, detect_link.c
 //                           ->  detect_active.c  ->  detect_hit.c   ->  detect_state.c
 #ifndef ENGINE_DETECT_IMPL_H
 #define ENGINE_DETECT_IMPL_H
@@ -33,6 +34,31 @@ static inline uint32_t always_on(const struct inspect *in, enum detect_stream s)
 static inline uint32_t tail_of(const struct inspect *in, enum detect_stream s)
 {
 	return in->rs->img->tail[slot_of(s)][in->dir];
+}
+
+static inline uint64_t window_start(const struct inspect *in, enum detect_stream s)
+{
+	return in->offset[s] - in->window_len[s];
+}
+
+static inline const uint8_t *window_at(const struct inspect *in, enum detect_stream s,
+				       uint64_t offset)
+{
+	return in->window[s] + (offset - window_start(in, s));
+}
+
+static inline const struct image_term *watch_term(const struct inspect *in, const struct active *a,
+						  const struct watch *w, enum detect_stream s)
+{
+	const struct image_rule *r = &in->rs->rules[a->rule];
+
+	return &in->rs->terms[in->rs->conds[r->cond + a->cond[s]].term + w->term];
+}
+
+static inline const struct link *watch_link(const struct inspect *in, const struct active *a,
+					    const struct watch *w, enum detect_stream s)
+{
+	return &in->rs->links[watch_term(in, a, w, s)->link + w->link];
 }
 
 // --- detect_hit.c ---
@@ -111,8 +137,38 @@ void watch_end(struct detect *d, struct inspect *in, const struct detect_msg *m,
 void watch_close(struct detect *d, struct inspect *in, struct active *a, enum detect_stream s);
 void watch_close_all(struct detect *d, struct inspect *in, struct active *a);
 
-// The stream's set goes, when no rule watches it any more.
-void watch_drop(struct detect *d, struct inspect *in, enum detect_stream s);
+// --- detect_search.c ---
+
+// The stream's set, made if there is none; NULL: pool empty.
+struct watchset *search_set(struct detect *d, struct inspect *in, enum detect_stream s);
+
+// It goes, when no rule watches the stream any more.
+void search_drop(struct detect *d, struct inspect *in, enum detect_stream s);
+
+// The anchor of w's next link l is searched for from now on; or no longer, if it was.
+void search_add(struct detect *d, struct inspect *in, struct watch *w, const struct link *l,
+		enum detect_stream s);
+void search_remove(struct detect *d, struct inspect *in, struct watch *w, enum detect_stream s);
+
+// What may begin at lo is to be verified when the stream has `due` bytes.
+void search_pend(struct inspect *in, struct watch *w, enum detect_stream s, uint64_t lo,
+		 uint64_t due);
+
+// Search what has come behind old_end. Where an anchor stands its watch pends.
+void search_data(struct detect *d, struct inspect *in, enum detect_stream s, uint64_t old_end);
+
+// --- detect_link.c ---
+
+enum link_verdict {
+	LINK_NOT,
+	LINK_FOUND,
+	LINK_MORE, // not with the bytes there are
+};
+
+// Is the link of w within [from, now)? *ret_end: where it ends.
+enum link_verdict link_verify(struct detect *d, struct inspect *in, const struct active *a,
+			      const struct watch *w, enum detect_stream s, uint64_t from,
+			      bool at_end, uint64_t *ret_end);
 
 // --- detect_wake.c ---
 

@@ -9,253 +9,8 @@
 // Work is bounded: verification is paid from a budget that grows with the bytes seen; when a body has spent it, its
 // watches are given up, counted.
 #include "dataplane/engine/detect_impl.h"
-#include "dataplane/engine/find.h"
 
 #include <string.h>
-
-enum {
-	COST_CANDIDATE = 4, // in bytes scanned
-	COST_VERIFY = 64,
-	COST_PER_BYTE = 8, // verified bytes for one scanned byte's price
-};
-
-static uint64_t window_start(const struct inspect *in, enum detect_stream s)
-{
-	return in->offset[s] - in->window_len[s];
-}
-
-static const uint8_t *window_at(const struct inspect *in, enum detect_stream s, uint64_t offset)
-{
-	return in->window[s] + (offset - window_start(in, s));
-}
-
-static const struct image_term *term_of(const struct inspect *in, const struct active *a,
-					const struct watch *w, enum detect_stream s)
-{
-	const struct image_rule *r = &in->rs->rules[a->rule];
-
-	return &in->rs->terms[in->rs->conds[r->cond + a->cond[s]].term + w->term];
-}
-
-static const struct link *link_of(const struct inspect *in, const struct active *a,
-				  const struct watch *w, enum detect_stream s)
-{
-	return &in->rs->links[term_of(in, a, w, s)->link + w->link];
-}
-
-// ---- verification ----
-
-struct attempt {
-	const struct ruleset *rs;
-	struct ruleset_worker *w;
-	const struct link *l;
-	struct span bytes; // of the window, from offset start on
-	uint64_t start;
-	bool at_end;
-	bool more; // a pcre needs bytes that have not come
-	uint32_t steps;
-	struct counters *c;
-};
-
-// The pcre behind the contents.
-static bool pcre_holds(struct attempt *t, uint64_t at)
-{
-	const struct span rest = span_from(t->bytes, (size_t)(at - t->start));
-	int rc;
-
-	if (rest.len == 0 && !t->at_end) {
-		t->more = true; // PCRE2 takes no bytes at all for no match
-		return false;
-	}
-	rc = pcre2_match(t->rs->pcre[t->l->first + t->l->n],
-			 rest.len > 0 ? rest.data : (const uint8_t *)"", rest.len, 0,
-			 t->at_end ? 0 : PCRE2_PARTIAL_HARD, t->w->match, t->w->match_ctx);
-	if (rc == PCRE2_ERROR_PARTIAL)
-		t->more = true;
-	else if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
-		t->c->v[CNT_PCRE_LIMIT]++;
-	return rc >= 0;
-}
-
-// Content i somewhere in [from, to), offsets of the buffer, and the ones behind it. The end of the last one, or 0.
-static uint64_t contents_find(struct attempt *t, uint32_t i, uint64_t from, uint64_t to)
-{
-	const struct image_match *m = &t->l->m[i];
-	const uint64_t end = t->start + t->bytes.len;
-	const bool endswith = (m->flags & IMAGE_ENDSWITH) != 0;
-
-	if (from < t->start)
-		from = t->start;
-	if (endswith && to < end)
-		return 0;
-	if (to > end)
-		to = end;
-	if (endswith && to >= m->len && to - m->len > from)
-		from = to - m->len;
-	while (from + m->len <= to) {
-		int64_t at = eval_find(t->bytes, (size_t)(from - t->start), (size_t)(to - t->start),
-				       t->rs->blobs + m->blob_off, m->len,
-				       (m->flags & IMAGE_NOCASE) != 0);
-		uint64_t behind, found;
-
-		if (at < 0 || ++t->steps > EVAL_STEPS_MAX)
-			return 0;
-		behind = t->start + (uint64_t)at + m->len;
-		if (i + 1u < t->l->n) {
-			const struct image_match *next = m + 1;
-			uint64_t gap =
-				(next->flags & IMAGE_DISTANCE) != 0 ? (uint64_t)next->distance : 0;
-
-			found = contents_find(t, i + 1, behind + gap,
-					      behind + gap + (uint64_t)next->within);
-			if (found > 0)
-				return found;
-		} else if (!t->l->with_pcre || pcre_holds(t, behind)) {
-			return behind;
-		}
-		// Wait here: a later place could hold, but so may this one.
-		if (t->more)
-			return 0;
-		from = t->start + (uint64_t)at + 1;
-	}
-	return 0;
-}
-
-enum verdict {
-	LINK_NOT,
-	LINK_FOUND,
-	LINK_MORE,
-};
-
-// Is the link of w within [from, now)? *ret_end: where it ends.
-static enum verdict link_verify(struct detect *d, struct inspect *in, const struct active *a,
-				const struct watch *w, enum detect_stream s, uint64_t from,
-				bool at_end, uint64_t *ret_end)
-{
-	const struct link *l = link_of(in, a, w, s);
-	struct attempt t = {
-		.rs = in->rs,
-		.w = worker_of(d, in->rs),
-		.l = l,
-		.at_end = at_end,
-		.c = d->counters,
-	};
-	uint64_t to = UINT64_MAX;
-
-	if (from < w->floor)
-		from = w->floor;
-	if (from < window_start(in, s))
-		from = window_start(in, s);
-	if (w->link == 0) {
-		if (from < (uint64_t)l->pos_min)
-			from = (uint64_t)l->pos_min;
-		if (l->pos_max != INT64_MAX)
-			to = (uint64_t)l->pos_max;
-	}
-	if (from >= in->offset[s])
-		return LINK_NOT;
-	t.start = from;
-	t.bytes = span_of(window_at(in, s, from), (size_t)(in->offset[s] - from));
-	d->counters->v[CNT_VERIFIED]++;
-	in->budget -= COST_VERIFY + (int64_t)t.bytes.len / COST_PER_BYTE;
-	*ret_end = contents_find(&t, 0, from, to);
-	if (t.steps > EVAL_STEPS_MAX)
-		d->counters->v[CNT_EVAL_LIMIT]++;
-	if (*ret_end > 0)
-		return LINK_FOUND;
-	return t.more ? LINK_MORE : LINK_NOT;
-}
-
-// ---- the set of watches of a stream ----
-
-static struct watchset *set_of(struct detect *d, struct inspect *in, enum detect_stream s)
-{
-	struct watchset *set;
-
-	if (in->set[s] != NULL)
-		return in->set[s];
-	set = pool_get(d->watchsets);
-	if (set == NULL)
-		return NULL;
-	memset(set, 0, sizeof(*set));
-	set->due = UINT64_MAX;
-	for (int i = 0; i < TEDDY_BUCKETS; i++)
-		set->bucket[i] = POOL_NONE;
-	in->set[s] = set;
-	return set;
-}
-
-// Where the three bytes begin that an anchor is searched for by.
-static uint32_t rare_of(const struct link *l)
-{
-	return l->rare + TEDDY_BYTES <= l->len ? l->rare : 0;
-}
-
-static void search_add(struct detect *d, struct inspect *in, struct watch *w, const struct link *l,
-		       enum detect_stream s)
-{
-	struct watchset *set = in->set[s];
-	const uint32_t rare = rare_of(l);
-	uint8_t word[8] = {0}, mask[8] = {0}, fold[8] = {0};
-
-	for (uint32_t i = 0; i < 8 && rare + i < l->len; i++) {
-		const uint8_t c = l->needle[rare + i];
-
-		mask[i] = 0xff;
-		fold[i] = l->nocase && c >= 'a' && c <= 'z' ? 0x20 : 0;
-		word[i] = c;
-	}
-	memcpy(&w->word, word, 8);
-	memcpy(&w->mask, mask, 8);
-	memcpy(&w->fold, fold, 8);
-	w->bucket = (uint8_t)teddy_bucket(&set->teddy, set->n_in, l->needle + rare, l->len - rare,
-					  l->nocase);
-	w->next_in_bucket = set->bucket[w->bucket];
-	set->bucket[w->bucket] = pool_index(d->watches, w);
-	teddy_add(&set->teddy, w->bucket, l->needle + rare, l->len - rare, l->nocase);
-	set->n_in[w->bucket]++;
-	set->n_searched++;
-	if (l->len > set->longest)
-		set->longest = l->len;
-}
-
-// Take the bits of watches that are gone out of the tables.
-static void search_renew(struct detect *d, struct inspect *in, enum detect_stream s)
-{
-	struct watchset *set = in->set[s];
-
-	set->n_stale = 0;
-	memset(&set->teddy, 0, sizeof(set->teddy));
-	for (unsigned int b = 0; b < TEDDY_BUCKETS; b++) {
-		for (uint32_t k = set->bucket[b]; k != POOL_NONE;) {
-			const struct watch *w = pool_at(d->watches, k);
-			const struct link *l = link_of(in, pool_at(d->actives, w->active), w, s);
-			const uint32_t rare = rare_of(l);
-
-			k = w->next_in_bucket;
-			teddy_add(&set->teddy, b, l->needle + rare, l->len - rare, l->nocase);
-		}
-	}
-}
-
-static void search_remove(struct detect *d, struct inspect *in, struct watch *w,
-			  enum detect_stream s)
-{
-	struct watchset *set = in->set[s];
-	uint32_t *at;
-
-	if (w->bucket == WATCH_NO_BUCKET)
-		return;
-	for (at = &set->bucket[w->bucket]; *at != pool_index(d->watches, w);)
-		at = &((struct watch *)pool_at(d->watches, *at))->next_in_bucket;
-	*at = w->next_in_bucket;
-	set->n_in[w->bucket]--;
-	set->n_searched--;
-	w->bucket = WATCH_NO_BUCKET;
-	// The tables keep its bits for a while: a few more candidates.
-	if (++set->n_stale > set->n_searched)
-		search_renew(d, in, s);
-}
 
 static void watch_free(struct detect *d, struct inspect *in, struct active *a, struct watch *w,
 		       enum detect_stream s)
@@ -264,8 +19,8 @@ static void watch_free(struct detect *d, struct inspect *in, struct active *a, s
 
 	search_remove(d, in, w, s);
 	if (w->own != NULL) {
-		ruleset_stream_put(in->rs, worker_of(d, in->rs), term_of(in, a, w, s)->db, w->own,
-				   NULL, NULL);
+		ruleset_stream_put(in->rs, worker_of(d, in->rs), watch_term(in, a, w, s)->db,
+				   w->own, NULL, NULL);
 		in->set[s]->n_own--;
 	}
 	while (*at != pool_index(d->watches, w))
@@ -284,13 +39,6 @@ void watch_close_all(struct detect *d, struct inspect *in, struct active *a)
 {
 	for (int s = 0; s < DETECT_STREAM_N; s++)
 		watch_close(d, in, a, s);
-}
-
-void watch_drop(struct detect *d, struct inspect *in, enum detect_stream s)
-{
-	if (in->set[s] != NULL)
-		pool_put(d->watchsets, in->set[s]);
-	in->set[s] = NULL;
 }
 
 // ---- the way of one term ----
@@ -382,7 +130,7 @@ static void cond_check(struct detect *d, struct inspect *in, const struct detect
 static void term_found(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		       struct active *a, struct watch *w, enum detect_stream s, uint64_t end)
 {
-	const bool negated = (term_of(in, a, w, s)->flags & IMAGE_TERM_NEGATED) != 0;
+	const bool negated = (watch_term(in, a, w, s)->flags & IMAGE_TERM_NEGATED) != 0;
 
 	a->terms[s] |= 1u << w->term;
 	a->end[s] = end;
@@ -424,7 +172,7 @@ static bool own_feed(struct detect *d, struct inspect *in, struct active *a, str
 	d->counters->v[CNT_SCAN_CALLS]++;
 	d->counters->v[CNT_SCAN_BYTES] += data.len;
 	in->budget -= (int64_t)data.len;
-	if (!ruleset_stream_scan(in->rs, worker_of(d, in->rs), term_of(in, a, w, s)->db, w->own,
+	if (!ruleset_stream_scan(in->rs, worker_of(d, in->rs), watch_term(in, a, w, s)->db, w->own,
 				 data, on_term, &ctx))
 		d->counters->v[CNT_SCAN_FAILED]++;
 	*ret_end = w->own_from + ctx.end;
@@ -442,7 +190,7 @@ static void window_is_short(struct detect *d, struct active *a)
 static bool own_open(struct detect *d, struct inspect *in, struct active *a, struct watch *w,
 		     enum detect_stream s, uint64_t *ret_end)
 {
-	const struct image_term *t = term_of(in, a, w, s);
+	const struct image_term *t = watch_term(in, a, w, s);
 	uint64_t from = w->floor;
 
 	if (from < window_start(in, s)) {
@@ -464,17 +212,6 @@ static bool own_open(struct detect *d, struct inspect *in, struct active *a, str
 			span_of(window_at(in, s, from), (size_t)(in->offset[s] - from)), ret_end);
 }
 
-static void pend(struct inspect *in, struct watch *w, enum detect_stream s, uint64_t lo,
-		 uint64_t due)
-{
-	if (w->due == 0 || lo < w->lo)
-		w->lo = lo;
-	if (due > w->due)
-		w->due = due;
-	if (w->due < in->set[s]->due)
-		in->set[s]->due = w->due;
-}
-
 // Where a link that is not there yet can begin at the earliest.
 static uint64_t last_start(const struct inspect *in, const struct watch *w, const struct link *l,
 			   enum detect_stream s)
@@ -488,12 +225,12 @@ static uint64_t last_start(const struct inspect *in, const struct watch *w, cons
 static void term_next(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		      struct active *a, struct watch *w, enum detect_stream s, bool at_end)
 {
-	const struct image_term *t = term_of(in, a, w, s);
+	const struct image_term *t = watch_term(in, a, w, s);
 	uint64_t end;
 
 	for (;;) {
 		const struct link *l;
-		enum verdict v;
+		enum link_verdict v;
 		uint64_t lo;
 
 		w->lo = w->due = 0;
@@ -504,7 +241,7 @@ static void term_next(struct detect *d, struct inspect *in, const struct detect_
 				active_fail(d, in, a);
 			return;
 		}
-		l = link_of(in, a, w, s);
+		l = watch_link(in, a, w, s);
 		if (w->link == 0 && w->floor < window_start(in, s))
 			window_is_short(d, a);
 		if (l->at_end && !at_end)
@@ -527,13 +264,13 @@ static void term_next(struct detect *d, struct inspect *in, const struct detect_
 			return;
 		search_add(d, in, w, l, s);
 		if (v == LINK_MORE) {
-			pend(in, w, s, w->floor, in->offset[s] + 1);
+			search_pend(in, w, s, w->floor, in->offset[s] + 1);
 			return;
 		}
 		// What begins in the last bytes may go on in the next ones; a content of its own is searched for across them.
 		lo = last_start(in, w, l, s);
 		if (lo < in->offset[s] && (l->n > 1 || l->with_pcre))
-			pend(in, w, s, lo, in->offset[s] + l->span);
+			search_pend(in, w, s, lo, in->offset[s] + l->span);
 		return;
 	}
 }
@@ -542,10 +279,10 @@ static void term_next(struct detect *d, struct inspect *in, const struct detect_
 static void watch_decide(struct detect *d, struct inspect *in, const struct detect_msg *m,
 			 struct active *a, struct watch *w, enum detect_stream s, bool at_end)
 {
-	const struct link *l = link_of(in, a, w, s);
+	const struct link *l = watch_link(in, a, w, s);
 	const uint64_t now = in->offset[s], lo = w->lo, due = w->due;
-	const struct image_term *t = term_of(in, a, w, s);
-	enum verdict v;
+	const struct image_term *t = watch_term(in, a, w, s);
+	enum link_verdict v;
 	uint64_t end;
 
 	if (lo < window_start(in, s))
@@ -564,12 +301,12 @@ static void watch_decide(struct detect *d, struct inspect *in, const struct dete
 		term_next(d, in, m, a, w, s, at_end);
 	} else if (v == LINK_MORE) {
 		// A pcre is tried again when there is twice as much to look at.
-		pend(in, w, s, lo, now + (now - lo) + 1);
+		search_pend(in, w, s, lo, now + (now - lo) + 1);
 	} else if (due > now && !at_end) {
 		// The window slides before all of it has come.
 		uint64_t last = last_start(in, w, l, s);
 
-		pend(in, w, s, last > lo ? last : lo, due);
+		search_pend(in, w, s, last > lo ? last : lo, due);
 	}
 }
 
@@ -614,67 +351,6 @@ static void decide_due(struct detect *d, struct inspect *in, const struct detect
 
 // ---- new bytes ----
 
-// An anchor stands at [end - len, end).
-static void anchor_found(struct detect *d, struct inspect *in, struct watch *w,
-			 const struct link *l, enum detect_stream s, uint64_t end)
-{
-	if (w->link == 0 && l->n == 1 &&
-	    (end - l->len < (uint64_t)l->pos_min || end > (uint64_t)l->pos_max))
-		return;
-	if (end - l->len < w->floor)
-		return;
-	pend(in, w, s, end > l->back ? end - l->back : 0, end + l->ahead);
-}
-
-static void bucket_check(struct detect *d, struct inspect *in, enum detect_stream s,
-			 unsigned int bucket, uint64_t at, uint64_t old_end)
-{
-	const struct watchset *set = in->set[s];
-	int64_t cost = 0;
-	uint64_t bytes;
-
-	memcpy(&bytes, window_at(in, s, at),
-	       sizeof(bytes)); // PIPELINE_TAIL_BYTES are readable behind
-	for (uint32_t k = set->bucket[bucket]; k != POOL_NONE;) {
-		struct watch *w = pool_at(d->watches, k);
-		const struct link *l;
-		uint64_t end;
-		uint32_t rare;
-
-		k = w->next_in_bucket;
-		cost += COST_CANDIDATE;
-		if (((bytes | w->fold) & w->mask) != w->word)
-			continue;
-		l = link_of(in, pool_at(d->actives, w->active), w, s);
-		rare = rare_of(l);
-		end = at - rare + l->len;
-		if (at < rare + window_start(in, s) || end > in->offset[s] || end <= old_end)
-			continue;
-		if (find_is_at(window_at(in, s, at - rare), l->needle, l->len, l->nocase))
-			anchor_found(d, in, w, l, s, end);
-	}
-	in->budget -= cost;
-}
-
-static void search(struct detect *d, struct inspect *in, enum detect_stream s, uint64_t old_end)
-{
-	const struct watchset *set = in->set[s];
-	const uint64_t start = window_start(in, s);
-	size_t at = 0, to = in->window_len[s];
-	uint8_t buckets;
-
-	if (old_end > start + set->longest)
-		at = (size_t)(old_end - start) - set->longest;
-	while ((at = teddy_next(&set->teddy, in->window[s], at, to, &buckets)) < to) {
-		for (; buckets != 0; buckets &= (uint8_t)(buckets - 1))
-			bucket_check(d, in, s, (unsigned int)__builtin_ctz(buckets), start + at,
-				     old_end);
-		at++;
-		if (in->budget < 0)
-			return;
-	}
-}
-
 void watch_data(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		enum detect_stream s, struct span data)
 {
@@ -696,7 +372,7 @@ void watch_data(struct detect *d, struct inspect *in, const struct detect_msg *m
 		}
 	}
 	if (set->n_searched > 0 && in->window_len[s] > 0)
-		search(d, in, s, in->offset[s] - data.len);
+		search_data(d, in, s, in->offset[s] - data.len);
 	if (set->due <= in->offset[s])
 		decide_due(d, in, m, s, false, false);
 	if (in->budget < 0)
@@ -741,7 +417,7 @@ void watch_open(struct detect *d, struct inspect *in, const struct detect_msg *m
 
 	if (a->cond[s] == cond || a->done || (in->flags & INSPECT_BUDGET_SPENT) != 0)
 		return; // it is awake already, or was
-	if (set_of(d, in, s) == NULL) {
+	if (search_set(d, in, s) == NULL) {
 		d->counters->v[CNT_WATCH_FULL]++;
 		return;
 	}
@@ -786,11 +462,11 @@ void watch_end(struct detect *d, struct inspect *in, const struct detect_msg *m,
 		struct watch *w = pool_at(d->watches, k);
 
 		k = w->next;
-		if (w->link == term_of(in, a, w, s)->n_links)
+		if (w->link == watch_term(in, a, w, s)->n_links)
 			continue;
 		if (w->due > 0)
 			watch_decide(d, in, m, a, w, s, true);
-		else if (link_of(in, a, w, s)->at_end)
+		else if (watch_link(in, a, w, s)->at_end)
 			term_next(d, in, m, a, w, s, true);
 	}
 	for (uint32_t k = a->watch[s]; k != POOL_NONE && a->watch[s] != POOL_NONE;) {
@@ -803,7 +479,7 @@ void watch_end(struct detect *d, struct inspect *in, const struct detect_msg *m,
 			continue;
 		w->own = NULL;
 		in->set[s]->n_own--;
-		ruleset_stream_put(in->rs, worker_of(d, in->rs), term_of(in, a, w, s)->db, own,
+		ruleset_stream_put(in->rs, worker_of(d, in->rs), watch_term(in, a, w, s)->db, own,
 				   on_term, &ctx);
 		if (ctx.found)
 			term_found(d, in, m, a, w, s, w->own_from + ctx.end);

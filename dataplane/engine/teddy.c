@@ -67,26 +67,48 @@ unsigned int teddy_bucket(const struct teddy *t, const uint32_t n_in[TEDDY_BUCKE
 	return best;
 }
 
+// The places of a block, bits of `some`; buckets: of each of its bytes.
+static uint32_t places_add(struct teddy_place places[], uint32_t n, size_t block, size_t to,
+			   uint32_t some, const uint8_t *buckets)
+{
+	for (; some != 0; some &= some - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctz(some);
+
+		if (block + i >= to)
+			break;
+		places[n++] = (struct teddy_place){(uint32_t)(block + i), buckets[i]};
+	}
+	return n;
+}
+
 // Which buckets may have the bytes at p at the place that lo and hi are the tables of.
-__attribute__((target("ssse3"))) static inline __m128i place16(const uint8_t *p, const uint8_t *lo,
-							       const uint8_t *hi)
+__attribute__((target("ssse3"))) static inline __m128i place16(const uint8_t *p, __m128i lo,
+							       __m128i hi)
 {
 	const __m128i low = _mm_set1_epi8(15), x = _mm_loadu_si128((const void *)p);
 
-	return _mm_and_si128(
-		_mm_shuffle_epi8(_mm_loadu_si128((const void *)lo), _mm_and_si128(x, low)),
-		_mm_shuffle_epi8(_mm_loadu_si128((const void *)hi),
-				 _mm_and_si128(_mm_srli_epi16(x, 4), low)));
+	return _mm_and_si128(_mm_shuffle_epi8(lo, _mm_and_si128(x, low)),
+			     _mm_shuffle_epi8(hi, _mm_and_si128(_mm_srli_epi16(x, 4), low)));
 }
 
-__attribute__((target("ssse3"))) static size_t
-next_ssse3(const struct teddy *t, const uint8_t *data, size_t from, size_t to, uint8_t *ret_buckets)
+__attribute__((target("ssse3"))) static uint32_t find_ssse3(const struct teddy *t,
+							    const uint8_t *data, size_t from,
+							    size_t to, struct teddy_place places[],
+							    size_t *ret_next)
 {
-	for (size_t i = from; i < to; i += 16) {
-		const __m128i first = place16(data + i, t->lo[0], t->hi[0]);
-		const __m128i second = place16(data + i + 1, t->lo[1], t->hi[1]);
-		const __m128i third = place16(data + i + 2, t->lo[2], t->hi[2]);
-		const __m128i all = _mm_and_si128(_mm_and_si128(first, second), third);
+	__m128i lo[TEDDY_BYTES], hi[TEDDY_BYTES];
+	uint32_t n = 0;
+	size_t i;
+
+	for (int k = 0; k < TEDDY_BYTES; k++) {
+		lo[k] = _mm_loadu_si128((const void *)t->lo[k]);
+		hi[k] = _mm_loadu_si128((const void *)t->hi[k]);
+	}
+	for (i = from; i < to && n + 16 <= TEDDY_PLACES; i += 16) {
+		const __m128i all =
+			_mm_and_si128(_mm_and_si128(place16(data + i, lo[0], hi[0]),
+						    place16(data + i + 1, lo[1], hi[1])),
+				      place16(data + i + 2, lo[2], hi[2]));
 		const unsigned int some =
 			(unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(all, _mm_setzero_si128())) ^
 			0xffff;
@@ -95,33 +117,45 @@ next_ssse3(const struct teddy *t, const uint8_t *data, size_t from, size_t to, u
 		if (some == 0)
 			continue;
 		_mm_storeu_si128((void *)buckets, all);
-		*ret_buckets = buckets[__builtin_ctz(some)];
-		i += (size_t)__builtin_ctz(some);
-		return i < to ? i : to;
+		n = places_add(places, n, i, to, some, buckets);
 	}
-	return to;
+	*ret_next = i < to ? i : to;
+	return n;
 }
 
-__attribute__((target("avx2"))) static inline __m256i place32(const uint8_t *p, const uint8_t *lo,
-							      const uint8_t *hi)
+__attribute__((target("avx2"))) static inline __m256i place32(const uint8_t *p, __m256i lo,
+							      __m256i hi)
 {
 	const __m256i low = _mm256_set1_epi8(15), x = _mm256_loadu_si256((const void *)p);
-	const __m256i l = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)lo));
-	const __m256i h = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)hi));
 
 	return _mm256_and_si256(
-		_mm256_shuffle_epi8(l, _mm256_and_si256(x, low)),
-		_mm256_shuffle_epi8(h, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
+		_mm256_shuffle_epi8(lo, _mm256_and_si256(x, low)),
+		_mm256_shuffle_epi8(hi, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
 }
 
-__attribute__((target("avx2"))) static size_t
-next_avx2(const struct teddy *t, const uint8_t *data, size_t from, size_t to, uint8_t *ret_buckets)
+__attribute__((target("avx2"))) static inline __m256i table32(const uint8_t table[16])
 {
-	for (size_t i = from; i < to; i += 32) {
-		const __m256i first = place32(data + i, t->lo[0], t->hi[0]);
-		const __m256i second = place32(data + i + 1, t->lo[1], t->hi[1]);
-		const __m256i third = place32(data + i + 2, t->lo[2], t->hi[2]);
-		const __m256i all = _mm256_and_si256(_mm256_and_si256(first, second), third);
+	return _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)table));
+}
+
+__attribute__((target("avx2"))) static uint32_t find_avx2(const struct teddy *t,
+							  const uint8_t *data, size_t from,
+							  size_t to, struct teddy_place places[],
+							  size_t *ret_next)
+{
+	__m256i lo[TEDDY_BYTES], hi[TEDDY_BYTES];
+	uint32_t n = 0;
+	size_t i;
+
+	for (int k = 0; k < TEDDY_BYTES; k++) {
+		lo[k] = table32(t->lo[k]);
+		hi[k] = table32(t->hi[k]);
+	}
+	for (i = from; i < to && n + 32 <= TEDDY_PLACES; i += 32) {
+		const __m256i all =
+			_mm256_and_si256(_mm256_and_si256(place32(data + i, lo[0], hi[0]),
+							  place32(data + i + 1, lo[1], hi[1])),
+					 place32(data + i + 2, lo[2], hi[2]));
 		const unsigned int some = ~(unsigned int)_mm256_movemask_epi8(
 			_mm256_cmpeq_epi8(all, _mm256_setzero_si256()));
 		uint8_t buckets[32];
@@ -129,17 +163,16 @@ next_avx2(const struct teddy *t, const uint8_t *data, size_t from, size_t to, ui
 		if (some == 0)
 			continue;
 		_mm256_storeu_si256((void *)buckets, all);
-		*ret_buckets = buckets[__builtin_ctz(some)];
-		i += (size_t)__builtin_ctz(some);
-		return i < to ? i : to;
+		n = places_add(places, n, i, to, some, buckets);
 	}
-	return to;
+	*ret_next = i < to ? i : to;
+	return n;
 }
 
-size_t teddy_next(const struct teddy *t, const uint8_t *data, size_t from, size_t to,
-		  uint8_t *ret_buckets)
+uint32_t teddy_find(const struct teddy *t, const uint8_t *data, size_t from, size_t to,
+		    struct teddy_place places[], size_t *ret_next)
 {
 	if (__builtin_cpu_supports("avx2"))
-		return next_avx2(t, data, from, to, ret_buckets);
-	return next_ssse3(t, data, from, to, ret_buckets);
+		return find_avx2(t, data, from, to, places, ret_next);
+	return find_ssse3(t, data, from, to, places, ret_next);
 }

@@ -13,7 +13,8 @@
 enum {
 	TEDDY_BUCKETS = 8,
 	TEDDY_BYTES = 3,
-	TEDDY_PAD = 34, // bytes that are read behind the end
+	TEDDY_PAD = 34,    // bytes that are read behind the end
+	TEDDY_PLACES = 96, // of one call
 };
 
 struct teddy {
@@ -30,9 +31,15 @@ void teddy_add(struct teddy *t, unsigned int bucket, const uint8_t *bytes, size_
 unsigned int teddy_bucket(const struct teddy *t, const uint32_t n_in[TEDDY_BUCKETS],
 			  const uint8_t *bytes, size_t n, int nocase);
 
-// First place in [from, to) of data where a bucket may match, or to. *ret_buckets: which ones. TEDDY_PAD bytes behind `to`
-// must be readable.
-size_t teddy_next(const struct teddy *t, const uint8_t *data, size_t from, size_t to,
-		  uint8_t *ret_buckets);
+// A place where literals of these buckets may stand.
+struct teddy_place {
+	uint32_t at;
+	uint8_t buckets;
+};
+
+// The first such places in [from, to) of data, in order, at most TEDDY_PLACES. *ret_next: where to go on, `to` when there is nothing
+// more. TEDDY_PAD bytes behind `to` must be readable; to is below 4 GiB.
+uint32_t teddy_find(const struct teddy *t, const uint8_t *data, size_t from, size_t to,
+		    struct teddy_place places[], size_t *ret_next);
 
 #endif

@@ -31,7 +31,7 @@ STAGES = [
     ("tcp", r"pipeline|flow|tcp|app"),
     ("inflate", r"decode|arena|mime|range|ws_inflate|conn_body|conn_file|conn_range"),
     ("http", r"http|conn|h2|ws"),
-    ("scan", r"detect\.c|view|uri|ruleset"),
+    ("scan", r"detect\.c|view|uri|ruleset|grams"),
     ("verify", r"detect_|eval|find|teddy|number|xbits|head_events|transform"),
     ("other", r""),
 ]
