@@ -54,6 +54,9 @@
 	X(PKT_VLAN, "decode.vlan", "frames with a VLAN tag")                                       \
 	X(PKT_TTL_DROP, "decode.ttl_drop",                                                         \
 	  "packets whose TTL or hop limit is more than 5 below others of their flow's direction")  \
+	X(PKT_TTL_SHORT, "decode.ttl_short",                                                       \
+	  "packets whose TTL or hop limit ends before the server (hops_to_servers): their bytes "  \
+	  "are scanned as another reading")                                                        \
 	/* tunnels: packets that were looked into */                                               \
 	X(TUN_PPPOE, "tunnel.pppoe", "packets in PPPoE sessions")                                  \
 	X(TUN_MPLS, "tunnel.mpls", "packets with MPLS labels")                                     \

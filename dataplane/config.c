@@ -63,6 +63,7 @@ struct config_file {
 	char tunnels[TUNNEL_N + 2][16];
 	uint32_t n_tunnels; // UINT32_MAX: the key is not there
 	int64_t limits[10];
+	int64_t hops_to_servers;
 	bool verify_checksums, hash_bodies, enforce;
 };
 
@@ -113,6 +114,7 @@ static int read_file(const char *path, struct config_file *f, struct diag *ret_d
 		 UINT32_MAX - 1},
 		{"grace_s", CFG_INT, offsetof(struct config_file, c.grace_s), 1, 3600},
 		{"spool_hits", CFG_INT, offsetof(struct config_file, c.spool_hits), 256, 1 << 24},
+		{"hops_to_servers", CFG_INT, offsetof(struct config_file, hops_to_servers), 0, 255},
 		{"verify_checksums", CFG_BOOL, offsetof(struct config_file, verify_checksums)},
 		{"enforce", CFG_BOOL, offsetof(struct config_file, enforce)},
 		{"hash_bodies", CFG_BOOL, offsetof(struct config_file, hash_bodies)},
@@ -277,6 +279,7 @@ static int load_file(const char *path, struct config *c, struct diag *ret_diag)
 	*c = f->c;
 	c->pipeline.verify_checksums = f->verify_checksums;
 	c->pipeline.hash_bodies = f->hash_bodies;
+	c->pipeline.hops_to_servers = (uint32_t)f->hops_to_servers;
 	c->pipeline.enforce = f->enforce;
 	for (unsigned int i = 0; i < LIMIT_N; i++)
 		*limit_field(&c->pipeline, i) = (uint32_t)f->limits[i];

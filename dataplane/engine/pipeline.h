@@ -70,7 +70,8 @@ struct pipeline_conf {
 	uint32_t events;    // ring slots, power of two; 0: 4096
 	// bit per enum event_type to emit; EVENT_HTTP of a transaction with a hit is always emitted
 	uint32_t event_mask;
-	uint32_t tunnels_off;  // bit per enum tunnel (tunnel.h) that is not looked into
+	uint32_t tunnels_off;     // bit per enum tunnel (tunnel.h) that is not looked into
+	uint32_t hops_to_servers; // a packet to a server with no more TTL than that does not arrive
 	bool verify_checksums; // drop from inspection (never from the wire) what the host would drop
 	bool enforce;          // drop and reject rules stop their flows, see pipeline_verdict()
 	bool hash_bodies;      // SHA-256 of bodies in fileinfo events

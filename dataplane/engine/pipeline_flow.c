@@ -496,11 +496,29 @@ static struct flow *flow_start(struct pipeline *p, const struct pkt *pkt, uint32
 	return f;
 }
 
+// Does it end on its way from here to the server?
+static bool is_short_lived(const struct pipeline *p, enum dir dir, const struct pkt *pkt)
+{
+	return dir == DIR_TO_SERVER && pkt->ttl <= p->conf.hops_to_servers;
+}
+
+// How its flow takes it. What does not reach the server changes nothing and is another reading.
+static enum tcp_verdict packet_track(struct pipeline *p, struct flow *f, enum dir dir,
+				     const struct pkt *pkt)
+{
+	if (!is_short_lived(p, dir, pkt))
+		return tcp_track(&p->tcp, f, pkt, dir);
+	p->counters.v[CNT_TCP_IGNORED] += pkt->payload.len;
+	return pkt->payload.len > 0 ? TCP_BESIDE : TCP_IGNORE;
+}
+
 // What the IP layer knows that makes a segment doubtful: it may not come as far as the host, or another one may put its
 // pieces together otherwise.
 static void packet_doubts(struct pipeline *p, struct flow *f, enum dir dir, const struct pkt *pkt)
 {
-	if (pkt->ttl + TTL_DROP < f->ttl[dir])
+	if (is_short_lived(p, dir, pkt))
+		conn_anomaly(&p->conn, f, dir, CNT_PKT_TTL_SHORT);
+	else if (pkt->ttl + TTL_DROP < f->ttl[dir])
 		conn_anomaly(&p->conn, f, dir, CNT_PKT_TTL_DROP);
 	else if (pkt->ttl > f->ttl[dir])
 		f->ttl[dir] = pkt->ttl;
@@ -620,7 +638,7 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 		verdict =
 			is_released(f) && (f->state != FLOW_CLOSING || (pkt->flags & TCP_SYN) == 0)
 				? TCP_ACCEPT
-				: tcp_track(&p->tcp, f, pkt, dir);
+				: packet_track(p, f, dir, pkt);
 		if (verdict != TCP_NEW_FLOW || attempt > 0)
 			break;
 		p->counters.v[CNT_FLOW_REUSED]++;

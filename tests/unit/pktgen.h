@@ -30,6 +30,7 @@ struct pktgen_seg {
 	uint32_t seq, ack;
 	struct span data;
 	bool damaged; // its checksum is wrong
+	uint8_t ttl;  // 0: 64
 };
 
 static inline uint8_t *pktgen_put16(uint8_t *p, unsigned int v)
@@ -64,7 +65,8 @@ static inline const uint8_t *pktgen_addr(const struct pktgen_ends *e, int end)
 	return e->ipv6 ? e->addr[end] : e->addr[end] + 12;
 }
 
-static inline uint8_t *pktgen_ip(uint8_t *p, const struct pktgen_ends *e, int src, size_t l4_len)
+static inline uint8_t *pktgen_ip(uint8_t *p, const struct pktgen_ends *e, int src, uint8_t ttl,
+				 size_t l4_len)
 {
 	uint8_t *ip = p;
 
@@ -72,12 +74,12 @@ static inline uint8_t *pktgen_ip(uint8_t *p, const struct pktgen_ends *e, int sr
 		p = pktgen_put32(p, 0x60000000);
 		p = pktgen_put16(p, (unsigned int)l4_len);
 		*p++ = 6;
-		*p++ = 64;
+		*p++ = ttl;
 	} else {
 		p = pktgen_put16(p, 0x4500);
 		p = pktgen_put16(p, (unsigned int)(20 + l4_len));
 		p = pktgen_put32(p, 0x00004000);
-		p = pktgen_put16(p, 0x4006);
+		p = pktgen_put16(p, ttl << 8 | 6);
 		p = pktgen_put16(p, 0);
 	}
 	for (int i = 0; i < 2; i++) {
@@ -104,7 +106,7 @@ static inline size_t pktgen_frame(uint8_t *out, const struct pktgen_ends *e,
 	if (e->vlan != 0)
 		p = pktgen_put16(pktgen_put16(p, 0x8100), e->vlan);
 	p = pktgen_put16(p, e->ipv6 ? 0x86dd : 0x0800);
-	p = pktgen_ip(p, e, s->dir, tcp_len);
+	p = pktgen_ip(p, e, s->dir, s->ttl != 0 ? s->ttl : 64, tcp_len);
 	tcp = p;
 	p = pktgen_put16(p, e->port[s->dir]);
 	p = pktgen_put16(p, e->port[!s->dir]);

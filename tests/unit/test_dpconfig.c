@@ -255,6 +255,7 @@ static void test_file(void **state)
 				   "events = [ \"flow\" ];\n"
 				   "tunnels = [ \"mpls\" ];\n"
 				   "verify_checksums = false;\n"
+				   "hops_to_servers = 3;\n"
 				   "limits = { flows = 1000; windows = 7; fragments = 9; };\n";
 	struct config c;
 	struct diag diag;
@@ -268,6 +269,7 @@ static void test_file(void **state)
 	assert_string_equal(c.ports[1].arg, "b");
 	assert_int_equal(c.pipeline.event_mask, 1u << EVENT_FLOW);
 	assert_false(c.pipeline.verify_checksums);
+	assert_int_equal(c.pipeline.hops_to_servers, 3);
 	assert_int_equal(c.pipeline.flows, 1000);
 	assert_int_equal(c.pipeline.windows, 7);
 	assert_int_equal(c.pipeline.fragments, 9);

@@ -610,6 +610,60 @@ static void test_midstream(void **state)
 	assert_int_equal(failures, 0);
 }
 
+// ---- packets that do not arrive ----
+
+// A SYN, data and a reset whose TTL is 4 come before and between those of the client.
+static void short_lived(struct kit *k)
+{
+	const struct span first = SPAN_LIT("GET /need"),
+			  decoy = SPAN_LIT("RAW-NEEDLE HTTP/1.1\r\n\r\n");
+	const struct span rest = SPAN_LIT("le-uri HTTP/1.1\r\nHost: a\r\n\r\n");
+	struct kit_list l = {0};
+
+	l.next[0] = 900;
+	kit_add(&l, 0, KIT_SYN, SPAN_NONE);
+	l.v[0].ttl = 4;
+	kit_feed(k, l.v, 1, 1);
+	kit_open(&l, 1000, 5000);
+	kit_add(&l, 0, KIT_ACK, first);
+	kit_add(&l, 0, KIT_ACK, decoy);
+	kit_add(&l, 0, KIT_ACK | KIT_RST, SPAN_NONE);
+	l.v[4].ttl = l.v[5].ttl = 4;
+	l.next[0] -= (uint32_t)decoy.len;
+	kit_add(&l, 0, KIT_ACK, rest);
+	l.v[6].ttl = 5;
+	kit_feed(k, l.v, l.n, 16);
+	kit_flush(k);
+	free(l.v);
+}
+
+static void test_short_lived(void **state)
+{
+	struct ruleset *rs = kit_ruleset(
+		"alert http any any -> any any (http.uri; content:\"/needle-uri\"; sid:1;)\n"
+		"alert tcp any any -> any any (content:\"needRAW-NEEDLE\"; sid:2;)\n",
+		1, NULL);
+
+	for (uint32_t hops = 3; hops <= 4; hops++) {
+		struct pipeline_conf conf = kit_conf();
+		uint32_t main = 0, other = 0;
+		struct kit k;
+
+		conf.hops_to_servers = hops;
+		kit_init(&k, &conf, rs);
+		short_lived(&k);
+		for (uint32_t i = 0; i < k.n_hits; i++) {
+			main += k.hits[i].sid == 1 && (k.hits[i].flags & HIT_AMBIGUOUS) == 0;
+			other += k.hits[i].sid == 2 && (k.hits[i].flags & HIT_AMBIGUOUS) != 0;
+		}
+		assert_int_equal(main, hops == 4);
+		assert_int_equal(other > 0, hops == 4);
+		assert_int_equal(kit_count(&k, CNT_PKT_TTL_SHORT), hops == 4 ? 3 : 0);
+		kit_done(&k);
+	}
+	ruleset_free(rs);
+}
+
 // ---- pools too small ----
 
 // All conversations at once, segments of different ones in turn, reordered. Returns the hits that are due.
@@ -931,12 +985,12 @@ static void test_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_damaged),      cmocka_unit_test(test_every_cut_is_the_same),
-		cmocka_unit_test(test_fragments),    cmocka_unit_test(test_lost_fragments),
-		cmocka_unit_test(test_handed_over),  cmocka_unit_test(test_midstream),
-		cmocka_unit_test(test_small_pools),  cmocka_unit_test(test_odd_streams),
-		cmocka_unit_test(test_ruleset_swap), cmocka_unit_test(test_full_rings),
-		cmocka_unit_test(test_init_refuses),
+		cmocka_unit_test(test_damaged),     cmocka_unit_test(test_every_cut_is_the_same),
+		cmocka_unit_test(test_fragments),   cmocka_unit_test(test_lost_fragments),
+		cmocka_unit_test(test_handed_over), cmocka_unit_test(test_midstream),
+		cmocka_unit_test(test_short_lived), cmocka_unit_test(test_small_pools),
+		cmocka_unit_test(test_odd_streams), cmocka_unit_test(test_ruleset_swap),
+		cmocka_unit_test(test_full_rings),  cmocka_unit_test(test_init_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,7 +148,7 @@ static uint8_t *outer_ip(uint8_t *p, const struct kind *k, size_t len, int dir, 
 	memcpy(ends.addr[0] + 12, "\xcb\0\x71\1", 4);
 	memcpy(ends.addr[1] + 12, "\xcb\0\x71\2", 4);
 	ends.addr[0][15] = host;
-	uint8_t *end = pktgen_ip(p, &ends, dir, len);
+	uint8_t *end = pktgen_ip(p, &ends, dir, 64, len);
 
 	if (k->outer == OUT_V6) {
 		p[6] = k->proto;
