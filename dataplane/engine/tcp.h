@@ -25,7 +25,8 @@ enum {
 	TCP_ACKED_SEGS = 32, // wait for so many cells behind an acknowledged hole: captures reorder
 	TCP_DOUBTS_MAX = 16, // per direction
 	TCP_HISTORY_BYTES = 6464,
-	TCP_CONTEXT = 512, // bytes around another reading
+	TCP_CONTEXT = 512,    // bytes around another reading
+	TCP_READINGS_MAX = 8, // of one copy: from its start, and from other places in it
 	TCP_SCRATCH_BYTES = 65536 + 2 * TCP_CONTEXT + 64,
 };
 

@@ -18,7 +18,6 @@ enum {
 	OTHERS = 8,
 	OTHER_MAX = 252,
 	FOLLOW_MAX = 256, // bytes behind another reading: a content has no more
-	REREADS_MAX = 8,  // of one copy, from other places than its start
 	CLEAN_BYTES =
 		64 << 10, // after so many without irregularity a server's stream is clean again
 };
@@ -431,7 +430,7 @@ void tcp_alt_end(struct tcp_reader *rd, uint32_t end_seq, enum counter anomaly)
 	}
 	rd->alt_stop = rd->alt_at + (uint32_t)rd->alt.len;
 	rd->follow_seq = end_seq;
-	rd->rereads = REREADS_MAX;
+	rd->rereads = TCP_READINGS_MAX;
 }
 
 // The next place in the copy from which to read it; *ret_other: behind that, or NULL.

@@ -354,7 +354,8 @@ static void books(void)
 					      v[CNT_TCP_OUT_OF_WINDOW] + v[CNT_TCP_IGNORED] +
 					      v[CNT_TCP_OLD_TS] + v[CNT_TCP_BAD_ACK] +
 					      v[CNT_TCP_URGENT_BYTES] + v[CNT_TCP_AFTER_FIN]);
-	require(w.alt_bytes <= 2 * v[CNT_TCP_PAYLOAD] + w.alts * TCP_CONTEXT);
+	// Twice: what stands behind an early FIN is a copy of itself.
+	require(w.alt_bytes <= 2 * TCP_READINGS_MAX * v[CNT_TCP_PAYLOAD] + w.alts * TCP_CONTEXT);
 	require(v[CNT_TCP_OOO_HELD] == 0 && v[CNT_FRAG_ACTIVE] == 0);
 	require(w.flows.pool.used == 0 && w.cells.used == 0 && w.histories.used == 0);
 	require(w.frags.datagrams.used == 0 && w.frags.blocks.used == 0);
