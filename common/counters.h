@@ -317,6 +317,34 @@
 	X(HITS_LOST, "detect.hits_lost", "hits lost because the ring was full")                    \
 	X(EVENTS, "event.emitted", "events emitted")                                               \
 	X(EVENTS_LOST, "event.lost", "events lost because the ring was full")                      \
+	/* coverage ledger (common/coverage.h) */                                                  \
+	X(COVERED_INSPECTED_FLOWS, "coverage.inspected_flows", "flows that ended and were read")   \
+	X(COVERED_ENCRYPTED_FLOWS, "coverage.encrypted_flows", "flows that ended as TLS or SSH")   \
+	X(COVERED_OPAQUE_FLOWS, "coverage.opaque_flows",                                           \
+	  "flows that ended as neither HTTP nor known")                                            \
+	X(COVERED_SCOPE_FLOWS, "coverage.scope_flows",                                             \
+	  "flows that ended and were outside of the declared scope")                               \
+	X(COVERED_OVERLOAD_FLOWS, "coverage.overload_flows",                                       \
+	  "flows that ended unread: a pool was empty")                                             \
+	X(COVERED_SILENT_FLOWS, "coverage.silent_flows",                                           \
+	  "flows that ended before anything could tell what they are")                             \
+	X(COVERED_ENCRYPTED_BYTES, "coverage.encrypted_bytes",                                     \
+	  "released payload bytes of ended flows: TLS and SSH")                                    \
+	X(COVERED_OPAQUE_BYTES, "coverage.opaque_bytes",                                           \
+	  "released payload bytes of ended flows: other protocols")                                \
+	X(COVERED_SCOPE_BYTES, "coverage.scope_bytes",                                             \
+	  "released payload bytes of ended flows: out of scope")                                   \
+	X(COVERED_OVERLOAD_BYTES, "coverage.overload_bytes",                                       \
+	  "released payload bytes of ended flows: a pool was empty")                               \
+	X(COVERED_NO_FLOW_BYTES, "coverage.no_flow_bytes",                                         \
+	  "payload bytes of packets without a flow")                                               \
+	X(COVERED_BLOCKED_BYTES, "coverage.blocked_bytes",                                         \
+	  "payload bytes of flows that a drop or reject rule has ended")                           \
+	X(COVERED_UNDECODABLE_BYTES, "coverage.undecodable_bytes",                                 \
+	  "bytes of frames, and payload of segments, no host can read")                            \
+	X(COVERED_TRUNCATED_BYTES, "coverage.truncated_bytes",                                     \
+	  "bytes of frames cut by the capture")                                                    \
+	X(COVERED_OTHER_BYTES, "coverage.other_bytes", "bytes of frames without TCP")              \
 	X(OLD_RELEASED, "detect.old_released",                                                     \
 	  "bodies cut off from a retired rule set after the grace time")
 

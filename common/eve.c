@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/coverage.h"
 #include "common/eve_put.h"
 
 enum text_max { // sum 4607 bytes, escaped 27642
@@ -441,6 +442,21 @@ static void put_counters(struct out *o, const struct counters *counters, const c
 	}
 }
 
+static void put_ledger(struct out *o, const struct counters *counters)
+{
+	struct coverage c;
+
+	coverage_of(counters, &c);
+	put_open(o, "ledger", '{');
+	for (unsigned int i = 0; i < COVERAGE_N; i++) {
+		put_open(o, coverage_name(i), '{');
+		put_u64(o, "bytes", c.bytes[i]);
+		put_u64(o, "flows", c.flows[i]);
+		put_close(o, '}');
+	}
+	put_close(o, '}');
+}
+
 size_t eve_stats(char *buf, size_t size, uint64_t ts_ns, uint64_t uptime_s,
 		 const struct counters *counters, const struct eve_context *ctx)
 {
@@ -449,6 +465,7 @@ size_t eve_stats(char *buf, size_t size, uint64_t ts_ns, uint64_t uptime_s,
 	put_open(&o, "stats", '{');
 	put_u64(&o, "uptime", uptime_s);
 	put_counters(&o, counters, "", 0);
+	put_ledger(&o, counters);
 	put_close(&o, '}');
 	return line_end(&o, buf);
 }

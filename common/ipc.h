@@ -161,6 +161,7 @@ struct ipc_ports { // followed by n struct ipc_port
 	X(SHOW_PORTS, "show ports", 0)                                                             \
 	X(SHOW_WORKERS, "show workers", 0)                                                         \
 	X(SHOW_RULES, "show rules", 0)                                                             \
+	X(SHOW_COVERAGE, "show coverage", 0)                                                       \
 	X(HITS_LIST, "hits list", 0)                                                               \
 	X(HITS_SHOW, "hits show", 0)                                                               \
 	X(HITS_FOLLOW, "hits follow", 0)                                                           \

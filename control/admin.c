@@ -292,6 +292,9 @@ static void handle(struct admin_client *c, int fd)
 	case IPC_ADMIN_SHOW_RULES:
 		reply(c, 0, admin_show_rules(d));
 		return;
+	case IPC_ADMIN_SHOW_COVERAGE:
+		reply(c, 0, admin_show_coverage(d));
+		return;
 	case IPC_ADMIN_HITS_LIST:
 		json = admin_hits_list(d, &c->req, &err);
 		reply(c, err, json);

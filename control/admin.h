@@ -62,6 +62,7 @@ json_t *admin_show_stats(struct daemon *d);
 json_t *admin_show_ports(struct daemon *d);
 json_t *admin_show_workers(struct daemon *d);
 json_t *admin_show_rules(struct daemon *d);
+json_t *admin_show_coverage(struct daemon *d);
 json_t *admin_rules_list(struct daemon *d);
 
 // Hits, in admin_hits.c.

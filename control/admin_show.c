@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/coverage.h"
 #include "control/admin.h"
 #include "control/daemon.h"
 #include "control/text.h"
@@ -141,6 +142,25 @@ json_t *admin_show_stats(struct daemon *d)
 			newest = d->dp.stats[w].ts_ns;
 	return json_pack("{s:b, s:o, s:o}", "connected", d->dp.state == DPCLIENT_UP, "time",
 			 time_of(newest), "counters", values);
+}
+
+json_t *admin_show_coverage(struct daemon *d)
+{
+	struct counters sum;
+	struct coverage c;
+	json_t *rows = json_array();
+
+	dpclient_counters(&d->dp, &sum);
+	coverage_of(&sum, &c);
+	for (unsigned int i = 0; i < COVERAGE_N; i++)
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:I, s:I, s:s}", "name", coverage_name(i),
+						"bytes", INT(c.bytes[i]), "flows", INT(c.flows[i]),
+						"meaning", coverage_text(i)));
+	return json_pack("{s:b, s:o, s:o, s:I, s:I, s:I, s:b}", "connected",
+			 d->dp.state == DPCLIENT_UP, "since", time_of(d->dp.hello.start_ns), "rows",
+			 rows, "bytes_seen", INT(c.bytes_seen), "flows_seen", INT(c.flows_seen),
+			 "missing_bytes", INT(c.missing_bytes), "exact", coverage_is_exact(&sum));
 }
 
 json_t *admin_show_ports(struct daemon *d)

@@ -12,7 +12,7 @@
 #include "common/diag.h"
 #include "common/hit.h"
 #include "common/ipc.h"
-#include "control/prefix.h"
+#include "common/prefix.h"
 
 struct store;
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/prefix.h"
+#include "common/prefix.h"
 #include "control/store_impl.h"
 
 static const char part_schema[] =

@@ -62,6 +62,8 @@ struct config_file {
 	uint32_t n_events; // UINT32_MAX: the key is not there
 	char tunnels[TUNNEL_N + 2][16];
 	uint32_t n_tunnels; // UINT32_MAX: the key is not there
+	char scope[SCOPE_MAX][CONFIG_ARG_MAX];
+	uint32_t n_scope;
 	int64_t limits[10];
 	int64_t hops_to_servers;
 	bool verify_checksums, hash_bodies, enforce;
@@ -124,6 +126,8 @@ static int read_file(const char *path, struct config_file *f, struct diag *ret_d
 		 sizeof(f->events[0]), offsetof(struct config_file, n_events)},
 		{"tunnels", CFG_STRINGS, offsetof(struct config_file, tunnels), 0, TUNNEL_N + 2,
 		 sizeof(f->tunnels[0]), offsetof(struct config_file, n_tunnels)},
+		{"scope", CFG_STRINGS, offsetof(struct config_file, scope), 0, SCOPE_MAX,
+		 sizeof(f->scope[0]), offsetof(struct config_file, n_scope)},
 		{"limits", CFG_GROUP, 0, .keys = limits},
 		{NULL},
 	};
@@ -295,6 +299,8 @@ static int load_file(const char *path, struct config *c, struct diag *ret_diag)
 	for (uint32_t i = 0; f->n_tunnels != UINT32_MAX && i < f->n_tunnels && err == 0; i++)
 		err = tunnels_add(f->tunnels[i], strlen(f->tunnels[i]), &c->pipeline.tunnels_off,
 				  ret_diag);
+	for (uint32_t i = 0; i < f->n_scope && err == 0; i++)
+		err = config_scope(f->scope[i], &c->scope, ret_diag);
 	if (err < 0)
 		snprintf(ret_diag->file, sizeof(ret_diag->file), "%s", path);
 out:

@@ -10,6 +10,7 @@
 #include "common/diag.h"
 #include "common/ipc.h"
 #include "dataplane/engine/pipeline.h"
+#include "dataplane/engine/scope.h"
 
 enum config_mode {
 	MODE_TAP,    // frames are inspected and freed
@@ -63,6 +64,7 @@ struct config {
 	bool verbose;
 	uint32_t n_ports;
 	struct port_spec ports[IPC_PORTS_MAX];
+	struct scope scope;            // of flows that may be read; n 0: every one
 	struct pipeline_conf pipeline; // zeros: defaults, chosen when the memory is known
 };
 
@@ -72,6 +74,9 @@ int config_read(int argc, char **argv, struct config *ret_config, struct diag *r
 
 // Parse one port. 0 or -EINVAL with ret_diag.
 int config_port(const char *spec, struct port_spec *ret_spec, struct diag *ret_diag);
+
+// Add what one text of the configuration's scope says. 0 or -EINVAL with ret_diag.
+int config_scope(const char *spec, struct scope *io_scope, struct diag *ret_diag);
 
 const char *config_port_type_name(enum port_type type);
 

@@ -95,6 +95,23 @@ static void print_audit(const json_t *a)
 		     reply_text(a, "problem"));
 }
 
+static void print_sinks(const json_t *sinks)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(sinks, i, s)
+	{
+		if (reply_number(s, "pending") == 0 && reply_number(s, "missed") == 0 &&
+		    reply_text(s, "problem")[0] == '\0')
+			continue;
+		line("sink", "%s %s: %" PRIu64 " hits wait, %" PRIu64 " missed for ever%s%s",
+		     reply_text(s, "name"), reply_text(s, "path"), reply_number(s, "pending"),
+		     reply_number(s, "missed"), reply_text(s, "problem")[0] != '\0' ? ": " : "",
+		     reply_text(s, "problem"));
+	}
+}
+
 static void print_status(const json_t *r, const struct show_options *o)
 {
 	const json_t *eve = json_object_get(r, "eve");
@@ -113,6 +130,7 @@ static void print_status(const json_t *r, const struct show_options *o)
 		     reply_number(eve, "dropped"),
 		     reply_text(eve, "problem")[0] != '\0' ? ", cannot write: " : "",
 		     reply_text(eve, "problem"));
+	print_sinks(json_object_get(r, "sinks"));
 	print_audit(json_object_get(r, "audit"));
 }
 
@@ -135,6 +153,38 @@ static void print_stats(const json_t *r, const struct show_options *o)
 	table_print(&t, 0);
 	if (!o->all)
 		puts("(counters at zero are left out: --all shows them)");
+}
+
+static void print_coverage(const json_t *r, const struct show_options *o)
+{
+	static const char *const headers[] = {"what became of it", ">bytes", ">%", ">flows",
+					      "meaning"};
+	const uint64_t seen = reply_number(r, "bytes_seen");
+	const json_t *row;
+	struct table t;
+	size_t i;
+
+	if (!reply_true(r, "connected"))
+		puts("the dataplane is not connected: these are its last numbers");
+	table_init(&t, headers, 5);
+	json_array_foreach(json_object_get(r, "rows"), i, row)
+	{
+		uint64_t bytes = reply_number(row, "bytes"), flows = reply_number(row, "flows");
+
+		if (bytes != 0 || flows != 0 || o->all)
+			table_add(&t, "%s\t%" PRIu64 "\t%.2f\t%" PRIu64 "\t%s",
+				  reply_text(row, "name"), bytes,
+				  seen != 0 ? 100.0 * (double)bytes / (double)seen : 0.0, flows,
+				  reply_text(row, "meaning"));
+	}
+	table_add(&t, "all\t%" PRIu64 "\t%.2f\t%" PRIu64 "\tsince %s", seen,
+		  seen != 0 ? 100.0 : 0.0, reply_number(r, "flows_seen"), reply_text(r, "since"));
+	table_print(&t, 0);
+	if (reply_number(r, "missing_bytes") != 0)
+		printf("%" PRIu64 " more bytes were missing on the wire\n",
+		       reply_number(r, "missing_bytes"));
+	if (!reply_true(r, "exact"))
+		puts("THE LEDGER DOES NOT ADD UP: payload bytes are unaccounted for (a bug)");
 }
 
 static void print_ports(const json_t *r, const struct show_options *o)
@@ -219,13 +269,14 @@ static void print_rules(const json_t *r, const struct show_options *o)
 }
 
 static const char help[] =
-	"usage: wireglass show status|stats|ports|workers|rules [--all] [--json]\n"
+	"usage: wireglass show status|stats|ports|workers|rules|coverage [--all] [--json]\n"
 	"\n"
 	"  status   wireglassd, its dataplane, rules, hit store and EVE file\n"
 	"  stats    every counter of the dataplane, with what it means; --all: those at zero too\n"
 	"  ports    ports of the dataplane with the counters of their NIC\n"
 	"  workers  load and work of each worker\n"
 	"  rules    the rule set that is live; --all: every rule\n"
+	"  coverage what became of every byte and flow: inspected, encrypted, out of scope...\n"
 	"\n"
 	"Examples:\n"
 	"  wireglass show status\n"
@@ -244,6 +295,7 @@ static const struct {
 	{"ports", IPC_ADMIN_SHOW_PORTS, print_ports},
 	{"workers", IPC_ADMIN_SHOW_WORKERS, print_workers},
 	{"rules", IPC_ADMIN_SHOW_RULES, print_rules},
+	{"coverage", IPC_ADMIN_SHOW_COVERAGE, print_coverage},
 };
 
 enum {

@@ -95,6 +95,13 @@ enum flow_flag {
 	FLOW_SOCKS = 1 << 10,    // in one direction at least the hand-shake is not over
 };
 
+// Why a released flow was released, if not for what it is.
+enum flow_unread {
+	FLOW_UNREAD_NOT,
+	FLOW_UNREAD_SCOPE, // out of the declared scope (scope.h)
+	FLOW_UNREAD_ROOM,  // a pool was empty
+};
+
 struct flow {
 	struct flow_key key;
 	uint64_t last_seen_ns; // pipeline time
@@ -114,6 +121,7 @@ struct flow {
 	uint32_t pkts[DIR_N];
 	uint32_t probes;                    // not HTTP so far: segments, or with a handshake bytes
 	uint8_t ttl[DIR_N];                 // highest TTL or hop limit seen
+	uint8_t unread;                     // enum flow_unread
 	struct tcp_marks marks;             // of half[DIR_TO_CLIENT], while it has no history
 	struct socks_half socks[DIR_N];     // hand-shake in front of what the flow is
 	uint16_t anomalies[FLOW_ANOMALIES]; // told already: enum counter + 1, 0: free

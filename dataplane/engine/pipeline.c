@@ -298,6 +298,18 @@ static enum counter fragment(struct pipeline *p, struct batch *b, const struct f
 	return verdict;
 }
 
+// The bytes of a frame that was not taken for a TCP segment. Those of fragments are with the headers: their payload is
+// counted when the datagram is whole.
+static void count_bytes(struct pipeline *p, enum counter verdict, uint32_t bytes)
+{
+	if (verdict == CNT_PKT_NOT_IP || verdict == CNT_PKT_NOT_TCP)
+		p->counters.v[CNT_COVERED_OTHER_BYTES] += bytes;
+	else if (verdict == CNT_PKT_TRUNCATED)
+		p->counters.v[CNT_COVERED_TRUNCATED_BYTES] += bytes;
+	else
+		p->counters.v[CNT_COVERED_UNDECODABLE_BYTES] += bytes;
+}
+
 void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int n, uint64_t now_ns)
 {
 	struct pkt_fragment piece;
@@ -318,6 +330,8 @@ void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int
 			batch_add(p, &b, &frames[i], i);
 		else if (verdict == CNT_PKT_FRAGMENT)
 			verdict = fragment(p, &b, &frames[i], i, &piece, now_ns);
+		else
+			count_bytes(p, verdict, frames[i].wire_len);
 		p->counters.v[verdict]++;
 	}
 	batch_run(p, &b, now_ns);

@@ -14,6 +14,7 @@
 #include "common/counters.h"
 #include "common/hit.h"
 #include "dataplane/engine/ring.h"
+#include "dataplane/engine/scope.h"
 
 struct pkt;
 struct ruleset;
@@ -76,6 +77,7 @@ struct pipeline_conf {
 	bool enforce;          // drop and reject rules stop their flows, see pipeline_verdict()
 	bool hash_bodies;      // SHA-256 of bodies in fileinfo events
 	uint64_t hash_key[2];  // secret per boot, from getrandom(2)
+	const struct scope *scope; // which flows may be read; NULL: every one
 	struct pipeline_handover handover;
 	struct tap
 		*tap; // gets a copy of every buffer that rules look at; NULL: none, as on the wire

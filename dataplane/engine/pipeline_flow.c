@@ -116,6 +116,28 @@ static void flow_http_ends(struct pipeline *p, struct flow *f)
 	conn_close(&p->conn, f, true);
 }
 
+// The coverage ledger's row of a flow that ends.
+static void flow_covered(struct pipeline *p, const struct flow *f)
+{
+	uint64_t *v = p->counters.v;
+
+	if (f->unread == FLOW_UNREAD_SCOPE) {
+		v[CNT_COVERED_SCOPE_FLOWS]++;
+		v[CNT_COVERED_SCOPE_BYTES] += f->released_bytes;
+	} else if (f->unread == FLOW_UNREAD_ROOM) {
+		v[CNT_COVERED_OVERLOAD_FLOWS]++;
+		v[CNT_COVERED_OVERLOAD_BYTES] += f->released_bytes;
+	} else if (f->app == APP_TLS || f->app == APP_SSH) {
+		v[CNT_COVERED_ENCRYPTED_FLOWS]++;
+		v[CNT_COVERED_ENCRYPTED_BYTES] += f->released_bytes;
+	} else {
+		v[f->app == APP_OPAQUE    ? CNT_COVERED_OPAQUE_FLOWS
+		  : f->app == APP_UNKNOWN ? CNT_COVERED_SILENT_FLOWS
+					  : CNT_COVERED_INSPECTED_FLOWS]++;
+		v[CNT_COVERED_OPAQUE_BYTES] += f->released_bytes;
+	}
+}
+
 void pipeline_flow_close(struct pipeline *p, struct flow *f, enum flow_reason reason)
 {
 	static const enum counter counter[] = {
@@ -144,6 +166,7 @@ void pipeline_flow_close(struct pipeline *p, struct flow *f, enum flow_reason re
 		reason = FLOW_REASON_CLOSED;
 	p->counters.v[counter[reason]]++;
 	p->counters.v[CNT_FLOW_ACTIVE]--;
+	flow_covered(p, f);
 	flow_event(p, f, reason);
 	flow_del(&p->flows, f);
 }
@@ -178,6 +201,7 @@ static void flow_becomes_http(struct pipeline *p, struct flow *f, enum dir *io_d
 	if (f->http == NULL) { // else it is what a tunnel carries
 		f->http = conn_new(&p->conn, (f->flags & FLOW_MIDSTREAM) != 0 || f->probes > 0);
 		if (f->http == NULL) {
+			f->unread = FLOW_UNREAD_ROOM;
 			flow_release(p, f, APP_OPAQUE);
 			return;
 		}
@@ -465,6 +489,14 @@ static void packet_released(struct pipeline *p, struct flow *f, enum dir dir, co
 	flow_finished(f);
 }
 
+static bool in_scope(const struct scope *s, const struct flow *f)
+{
+	const struct flow_key *k = &f->key;
+	const bool hi = (f->flags & FLOW_CLIENT_HI) != 0;
+
+	return scope_holds(s, hi ? k->hi : k->lo, hi ? k->lo : k->hi, hi ? k->lo_port : k->hi_port);
+}
+
 static struct flow *flow_start(struct pipeline *p, const struct pkt *pkt, uint32_t hash,
 			       uint64_t now_ns)
 {
@@ -493,6 +525,10 @@ static struct flow *flow_start(struct pipeline *p, const struct pkt *pkt, uint32
 	p->counters.v[CNT_FLOW_ACTIVE]++;
 	flow_orient(f, pkt);
 	p->counters.v[CNT_FLOW_MIDSTREAM] += !syn;
+	if (p->conf.scope != NULL && !in_scope(p->conf.scope, f)) {
+		f->app = APP_OPAQUE;
+		f->unread = FLOW_UNREAD_SCOPE;
+	}
 	return f;
 }
 
@@ -575,6 +611,7 @@ static bool packet_is_damaged(struct pipeline *p, const struct flow *f, const st
 	p->counters.v[pkt->is_ipv6 ? CNT_PKT_IPV6 : CNT_PKT_IPV4]--;
 	p->counters.v[CNT_PKT_VLAN] -= pkt->has_vlan;
 	p->counters.v[CNT_PKT_BAD_CSUM]++;
+	p->counters.v[CNT_COVERED_UNDECODABLE_BYTES] += pkt->payload.len;
 	return true;
 }
 
@@ -604,6 +641,7 @@ static bool packet_is_blocked(struct pipeline *p, struct flow **io_flow, const s
 		return false;
 	}
 	f->last_seen_ns = now_ns;
+	p->counters.v[CNT_COVERED_BLOCKED_BYTES] += pkt->payload.len;
 	packet_block(p, f);
 	return true;
 }
@@ -631,6 +669,7 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 			f = flow_start(p, pkt, hash, now_ns);
 		if (f == NULL) {
 			p->counters.v[CNT_FLOW_NONE]++;
+			p->counters.v[CNT_COVERED_NO_FLOW_BYTES] += pkt->payload.len;
 			return;
 		}
 		dir = flow_dir(f, pkt->from_lo);

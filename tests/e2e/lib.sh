@@ -195,6 +195,7 @@ wait_for() {
 # stop PID : ask it to end, wait, force it; its exit code
 stop() {
     local pid=$1
+    [ "$pid" != "${CONTROL:-}" ] || ledger
     kill -TERM "$pid" 2>/dev/null
     wait_for "$PATIENCE" not_running "$pid" || kill -KILL "$pid" 2>/dev/null
     wait "$pid" 2>/dev/null
@@ -304,6 +305,14 @@ control_start() {
 # answers SOCKET PID : is somebody listening there, and is it this living process?
 answers() {
     kill -0 "$2" && ss -xlH src "unix:$1" 2>/dev/null | grep -q .
+}
+
+# ledger : every byte and flow that the dataplane has seen stands in one row of `show coverage`
+ledger() {
+    local seen
+    seen=$(wg --json show coverage 2>/dev/null | jq -c '[.exact, .bytes_seen == ([.rows[].bytes] | add),
+        .flows_seen == ([.rows[].flows] | add), ([.rows[].bytes] | min >= 0)]')
+    is 'the coverage ledger adds up' "$seen" '[true,true,true,true]'
 }
 
 # status FILTER : a value of `show status`

@@ -66,6 +66,11 @@ def compare(expected, events, counters):
         stats = [e for e in events if e.get("event_type") == "stats"]
         if len(stats) != 1 or events[-1] is not stats[0]:
             return problems + ["the last line is not the one stats event"]
+        ledger = stats[0]["stats"]["ledger"]
+        for unit, whole in (("bytes", "capture.bytes"), ("flows", "flow.created")):
+            rows = [row[unit] for row in ledger.values()]
+            if sum(rows) != counter(stats[0]["stats"], whole) or max(rows) > sum(rows):
+                problems.append(f"the ledger's {unit} do not add up to {whole}: {ledger}")
         for name, want in expected.get("counters", {}).items():
             have = counter(stats[0]["stats"], name)
             if not is_subset(want, have):

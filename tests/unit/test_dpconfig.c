@@ -284,6 +284,27 @@ static void test_file(void **state)
 	assert_int_equal(c.ports[0].type, PORT_PCAP);
 }
 
+static void test_scope(void **state)
+{
+	static const char text[] =
+		"ports = [ \"af_packet:a\" ];"
+		"scope = [ \"in 192.0.2.0/24 80,8000-8090\", \"both 2001:db8::/32\" ];";
+	struct config c;
+	struct diag diag;
+
+	assert_int_equal(read_text(&c, &diag, text, NULL, NULL), 0);
+	assert_int_equal(c.scope.n, 3);
+	assert_int_equal(c.scope.v[0].directions, SCOPE_IN);
+	assert_int_equal(c.scope.v[0].port_lo, 80);
+	assert_int_equal(c.scope.v[0].port_hi, 80);
+	assert_int_equal(c.scope.v[1].port_lo, 8000);
+	assert_int_equal(c.scope.v[1].port_hi, 8090);
+	assert_memory_equal(&c.scope.v[1].net, &c.scope.v[0].net, sizeof(struct prefix));
+	assert_int_equal(c.scope.v[2].directions, SCOPE_IN | SCOPE_OUT);
+	assert_int_equal(c.scope.v[2].port_lo, 0);
+	assert_int_equal(c.scope.v[2].port_hi, 65535);
+}
+
 static void test_bad_files(void **state)
 {
 	static const struct {
@@ -300,6 +321,13 @@ static void test_bad_files(void **state)
 		{"limits = { flows = -1; };", "flows"},
 		{"socket = \"\";", "socket"},
 		{"mode = ", ""},
+		{"scope = [ \"192.0.2.0/24\" ];", "direction"},
+		{"scope = [ \"in\" ];", "no prefix"},
+		{"scope = [ \"in 192.0.2.0/33\" ];", "no prefix"},
+		{"scope = [ \"in 192.0.2.0/24 80,\" ];", "no ports"},
+		{"scope = [ \"in 192.0.2.0/24 90-80\" ];", "no ports"},
+		{"scope = [ \"in 192.0.2.0/24 80-65536\" ];", "no ports"},
+		{"scope = [ \"in 192.0.2.0/24 80 81\" ];", "no ports"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -320,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_long_port), cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_options),   cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_file),      cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_scope),
 	};
 
 	return cmocka_run_group_tests_name("dpconfig", tests, NULL, NULL);

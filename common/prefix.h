@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Address prefixes as an operator writes them: "192.0.2.0/24", "2001:db8::/32", or one address.
-#ifndef CONTROL_PREFIX_H
-#define CONTROL_PREFIX_H
+#ifndef COMMON_PREFIX_H
+#define COMMON_PREFIX_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Bits behind the prefix length may be set in the text: they do not count.
-#include "control/prefix.h"
+#include "common/prefix.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
