@@ -84,7 +84,8 @@ char *eve_string(char *p, const char *end, const char *str, size_t len)
 
 const char *eve_addr(char *buf, const uint8_t addr[16], uint8_t family)
 {
-	if (family == 4)
+	// That of a client may be a hash in a packet of IPv4 (control/privacy.h).
+	if (family == 4 && addr[0] == 0)
 		inet_ntop(AF_INET, addr + 12, buf, INET6_ADDRSTRLEN);
 	else
 		inet_ntop(AF_INET6, addr, buf, INET6_ADDRSTRLEN);

@@ -232,7 +232,9 @@ static void feed(struct admin_client *c)
 {
 	struct admin_query q;
 	char why[128];
-	int n = admin_hits_query(&c->req, &q, why, sizeof(why)) == 0 ? 1 : -EINVAL;
+	int n = admin_hits_query(&c->admin->d->report.privacy, &c->req, &q, why, sizeof(why)) == 0
+			? 1
+			: -EINVAL;
 
 	q.filter.newest = false;
 	q.filter.limit = 256;
@@ -252,7 +254,7 @@ static void hits_follow(struct admin_client *c)
 	struct admin_query q;
 	char why[128];
 
-	if (admin_hits_query(&c->req, &q, why, sizeof(why)) != 0) {
+	if (admin_hits_query(&c->admin->d->report.privacy, &c->req, &q, why, sizeof(why)) != 0) {
 		reply_error(c, -EINVAL, "usage", why);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "common/ipc.h"
 #include "control/audit.h"
 #include "control/loop.h"
+#include "control/privacy.h"
 #include "control/store.h"
 
 enum {
@@ -71,8 +72,8 @@ struct admin_query {
 	struct prefix client, server, either;
 };
 // The conditions of a request. ret_query must stay where it is. 0, or -EINVAL with a sentence in ret_why.
-int admin_hits_query(const struct ipc_admin_req *req, struct admin_query *ret_query, char *ret_why,
-		     size_t size);
+int admin_hits_query(const struct privacy *privacy, const struct ipc_admin_req *req,
+		     struct admin_query *ret_query, char *ret_why, size_t size);
 // The answer; with an error (*ret_error is written) an object that says so.
 json_t *admin_hits_list(struct daemon *d, const struct ipc_admin_req *req, int *ret_error);
 json_t *admin_hits_show(struct daemon *d, const struct ipc_admin_req *req, int *ret_error);

@@ -24,8 +24,8 @@ static bool prefix_of(const char *text, struct prefix *prefix, const struct pref
 	return true;
 }
 
-int admin_hits_query(const struct ipc_admin_req *req, struct admin_query *q, char *ret_why,
-		     size_t size)
+int admin_hits_query(const struct privacy *privacy, const struct ipc_admin_req *req,
+		     struct admin_query *q, char *ret_why, size_t size)
 {
 	struct store_filter *f = &q->filter;
 
@@ -49,10 +49,15 @@ int admin_hits_query(const struct ipc_admin_req *req, struct admin_query *q, cha
 		else
 			f->host = req->text;
 	}
-	return prefix_of(req->client, &q->client, &f->client, ret_why, size) &&
-			       prefix_of(req->server, &q->server, &f->server, ret_why, size)
-		       ? 0
-		       : -EINVAL;
+	if (!prefix_of(req->client, &q->client, &f->client, ret_why, size) ||
+	    !prefix_of(req->server, &q->server, &f->server, ret_why, size))
+		return -EINVAL;
+	// Whoever knows the address finds its hits; of a prefix no hash can be made. A hash itself is taken as it is.
+	if (f->client != NULL && prefix_is_one(&q->client) && q->client.lo[0] != 0xfd) {
+		privacy_hide(privacy, q->client.lo);
+		memcpy(q->client.hi, q->client.lo, sizeof(q->client.hi));
+	}
+	return 0;
 }
 
 static json_t *hit_flags(uint16_t flags)
@@ -141,7 +146,7 @@ json_t *admin_hits_list(struct daemon *d, const struct ipc_admin_req *req, int *
 	struct admin_query q;
 	char why[128];
 
-	if (admin_hits_query(req, &q, why, sizeof(why)) != 0)
+	if (admin_hits_query(&d->report.privacy, req, &q, why, sizeof(why)) != 0)
 		return bad_request(why, ret_error);
 	json_t *rows = json_array();
 	int n = store_list(d->store, &q.filter, add_row, rows);
@@ -219,7 +224,7 @@ json_t *admin_hits_work(struct daemon *d, const struct ipc_admin_req *req, uint3
 	if (req->state >= STORE_STATE_N || req->verdict >= STORE_VERDICT_N ||
 	    (req->state != STORE_CLOSED && req->verdict != STORE_VERDICT_NONE))
 		return bad_request("only a hit that is closed has a verdict", ret_error);
-	if (admin_hits_query(req, &q, why, sizeof(why)) != 0)
+	if (admin_hits_query(&d->report.privacy, req, &q, why, sizeof(why)) != 0)
 		return bad_request(why, ret_error);
 	q.filter.newest = false;
 	q.filter.states = states_before(work.state) & (req->states != 0 ? req->states : UINT32_MAX);

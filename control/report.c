@@ -35,6 +35,10 @@ int report_init(struct report *r, const struct settings *settings, struct store 
 			 strerror(-err));
 		return err;
 	}
+	err = privacy_open(&r->privacy, (enum privacy_mode)settings->client_address,
+			   settings->state_dir, ret_diag);
+	if (err != 0)
+		return err;
 	err = evefile_open(&r->eve, settings->eve.file, ret_diag);
 	return err != 0 ? err : sinks_init(&r->sinks, settings, store, loop, &r->eve, ret_diag);
 }
@@ -109,7 +113,9 @@ static int insert(struct report *r, const struct ipc_hits *batch, const struct h
 			g->suppressed += err == 1;
 			continue;
 		}
-		err = store_hit(r->store, batch->boot_id, batch->worker, &hits[i], &rule);
+		struct hit kept = hits[i];
+		privacy_hide_client(&r->privacy, &kept.addr);
+		err = store_hit(r->store, batch->boot_id, batch->worker, &kept, &rule);
 		g->new += err == 1;
 	}
 	return err < 0 ? err : 0;
@@ -215,9 +221,10 @@ void report_events(struct report *r, const uint8_t boot_id[16], const struct ipc
 	for (uint32_t i = 0; i < batch->n; i++) {
 		if (events[i].type >= EVENT_N || !wanted(r, events[i].type))
 			continue;
-		size_t one = reserve(r, len)
-				     ? eve_event(r->lines + len, EVE_LINE_MAX, &events[i], &ctx)
-				     : 0;
+		struct event kept = events[i];
+		privacy_hide_client(&r->privacy, &kept.addr);
+		size_t one =
+			reserve(r, len) ? eve_event(r->lines + len, EVE_LINE_MAX, &kept, &ctx) : 0;
 		if (one == 0) {
 			r->eve.dropped++;
 			continue;

@@ -5,6 +5,7 @@
 
 #include "common/threshold.h"
 #include "control/evefile.h"
+#include "control/privacy.h"
 #include "control/rulebook.h"
 #include "control/settings.h"
 #include "control/sink.h"
@@ -29,6 +30,7 @@ struct report_group {
 struct report {
 	struct store *store;
 	const struct rulebook *rules;
+	struct privacy privacy;
 	struct evefile eve;
 	struct sinks sinks;
 	struct report_group group;

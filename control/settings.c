@@ -34,6 +34,9 @@ const char *const settings_eve_names[SETTINGS_EVE_N + 1] = {
 		.min = least, .max = most                                                          \
 	}
 
+// As enum privacy_mode.
+static const char *const client_address_names[] = {"full", "truncated", "hashed", NULL};
+
 static const struct cfg_key eve_keys[] = {
 	TEXT("file", eve.file, 0),
 	TEXT("socket", eve.socket, 0),
@@ -103,6 +106,10 @@ static const struct cfg_key keys[] = {
 	TEXT("host", host, 1),
 	NUMBER("operator_uid", operator_uid, -1, UINT32_MAX - 1),
 	NUMBER("dataplane_uid", dataplane_uid, -1, UINT32_MAX - 1),
+	{.name = "client_address",
+	 .type = CFG_ENUM,
+	 .offset = offsetof(struct settings, client_address),
+	 .values = client_address_names},
 	{.name = "eve", .type = CFG_GROUP, .keys = eve_keys},
 	TEXT("syslog", syslog, 0),
 	{.name = "compile", .type = CFG_GROUP, .keys = compile_keys},

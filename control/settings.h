@@ -85,6 +85,7 @@ struct settings {
 	char host[64];
 	int64_t operator_uid;  // may use the control socket, besides root and our own
 	int64_t dataplane_uid; // the dataplane may run as this user, besides root and our own
+	int client_address;    // enum privacy_mode: what is kept of it
 	struct settings_eve_file eve;
 	char syslog[SETTINGS_SOCKET_BYTES]; // a unix socket that takes RFC 5424, "": none
 	struct settings_compile compile;

@@ -1207,6 +1207,61 @@ static void test_disk_full(void **state)
 	assert_int_equal(umount(dir), 0);
 }
 
+// What is kept of the client's address; the server's stays.
+static void test_client_address(void **state)
+{
+	struct store *s = open_store(1000);
+	struct prefix client, server;
+	uint8_t hash[16];
+	uint32_t new;
+
+	assert_int_equal(prefix_parse("192.0.2.9", &server), 0);
+	settings_defaults(&settings);
+	settings.eve.mask = 1u << EVENT_HTTP;
+	snprintf(settings.eve.file, sizeof(settings.eve.file), "%s", path_of("eve.json"));
+	snprintf(settings.state_dir, sizeof(settings.state_dir), "%s", dir);
+	for (int mode = PRIVACY_FULL; mode <= PRIVACY_HASHED; mode++) {
+		struct event e = http_of(1, "www.example.com", "/x");
+		const struct ipc_events b = {.n = 1};
+		const struct hit h = hit_of(1);
+
+		settings.client_address = mode;
+		assert_int_equal(report_init(&report, &settings, s, NULL, &book, &diag), 0);
+		assert_int_equal(report_batch((uint64_t)mode * 10 + 1, 10, &new), 0);
+		uint64_t none;
+		e.addr = h.addr;
+		report_events(&report, boot_a, &b, &e);
+		assert_int_equal(report_commit(&report, &none, &diag), 0);
+		memcpy(hash, h.addr.src, 16);
+		privacy_hide(&report.privacy, hash);
+		report_done(&report);
+	}
+	assert_int_equal(list_of(s, (struct store_filter){.server = &server}), 30);
+	assert_int_equal(prefix_parse("192.0.2.1", &client), 0);
+	assert_int_equal(list_of(s, (struct store_filter){.client = &client}), 10);
+	assert_int_equal(prefix_parse("192.0.2.0", &client), 0);
+	assert_int_equal(list_of(s, (struct store_filter){.client = &client}), 10);
+	assert_int_equal(hash[0], 0xfd);
+	memcpy(client.lo, hash, 16);
+	memcpy(client.hi, hash, 16);
+	assert_int_equal(list_of(s, (struct store_filter){.client = &client}), 10);
+	struct stat st;
+	assert_int_equal(stat(path_of("client.key"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	FILE *f = fopen(path_of("eve.json"), "r");
+	char line[3][EVE_LINE_MAX];
+	for (int i = 0; i < 3; i++)
+		assert_non_null(fgets(line[i], sizeof(line[i]), f));
+	fclose(f);
+	assert_non_null(strstr(line[0], "\"src_ip\":\"192.0.2.1\""));
+	assert_non_null(strstr(line[1], "\"src_ip\":\"192.0.2.0\""));
+	assert_non_null(strstr(line[2], "\"src_ip\":\"fd"));
+	assert_non_null(strstr(line[2], "\"dest_ip\":\"192.0.2.9\""));
+	assert_int_equal(truncate(path_of("client.key"), 5), 0);
+	assert_int_equal(report_init(&report, &settings, s, NULL, &book, &diag), -EBADMSG);
+	store_close(s);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1238,6 +1293,7 @@ int main(void)
 		TEST(test_sink_that_missed_hits),
 		TEST(test_sockets),
 		TEST(test_eve_half_line_is_cut_at_start),
+		TEST(test_client_address),
 		TEST(test_disk_full),
 	};
 
