@@ -165,6 +165,7 @@ struct ipc_ports { // followed by n struct ipc_port
 	X(HITS_LIST, "hits list", 0)                                                               \
 	X(HITS_SHOW, "hits show", 0)                                                               \
 	X(HITS_FOLLOW, "hits follow", 0)                                                           \
+	X(REPORT, "report transparency", 0)                                                        \
 	X(HITS_WORK, "hits work", 0)                                                               \
 	X(RULES_LOAD, "rules load", 1)                                                             \
 	X(RULES_LIST, "rules list", 0)                                                             \

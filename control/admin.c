@@ -301,6 +301,10 @@ static void handle(struct admin_client *c, int fd)
 		json = admin_hits_list(d, &c->req, &err);
 		reply(c, err, json);
 		return;
+	case IPC_ADMIN_REPORT:
+		json = admin_report(d, &c->req, &err);
+		reply(c, err, json);
+		return;
 	case IPC_ADMIN_HITS_SHOW:
 		json = admin_hits_show(d, &c->req, &err);
 		reply(c, err, json);

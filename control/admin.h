@@ -76,6 +76,7 @@ int admin_hits_query(const struct privacy *privacy, const struct ipc_admin_req *
 		     struct admin_query *ret_query, char *ret_why, size_t size);
 // The answer; with an error (*ret_error is written) an object that says so.
 json_t *admin_hits_list(struct daemon *d, const struct ipc_admin_req *req, int *ret_error);
+json_t *admin_report(struct daemon *d, const struct ipc_admin_req *req, int *ret_error);
 json_t *admin_hits_show(struct daemon *d, const struct ipc_admin_req *req, int *ret_error);
 // uid: who asks.
 json_t *admin_hits_work(struct daemon *d, const struct ipc_admin_req *req, uint32_t uid,

@@ -245,3 +245,35 @@ json_t *admin_hits_work(struct daemon *d, const struct ipc_admin_req *req, uint3
 	return json_pack("{s:I, s:s, s:s}", "changed", INT(n), "state",
 			 store_state_name(work.state), "verdict", store_verdict_name(work.verdict));
 }
+
+static void add_count(void *ctx, const struct store_rule_count *r)
+{
+	json_array_append_new(ctx, json_pack("{s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "sid",
+					     INT(r->sid), "gid", INT(r->gid), "msg", r->msg,
+					     "metadata", r->metadata, "hits", INT(r->hits), "open",
+					     INT(r->open), "acked", INT(r->acked), "true",
+					     INT(r->is_true), "false", INT(r->is_false)));
+}
+
+json_t *admin_report(struct daemon *d, const struct ipc_admin_req *req, int *ret_error)
+{
+	json_t *rules = json_array(), *coverage = json_array();
+	struct store_ledger ledger;
+	int err;
+
+	daemon_save_coverage(d);
+	err = store_rule_counts(d->store, req->from_ns, req->to_ns, add_count, rules);
+
+	if (err >= 0)
+		err = store_ledger_sum(d->store, req->from_ns, req->to_ns, &ledger);
+	if (err < 0) {
+		json_decref(rules);
+		json_decref(coverage);
+		return failed(d, err, ret_error);
+	}
+	for (unsigned int i = 0; i < COVERAGE_N; i++)
+		json_array_append_new(
+			coverage, json_pack("{s:s, s:I, s:I}", "name", coverage_name(i), "bytes",
+					    INT(ledger.bytes[i]), "flows", INT(ledger.flows[i])));
+	return json_pack("{s:o, s:o}", "rules", rules, "coverage", coverage);
+}

@@ -39,6 +39,7 @@ static void on_down(void *ctx)
 {
 	struct daemon *d = ctx;
 
+	daemon_save_coverage(d);
 	report_engine(&d->report, "dataplane disconnected",
 		      (const char *const[]){"reason", d->dp.error, NULL});
 	deploy_dp_down(&d->deploy);
@@ -168,12 +169,26 @@ static void on_started(void *ctx)
 	dpclient_start(&d->dp);
 }
 
+void daemon_save_coverage(struct daemon *d)
+{
+	struct coverage coverage;
+	struct counters sum;
+
+	if (!d->dp.has_stats[0])
+		return;
+	dpclient_counters(&d->dp, &sum);
+	coverage_of(&sum, &coverage);
+	if (store_ledger_add(d->store, d->dp.hello.boot_id, loop_wall_ns(), &coverage) != 0)
+		log_warning("the coverage ledger cannot be stored: %s", store_error(d->store));
+}
+
 static void on_stats_timer(void *ctx)
 {
 	struct daemon *d = ctx;
 	struct counters sum;
 	uint64_t now = loop_wall_ns();
 
+	daemon_save_coverage(d);
 	if (d->dp.state == DPCLIENT_UP && d->dp.hello.start_ns <= now) {
 		dpclient_counters(&d->dp, &sum);
 		report_stats(&d->report, (now - d->dp.hello.start_ns) / 1000000000u, &sum);

@@ -48,6 +48,9 @@ struct daemon {
 int daemon_init(struct daemon *d, const struct settings *settings, struct diag *ret_diag);
 void daemon_done(struct daemon *d);
 
+// The dataplane's coverage up to now goes to the store.
+void daemon_save_coverage(struct daemon *d);
+
 // SIGHUP, from this one.
 void daemon_reopen(struct daemon *d, struct audit_actor by);
 

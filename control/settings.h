@@ -85,12 +85,12 @@ struct settings {
 	char host[64];
 	int64_t operator_uid;  // may use the control socket, besides root and our own
 	int64_t dataplane_uid; // the dataplane may run as this user, besides root and our own
-	int client_address;    // enum privacy_mode: what is kept of it
 	struct settings_eve_file eve;
 	char syslog[SETTINGS_SOCKET_BYTES]; // a unix socket that takes RFC 5424, "": none
 	struct settings_compile compile;
 	struct settings_cache cache;
 	struct settings_retention retention;
+	int client_address; // enum privacy_mode: what is kept of it
 	struct settings_var vars[SETTINGS_VARS_MAX];
 	uint32_t n_vars;
 	bool check; // --check: say whether the configuration is good and leave

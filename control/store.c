@@ -47,7 +47,9 @@ static const char schema[] =
 static const char schema_more[] =
 	"CREATE TABLE IF NOT EXISTS sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL,"
 	" missed INTEGER NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL,"
-	" length INTEGER NOT NULL);";
+	" length INTEGER NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS coverage (day INTEGER NOT NULL, name TEXT NOT NULL,"
+	" bytes INTEGER NOT NULL, flows INTEGER NOT NULL, PRIMARY KEY (day, name));";
 
 // At each start: a row per worker and boot, and one per range that was lost, must not pile up for ever. Dataplanes that
 // ran so long ago do not come back with hits.

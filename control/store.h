@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/coverage.h"
 #include "common/diag.h"
 #include "common/hit.h"
 #include "common/ipc.h"
@@ -138,6 +139,28 @@ int store_suppressed(struct store *s, store_suppressed_fn *fn, void *ctx);
 // Small durable numbers: "generation", "live_serial". fallback if never set.
 uint64_t store_number(struct store *s, const char *name, uint64_t fallback);
 int store_set_number(struct store *s, const char *name, uint64_t value);
+
+// The coverage ledger of a while. Bytes leave the row "open" when their flow ends, so of a day it may be negative.
+struct store_ledger {
+	int64_t bytes[COVERAGE_N], flows[COVERAGE_N];
+};
+// What this dataplane says now; in a transaction of its own. 0 or negative errno.
+int store_ledger_add(struct store *s, const uint8_t boot_id[16], uint64_t now_ns,
+		     const struct coverage *coverage);
+// Of the days (UTC) of from_ns to to_ns (0: today). 0 or negative errno.
+int store_ledger_sum(struct store *s, uint64_t from_ns, uint64_t to_ns,
+		     struct store_ledger *ret_ledger);
+
+// Stored hits of a rule, apart for each metadata it had.
+struct store_rule_count {
+	uint32_t sid, gid;
+	const char *msg, *metadata;
+	uint64_t hits, open, acked, is_true, is_false;
+};
+typedef void store_rule_fn(void *ctx, const struct store_rule_count *row);
+// Of the hits from from_ns to to_ns (0: now), ascending sids. Reads all of them. Number of rows or negative errno.
+int store_rule_counts(struct store *s, uint64_t from_ns, uint64_t to_ns, store_rule_fn *fn,
+		      void *ctx);
 
 // How far a sink (sink.h) is.
 struct store_sink {

@@ -39,6 +39,7 @@ struct cli {
 // Commands. argv[0] is the command's own name, argv[argc] is NULL, optind is 1. "--help" among the arguments prints
 // the command's help to stdout and returns 0. They return an exit code.
 int cmd_show(struct cli *cli, int argc, char **argv);
+int cmd_report(struct cli *cli, int argc, char **argv);
 int cmd_hits(struct cli *cli, int argc, char **argv);
 int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_demo(struct cli *cli, int argc, char **argv);

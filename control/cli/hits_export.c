@@ -13,6 +13,7 @@
 
 #include "common/eve.h"
 #include "control/cli/client.h"
+#include "control/cli/csv.h"
 #include "control/cli/hits.h"
 #include "control/cli/table.h"
 
@@ -186,44 +187,12 @@ enum {
 	COLUMNS = sizeof(columns) / sizeof(columns[0]),
 };
 
-static void csv_header(void)
-{
-	for (int i = 0; i < COLUMNS; i++)
-		printf("%s%s", i == 0 ? "" : ",", columns[i]);
-	fputs("\r\n", stdout);
-}
-
-// Quoted if need be. A text that a spreadsheet would take for a formula begins with an apostrophe: it comes from strangers.
-static void csv_text(const char *text)
-{
-	char safe[4096];
-
-	text = table_safe(safe, sizeof(safe), text);
-	const char *formula = strchr("=+-@", text[0]) != NULL && text[0] != '\0' ? "'" : "";
-	if (formula[0] == '\0' && strpbrk(text, ",\"\r\n") == NULL) {
-		fputs(text, stdout);
-		return;
-	}
-	printf("\"%s", formula);
-	for (; *text != '\0'; text++) {
-		if (*text == '"')
-			putchar('"');
-		putchar(*text);
-	}
-	putchar('"');
-}
-
 static int put_csv(struct export *e, const json_t *json)
 {
 	for (int i = 0; i < COLUMNS; i++) {
-		const json_t *value = json_object_get(json, columns[i]);
-
 		if (i > 0)
 			putchar(',');
-		if (json_is_integer(value))
-			printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
-		else
-			csv_text(reply_text(json, columns[i]));
+		csv_value(json_object_get(json, columns[i]));
 	}
 	fputs("\r\n", stdout);
 	e->written++;
@@ -231,23 +200,6 @@ static int put_csv(struct export *e, const json_t *json)
 }
 
 // --- X-ARF v4 -------------------------------------------------------------------------------------------------------
-
-// The value of a key in rule metadata: one "key value" per line, or several with commas.
-static bool metadata_value(const char *metadata, const char *key, char *buf, size_t size)
-{
-	size_t len = strlen(key);
-
-	for (const char *p = metadata; *p != '\0'; p += strspn(p, ",\n")) {
-		p += strspn(p, " ");
-		size_t item = strcspn(p, ",\n");
-		if (item > len && strncmp(p, key, len) == 0 && p[len] == ' ') {
-			snprintf(buf, size, "%.*s", (int)(item - len - 1), p + len + 1);
-			return true;
-		}
-		p += item;
-	}
-	return false;
-}
 
 // Content types of the specification that need nothing which a hit does not have.
 static bool xarf_type_of(const struct export *e, const json_t *hit, char *buf, size_t size)
@@ -258,7 +210,7 @@ static bool xarf_type_of(const struct export *e, const json_t *hit, char *buf, s
 		{"credential-theft", "phishing"},
 	};
 
-	if (metadata_value(reply_text(hit, "metadata"), "xarf_type", buf, size))
+	if (csv_metadata(reply_text(hit, "metadata"), "xarf_type", buf, size))
 		return true;
 	for (size_t i = 0; i < sizeof(classtypes) / sizeof(classtypes[0]); i++)
 		if (strcmp(classtypes[i][0], reply_text(hit, "classtype")) == 0) {
@@ -315,13 +267,12 @@ static int put_xarf(struct export *e, const json_t *hit)
 			  "type", type, "evidence_source", "traffic_analysis", "url", url,
 			  "description", reply_text(hit, "msg"), "tags", tag);
 	// csam and csem ask for a classification, which only the rule's author can give.
-	if (metadata_value(reply_text(hit, "metadata"), "xarf_classification", class,
-			   sizeof(class)))
+	if (csv_metadata(reply_text(hit, "metadata"), "xarf_classification", class, sizeof(class)))
 		json_object_set_new(report, "classification", json_string(class));
 	if (strcmp(type, "csam") == 0 || strcmp(type, "csem") == 0)
 		snprintf(method, sizeof(method), "automated_scan");
-	(void)metadata_value(reply_text(hit, "metadata"), "xarf_detection_method", method,
-			     sizeof(method));
+	(void)csv_metadata(reply_text(hit, "metadata"), "xarf_detection_method", method,
+			   sizeof(method));
 	if (method[0] != '\0')
 		json_object_set_new(report, "detection_method", json_string(method));
 	int err = 0;
@@ -457,7 +408,7 @@ int hits_export(struct cli *cli, const struct hits_options *o)
 		return cli_error(cli, CLI_FAILED, "internal", "libsodium does not start");
 	e.attributes = json_array();
 	if (o->format == FORMAT_CSV)
-		csv_header();
+		csv_header(columns, COLUMNS);
 	int code = put_all(&e);
 	if (code == CLI_OK && o->format == FORMAT_MISP && end_misp(&e) != 0)
 		code = cli_error(cli, CLI_FAILED, "io", "cannot write: %s", strerror(errno));

@@ -39,6 +39,7 @@ static const struct command {
 	{"show", cmd_show,
 	 "what wireglassd and the dataplane are doing: status, stats, ports, workers, rules"},
 	{"hits", cmd_hits, "stored hits: list, show, follow, ack, close, export"},
+	{"report", cmd_report, "transparency: hits by rule, ground and verdict, and coverage"},
 	{"rules", cmd_rules,
 	 "rules and bundles: check, explain, pack, sign, verify, load, list, rollback"},
 	{"audit", cmd_audit, "who asked wireglassd for what: verify, show, export"},

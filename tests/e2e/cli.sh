@@ -295,6 +295,24 @@ prints 'export as MISP: an event with attributes' '.Event | (.Attribute | length
 exits 'export of a limit' 0 wg hits export --format csv --limit 5
 is 'export of a limit: the oldest' "$(tail -n 1 out | cut -d, -f1)" 5
 exits 'export without a format' 2 wg hits export
+exits 'report as JSON' 0 wg report transparency --json
+prints 'report as JSON: every hit, by rule' '([.rules[].hits] | add == 17) and ([.rules[] | .open + .acked + .true + .false] | add == 17)'
+prints 'report as JSON: the verdict' '.rules[] | select(.sid == 1000009) | .true == .hits'
+prints 'report as JSON: what became of all bytes' "$(printf '([.coverage[].bytes] | add) == %s' "$(stat_of capture.bytes)")"
+exits 'report of another time' 0 wg --json report transparency --to 1999-12-31
+prints 'report of another time: nothing' '.rules == [] and ([.coverage[].bytes] | add == 0)'
+exits 'report as text' 0 wg report transparency
+check 'report as text: a row of the ledger' grep -q '^inspected ' out
+exits 'report as CSV' 0 wg report transparency --format csv
+is 'report as CSV: the same columns everywhere' \
+    "$(python3 -c 'import csv; print({len(r) for r in csv.reader(open("out", newline=""))})')" '{14}'
+exits 'help report' 0 wg help report
+at_least 'help report has a synopsis' "$(grep -c '^usage: wireglass' out)" 1
+exits 'report of nothing' 2 wg report
+exits 'report of something else' 2 wg report transparence
+exits 'report in another format' 2 wg report transparency --format xml
+exits 'show coverage' 0 wg show coverage
+check 'show coverage: a sum' grep -q '^all ' out
 "$BUILD/wireglass" --socket "$CTL_SOCKET" --json hits follow --since 14 >follow.out 2>follow.err &
 follower=$!
 check 'hits follow prints' wait_for "$PATIENCE" has_lines follow.out 3

@@ -36,6 +36,10 @@ load() {
     done
 }
 
+some_hits() {
+    [ "$(hit_count)" -gt 20 ]
+}
+
 inline_topology
 site
 pack 1 "$WORK/needle.rules"
@@ -51,7 +55,7 @@ check 'the bundle is loaded' wg rules load "$WORK/1.wgb"
 check 'it is live' wait_for "$PATIENCE" back
 load &
 loader=$!
-check 'hits come' wait_for "$PATIENCE" eval '[ "$(hit_count)" -gt 20 ]'
+check 'hits come' wait_for "$PATIENCE" some_hits
 
 bad=0
 for ((i = 0; i < KILLS; i++)); do

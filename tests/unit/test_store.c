@@ -1262,6 +1262,38 @@ static void test_client_address(void **state)
 	store_close(s);
 }
 
+// What a dataplane says counts once, whoever restarts.
+static void test_ledger_of_days(void **state)
+{
+	const uint64_t day = 86400ull * 1000000000u;
+	struct store *s = open_store(1000);
+	struct coverage c = {.bytes = {[COVERAGE_INSPECTED] = 100, [COVERAGE_OPEN] = 7}};
+	struct store_ledger sum;
+
+	assert_int_equal(store_ledger_add(s, boot_a, 10 * day, &c), 0);
+	c.bytes[COVERAGE_INSPECTED] = 150;
+	c.bytes[COVERAGE_OPEN] = 0; // its flow has ended
+	c.bytes[COVERAGE_ENCRYPTED] = 7;
+	c.flows[COVERAGE_ENCRYPTED] = 1;
+	assert_int_equal(store_ledger_add(s, boot_a, 11 * day, &c), 0);
+	store_close(s);
+	s = open_store(1000);
+	assert_int_equal(store_ledger_add(s, boot_a, 11 * day + 1, &c), 0);
+	c = (struct coverage){.bytes = {[COVERAGE_INSPECTED] = 50}};
+	assert_int_equal(store_ledger_add(s, boot_b, 12 * day, &c), 0);
+	assert_int_equal(store_ledger_sum(s, 0, 0, &sum), 0);
+	assert_int_equal(sum.bytes[COVERAGE_INSPECTED], 200);
+	assert_int_equal(sum.bytes[COVERAGE_OPEN], 0);
+	assert_int_equal(sum.bytes[COVERAGE_ENCRYPTED], 7);
+	assert_int_equal(sum.flows[COVERAGE_ENCRYPTED], 1);
+	assert_int_equal(store_ledger_sum(s, 11 * day, 12 * day - 1, &sum), 0);
+	assert_int_equal(sum.bytes[COVERAGE_INSPECTED], 50);
+	assert_int_equal(sum.bytes[COVERAGE_OPEN], -7);
+	assert_int_equal(store_ledger_sum(s, 13 * day, 0, &sum), 0);
+	assert_int_equal(sum.bytes[COVERAGE_INSPECTED], 0);
+	store_close(s);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1294,6 +1326,7 @@ int main(void)
 		TEST(test_sockets),
 		TEST(test_eve_half_line_is_cut_at_start),
 		TEST(test_client_address),
+		TEST(test_ledger_of_days),
 		TEST(test_disk_full),
 	};
 
