@@ -24,12 +24,17 @@ static uint32_t rnd(uint32_t below)
 	return (uint32_t)(random_state >> 20) % below;
 }
 
-static double now(void)
+static double clock_of(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static double now(void)
+{
+	return clock_of(CLOCK_MONOTONIC);
 }
 
 static void addr(uint8_t a[16], uint8_t net, uint32_t host)
@@ -103,20 +108,22 @@ static void ignore(void *ctx, const struct store_row *row)
 
 static void find(struct store *s, const char *name, struct store_filter f)
 {
-	double worst = 0;
+	double worst = 0, worst_cpu = 0;
 	int n = 0;
 
 	f.limit = 100;
 	f.newest = true;
 	for (int i = 0; i < 10; i++) {
-		double start = now();
+		double start = now(), start_cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
 		n = store_list(s, &f, ignore, NULL);
-		double took = now() - start;
+		double took = now() - start, cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID) - start_cpu;
 		worst = took > worst ? took : worst;
+		worst_cpu = cpu > worst_cpu ? cpu : worst_cpu;
 	}
 	if (n < 0)
 		fail(s, name);
-	printf("list %-34s %4d rows %8.2f ms\n", name, n, worst * 1e3);
+	printf("list %-24s %4d rows %8.2f ms, %8.2f ms of CPU\n", name, n, worst * 1e3,
+	       worst_cpu * 1e3);
 }
 
 static void find_all(struct store *s, uint64_t hits)
@@ -154,6 +161,7 @@ static void find_all(struct store *s, uint64_t hits)
 static void fill(struct store *s, uint64_t hits, uint64_t group)
 {
 	double start = now(), slice = start, slowest = 0;
+	double start_cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
 	for (uint64_t seq = 1; seq <= hits; seq++) {
 		if ((seq - 1) % group == 0 && store_begin(s) != 0)
 			fail(s, "begin");
@@ -166,9 +174,12 @@ static void fill(struct store *s, uint64_t hits, uint64_t group)
 			slice = now();
 		}
 	}
-	printf("stored %" PRIu64 " hits in %.1f s: %.0f a second, %.0f in the slowest tenth\n",
+	printf("stored %" PRIu64
+	       " hits in %.1f s: %.0f a second, %.0f in the slowest tenth; %.1f us "
+	       "of CPU each\n",
 	       hits, now() - start, (double)hits / (now() - start),
-	       slowest > 0 ? (double)(hits / 10) / slowest : 0);
+	       slowest > 0 ? (double)(hits / 10) / slowest : 0,
+	       (clock_of(CLOCK_PROCESS_CPUTIME_ID) - start_cpu) / (double)hits * 1e6);
 }
 
 int main(int argc, char **argv)
