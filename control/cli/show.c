@@ -66,6 +66,23 @@ static void print_rules_state(const json_t *r)
 		line("", "warning: %s", reply_text(r, "warning"));
 }
 
+static void print_sinks(const json_t *sinks)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(sinks, i, s)
+	{
+		if (reply_number(s, "pending") == 0 && reply_number(s, "missed") == 0 &&
+		    reply_text(s, "problem")[0] == '\0')
+			continue;
+		line("sink", "%s %s: %" PRIu64 " hits wait, %" PRIu64 " missed for ever%s%s",
+		     reply_text(s, "name"), reply_text(s, "path"), reply_number(s, "pending"),
+		     reply_number(s, "missed"), reply_text(s, "problem")[0] != '\0' ? ": " : "",
+		     reply_text(s, "problem"));
+	}
+}
+
 static void print_hits_state(const json_t *h)
 {
 	char size[32];
@@ -95,23 +112,6 @@ static void print_audit(const json_t *a)
 		     reply_text(a, "problem"));
 }
 
-static void print_sinks(const json_t *sinks)
-{
-	const json_t *s;
-	size_t i;
-
-	json_array_foreach(sinks, i, s)
-	{
-		if (reply_number(s, "pending") == 0 && reply_number(s, "missed") == 0 &&
-		    reply_text(s, "problem")[0] == '\0')
-			continue;
-		line("sink", "%s %s: %" PRIu64 " hits wait, %" PRIu64 " missed for ever%s%s",
-		     reply_text(s, "name"), reply_text(s, "path"), reply_number(s, "pending"),
-		     reply_number(s, "missed"), reply_text(s, "problem")[0] != '\0' ? ": " : "",
-		     reply_text(s, "problem"));
-	}
-}
-
 static void print_status(const json_t *r, const struct show_options *o)
 {
 	const json_t *eve = json_object_get(r, "eve");
@@ -122,6 +122,7 @@ static void print_status(const json_t *r, const struct show_options *o)
 	print_dataplane(json_object_get(r, "dataplane"));
 	print_rules_state(json_object_get(r, "rules"));
 	print_hits_state(json_object_get(r, "hits"));
+	print_sinks(json_object_get(r, "sinks"));
 	if (reply_text(eve, "file")[0] == '\0')
 		line("eve", "off");
 	else
@@ -130,7 +131,6 @@ static void print_status(const json_t *r, const struct show_options *o)
 		     reply_number(eve, "dropped"),
 		     reply_text(eve, "problem")[0] != '\0' ? ", cannot write: " : "",
 		     reply_text(eve, "problem"));
-	print_sinks(json_object_get(r, "sinks"));
 	print_audit(json_object_get(r, "audit"));
 }
 
