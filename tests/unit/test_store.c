@@ -1196,13 +1196,13 @@ static void test_disk_full(void **state)
 	assert_int_equal(report_batch(seq, 100, &new), 0);
 	assert_int_equal(report_batch(seq + 100, 100, &new), 0);
 	assert_int_equal(new, 100);
+	report_pump(&report);
+	assert_int_equal(eve_ids_in_order(), seq + 199);
+	report_done(&report);
 	store_close(s);
 	s = open_store(1000000);
 	assert_int_equal(count(s), seq + 199);
 	assert_int_equal(store_cursor(s, boot_a, 2), seq + 199);
-	report_pump(&report);
-	assert_int_equal(eve_ids_in_order(), seq + 199);
-	report_done(&report);
 	store_close(s);
 	assert_int_equal(umount(dir), 0);
 }
