@@ -74,8 +74,8 @@ struct ipc_hello {
 	uint32_t ports;
 	uint64_t start_ns; // Unix time
 	char version[32];
-	uint8_t inline_mode, finished,
-		pad[6]; // finished: a finite source has ended and was drained
+	// finished: a finite source has ended and was drained; landlock: version of it that is in force, 0: none
+	uint8_t inline_mode, finished, landlock, pad[5];
 };
 
 struct ipc_error {

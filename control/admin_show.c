@@ -85,6 +85,30 @@ static json_t *show_hits(struct daemon *d)
 			 INT(d->pause.times), "without_http", INT(d->report.http_failed));
 }
 
+// What the kernel says; landlock -1: not known.
+static json_t *show_seen(const struct sandbox_seen *seen, int landlock)
+{
+	if (!seen->known)
+		return json_null();
+	return json_pack("{s:b, s:b, s:b, s:o}", "no_capabilities", seen->no_capabilities,
+			 "no_new_privs", seen->no_new_privs, "seccomp", seen->seccomp, "landlock",
+			 landlock < 0 ? json_null() : json_integer(landlock));
+}
+
+static json_t *show_sandbox(const struct daemon *d)
+{
+	struct sandbox_seen control, dataplane = {0};
+
+	sandbox_look(getpid(), &control);
+	if (d->dp.state == DPCLIENT_UP)
+		sandbox_look((int)d->dp.hello.pid, &dataplane);
+	return json_pack("{s:o, s:o, s:o, s:o}", "control",
+			 show_seen(&control, d->sandbox.landlock_abi), "dataplane",
+			 show_seen(&dataplane, d->dp.hello.landlock), "compiler",
+			 show_seen(&d->deploy.build.seen, d->sandbox.landlock_abi), "problem",
+			 text_json(d->sandbox.problem));
+}
+
 static json_t *show_audit(const struct audit *a)
 {
 	return json_pack("{s:o, s:I, s:s, s:I, s:o}", "file", text_json(a->path), "entries",
@@ -118,14 +142,15 @@ json_t *admin_show_status(struct daemon *d)
 				 INT(eve->failures), "problem",
 				 eve->error != 0 ? strerror(-eve->error) : "");
 
-	return json_pack(
-		"{s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-		WIREGLASS_VERSION, "pid", INT(getpid()), "started", time_of(d->start_ns),
-		"uptime_s", INT((loop_wall_ns() - d->start_ns) / 1000000000u), "host",
-		text_json(d->settings.host), "socket", text_json(d->settings.socket), "state_dir",
-		text_json(d->settings.state_dir), "dataplane", show_dataplane(&d->dp), "rules",
-		show_deploy(d), "hits", show_hits(d), "eve", file, "sinks",
-		show_sinks(&d->report.sinks), "audit", show_audit(&d->audit));
+	return json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "version", WIREGLASS_VERSION, "pid", INT(getpid()), "started",
+			 time_of(d->start_ns), "uptime_s",
+			 INT((loop_wall_ns() - d->start_ns) / 1000000000u), "host",
+			 text_json(d->settings.host), "socket", text_json(d->settings.socket),
+			 "state_dir", text_json(d->settings.state_dir), "dataplane",
+			 show_dataplane(&d->dp), "rules", show_deploy(d), "hits", show_hits(d),
+			 "eve", file, "sinks", show_sinks(&d->report.sinks), "audit",
+			 show_audit(&d->audit), "sandbox", show_sandbox(d));
 }
 
 json_t *admin_show_stats(struct daemon *d)

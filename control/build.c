@@ -2,10 +2,9 @@
 // The compile child: started, limited, watched, and never believed.
 //
 // The signature was verified before; still the archive reader, the rule parser and Hyperscan's compiler are a lot of
-// code to run on somebody's text. They run in a forked child without privileges to gain, without open files but two
-// memfds and, once the archive is read, no way to open a file or a socket, with limits on CPU time, memory, file size
-// and wall-clock time, and it dies with us. What it wrote is
-// copied into a sealed memfd of our own, and then checked (rule_image_new) like any other hostile bytes.
+// code to run on somebody's text. They run in a forked child without capabilities and privileges to gain, without open
+// files but two memfds and no way to open a file, a socket or a process (common/sandbox.h), with limits on CPU time,
+// memory, file size and wall-clock time, and it dies with us. What it wrote is copied into a sealed memfd of our own, and then checked (rule_image_new) like any other hostile bytes.
 #include "control/build.h"
 
 #include <errno.h>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "control/text.h"
 #include "rules/compile.h"
 
@@ -67,19 +67,27 @@ static void child_files(int image_fd, int report_fd)
 
 static void child_limits(const struct settings_compile *l, pid_t parent)
 {
+	const uint64_t as_bytes = address_space();
 	sigset_t none;
 
 	sigemptyset(&none);
-	for (int s = 1; s < NSIG; s++)
-		signal(s, SIG_DFL);
+	for (int n = 1; n < NSIG; n++)
+		signal(n, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 	    getppid() != parent)
 		_exit(126);
+	// What the kernel cannot do is left out; what it refuses to do is no reason to go on without.
+	struct sandbox s;
+	if (sandbox_init(&s, NULL, 0) != 0 || sandbox_thread(&s) != 0)
+		_exit(126);
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_CPU, (uint64_t)l->cpu_s);
 	limit(RLIMIT_FSIZE, (uint64_t)IMAGE_MAX_BYTES + REPORT_MAX);
-	limit(RLIMIT_AS, address_space() + ((uint64_t)l->memory_mb << 20));
+	limit(RLIMIT_AS, as_bytes + ((uint64_t)l->memory_mb << 20));
+	limit(RLIMIT_NOFILE, 0);
+	if (sandbox_calls(&s, SANDBOX_COMPUTE) != 0)
+		_exit(126);
 }
 
 static void close_all(struct build *b)
@@ -191,6 +199,7 @@ static void on_child_exit(void *ctx, uint32_t events)
 	struct build *b = ctx;
 	int status, image_fd = -1, error = 0;
 
+	sandbox_look(b->pid, &b->seen); // as long as it is a zombie
 	if (waitpid(b->pid, &status, WNOHANG) != b->pid)
 		return;
 	json_t *report = NULL;
@@ -274,7 +283,7 @@ int build_start(struct build *b, struct loop *loop, const struct build_request *
 {
 	int err;
 
-	*b = (struct build){.loop = loop, .pidfd = -1, .done = done, .ctx = ctx};
+	*b = (struct build){.loop = loop, .pidfd = -1, .done = done, .ctx = ctx, .seen = b->seen};
 	b->limits = request->limits;
 	b->image_fd = memfd_create("wireglass-image", MFD_CLOEXEC);
 	b->report_fd = memfd_create("wireglass-report", MFD_CLOEXEC);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "common/sandbox.h"
 #include "control/loop.h"
 #include "control/settings.h"
 #include "rules/bundle.h"
@@ -34,8 +35,6 @@ struct build_request {
 	const char *name; // of the bundle, for messages
 	struct span data; // bundle, embedded form
 	const struct sig_trust *trust;
-	const char *state_dir;
-	bool check_serial; // must be higher than any accepted before
 	bool check_expiry;
 	bool strict; // its manifest and its rules must say who answers for them
 	struct settings_compile limits;
@@ -58,6 +57,7 @@ struct build {
 	bool wall_over;
 	struct settings_compile limits;
 	struct build_shared *shared;
+	struct sandbox_seen seen;  // what the last child had given up
 	const struct cache *cache; // NULL: none
 	struct cache_key key;      // of this bundle
 	build_done_fn *done;

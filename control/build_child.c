@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "control/build.h"
@@ -75,8 +74,6 @@ static const char *code_of(int err)
 		return "signature";
 	case -EKEYEXPIRED:
 		return "expired";
-	case -ESTALE:
-		return "stale";
 	case -ENODATA:
 		return "governance";
 	case -EFBIG:
@@ -88,7 +85,7 @@ static const char *code_of(int err)
 	}
 }
 
-// Read and admit the bundle: signature, form, expiry, serial. ret_bundle is set if it could be read, admitted or not.
+// Read and admit the bundle: signature, form, governance, expiry. ret_bundle is set if it could be read, admitted or not.
 static int admit(const struct build_request *r, struct bundle **ret_bundle, struct diag *diag)
 {
 	struct bundle *b;
@@ -100,9 +97,6 @@ static int admit(const struct build_request *r, struct bundle **ret_bundle, stru
 	err = govern_manifest(&b->manifest, &(struct govern){.strict = r->strict}, diag);
 	if (err == 0 && r->check_expiry)
 		err = bundle_check_expiry(b, now_s(), diag);
-	if (err == 0 && r->check_serial)
-		err = bundle_serial_check(r->state_dir, b->manifest.id,
-					  (uint64_t)b->manifest.serial, diag);
 	return err;
 }
 
@@ -216,10 +210,6 @@ void build_child(const struct build_request *r, const struct build_cached *cache
 	json_t *report;
 
 	int err = admit(r, &b, &diag);
-	// Nothing is opened from here on: no file, no socket.
-	const struct rlimit none = {0};
-	if (err == 0 && setrlimit(RLIMIT_NOFILE, &none) != 0)
-		_exit(126);
 	report = err != 0 ? refusal_of(b, code_of(err), &diag) : reuse(cached, image_fd);
 	if (report == NULL)
 		report = compile(b, r, image_fd, shared, &t);

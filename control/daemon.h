@@ -3,6 +3,7 @@
 #ifndef CONTROL_DAEMON_H
 #define CONTROL_DAEMON_H
 
+#include "common/sandbox.h"
 #include "control/admin.h"
 #include "control/audit.h"
 #include "control/deploy.h"
@@ -31,6 +32,7 @@ struct daemon {
 	struct loop loop;
 	int lock_fd; // state_dir/lock: one wireglassd per state directory
 	struct audit audit;
+	struct sandbox sandbox;
 	struct audit_actor stopped_by; // who sent the signal that ended us
 	struct store *store;
 	struct rulebook book;

@@ -432,8 +432,6 @@ void deploy_begin(struct deploy *d, enum deploy_origin origin, const char *name)
 		.name = name,
 		.data = span_of(d->data, d->len),
 		.trust = &d->trust,
-		.state_dir = d->settings->state_dir,
-		.check_serial = origin == DEPLOY_LOAD && !d->ask.allow_older,
 		.check_expiry = !deploy_was_live(origin),
 		.strict = d->settings->strict,
 		.limits = d->settings->compile,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "control/confine.h"
 #include "control/daemon.h"
 
 struct program {
@@ -77,6 +78,7 @@ static int run(struct program *p, const struct settings *settings, struct diag *
 		return err;
 	}
 	warn_about_keys(settings);
+	confine(&p->daemon);
 	log_notice("version " WIREGLASS_VERSION ", listening on %s, dataplane at %s, state in %s",
 		   settings->socket, settings->dataplane_socket, settings->state_dir);
 	err = loop_add(&p->daemon.loop, &p->signals, fd, EPOLLIN, on_signal, p);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "dataplane/offer.h"
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
@@ -150,6 +151,7 @@ static void queue_hello(struct dpctl *c, uint32_t id, bool finished)
 		.start_ns = c->dp->start_ns,
 		.inline_mode = c->dp->conf->mode == MODE_INLINE,
 		.finished = finished,
+		.landlock = c->dp->sandbox != NULL ? (uint8_t)c->dp->sandbox->landlock_abi : 0,
 	};
 	memcpy(out->hello.boot_id, c->boot_id, sizeof(c->boot_id));
 	strcpy(out->hello.version, WIREGLASS_VERSION);

@@ -17,6 +17,7 @@
 
 #include "common/log.h"
 #include "dataplane/config.h"
+#include "dataplane/confine.h"
 #include "dataplane/dpctl.h"
 #include "dataplane/eal.h"
 #include "dataplane/engine/ruleset.h"
@@ -226,7 +227,10 @@ static int serve(struct dataplane *dp, const struct eal_plan *plan, int listen_f
 		goto free_control;
 	log_start(dp, plan);
 	eal_quiet();
+	confine_threads(dp);
 	err = workers_start(dp);
+	if (err == 0)
+		confine_calls(dp);
 	if (err < 0) {
 		diag_set(diag, NULL, 0, 0, "cannot start the workers: %s", strerror(-err));
 		goto stop_workers;

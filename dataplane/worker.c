@@ -15,6 +15,8 @@
 #include <rte_pause.h>
 #include <rte_ring.h>
 
+#include "common/log.h"
+#include "common/sandbox.h"
 #include "dataplane/engine/ruleset.h"
 #include "dataplane/handover.h"
 #include "dataplane/port.h"
@@ -555,6 +557,9 @@ static int worker_main(void *arg)
 {
 	struct worker *w = arg;
 
+	if (w->dp->sandbox != NULL && sandbox_thread(w->dp->sandbox) != 0)
+		log_error("worker %u: not all could be given up: %s", w->index,
+			  w->dp->sandbox->problem);
 	w->last_tsc = rte_rdtsc();
 	publish(w, w->last_tsc);
 	while (!w->leave) {

@@ -89,6 +89,7 @@ struct dataplane {
 	uint64_t start_ns;   // Unix time when the clock was 0
 	bool capture_time;   // ports are capture files: time is theirs
 	bool may_sleep;
+	struct sandbox *sandbox; // what every thread gives up when it starts; NULL: nothing
 
 	_Alignas(64) _Atomic(struct ruleset *) live;
 	_Atomic int64_t unix_offset_ns; // Unix time minus clock

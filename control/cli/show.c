@@ -112,6 +112,31 @@ static void print_audit(const json_t *a)
 		     reply_text(a, "problem"));
 }
 
+static void print_confined(const json_t *sandbox, const char *who)
+{
+	const json_t *s = json_object_get(sandbox, who);
+
+	if (!json_is_object(s)) {
+		line("", "%s: not known", who);
+		return;
+	}
+	line("", "%s: %s capabilities, %s new privileges, %s system calls, %s files", who,
+	     reply_true(s, "no_capabilities") ? "no" : "HAS",
+	     reply_true(s, "no_new_privs") ? "no" : "MAY GAIN",
+	     reply_true(s, "seccomp") ? "few" : "ALL",
+	     reply_number(s, "landlock") > 0 ? "few" : "ALL");
+}
+
+static void print_sandbox(const json_t *s)
+{
+	line("sandbox", "%s",
+	     reply_text(s, "problem")[0] != '\0' ? reply_text(s, "problem")
+						 : "what the kernel says:");
+	print_confined(s, "control");
+	print_confined(s, "dataplane");
+	print_confined(s, "compiler");
+}
+
 static void print_status(const json_t *r, const struct show_options *o)
 {
 	const json_t *eve = json_object_get(r, "eve");
@@ -132,6 +157,7 @@ static void print_status(const json_t *r, const struct show_options *o)
 		     reply_text(eve, "problem")[0] != '\0' ? ", cannot write: " : "",
 		     reply_text(eve, "problem"));
 	print_audit(json_object_get(r, "audit"));
+	print_sandbox(json_object_get(r, "sandbox"));
 }
 
 static void print_stats(const json_t *r, const struct show_options *o)
