@@ -168,19 +168,53 @@ int ipc_check_peer(int fd, uid_t allowed_uid)
 	return peer.uid == 0 || peer.uid == geteuid() || peer.uid == allowed_uid ? 0 : -EPERM;
 }
 
-int ipc_accept(int listen_fd, uid_t allowed_uid)
+bool ipc_peer_in_group(int fd, gid_t gid)
 {
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	gid_t groups[1024];
+	socklen_t len = sizeof(groups); // more than that fail, and so does this
+	struct ipc_peer peer;
+
+	if (gid == (gid_t)-1 || ipc_peer(fd, &peer) != 0)
+		return false;
+	if (peer.gid == gid)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) != 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+void ipc_refuse(int fd, int error, const char *text)
+{
+	struct ipc_error refused = {.error = error};
+
+	snprintf(refused.text, sizeof(refused.text), "%s", text);
+	(void)ipc_send(fd, IPC_ERROR, 0, &refused, sizeof(refused), NULL, 0, -1);
+	close(fd);
+}
+
+int ipc_accept_any(int listen_fd, struct ipc_peer *ret_peer)
+{
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), err;
 
 	if (fd < 0)
 		return errno == EWOULDBLOCK || errno == ECONNABORTED || errno == EINTR ? -EAGAIN
 										       : -errno;
-	if (ipc_check_peer(fd, allowed_uid) != 0) {
-		struct ipc_error refused = {.error = -EPERM};
-
-		snprintf(refused.text, sizeof(refused.text), "this user may not use this socket");
-		(void)ipc_send(fd, IPC_ERROR, 0, &refused, sizeof(refused), NULL, 0, -1);
+	err = ipc_peer(fd, ret_peer);
+	if (err != 0)
 		close(fd);
+	return err != 0 ? err : fd;
+}
+
+int ipc_accept(int listen_fd, uid_t allowed_uid)
+{
+	struct ipc_peer peer;
+	int fd = ipc_accept_any(listen_fd, &peer);
+
+	if (fd >= 0 && ipc_check_peer(fd, allowed_uid) != 0) {
+		ipc_refuse(fd, -EPERM, "this user may not use this socket");
 		return -EPERM;
 	}
 	return fd;

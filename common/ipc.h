@@ -21,6 +21,7 @@
 #define COMMON_IPC_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -223,6 +224,12 @@ int ipc_listen(const char *path);
 // Connect to path. fd (non-blocking, close-on-exec) or negative errno.
 int ipc_connect(const char *path);
 
+// Accept one peer, whoever it is. fd, -EAGAIN or other negative errno.
+struct ipc_peer;
+int ipc_accept_any(int listen_fd, struct ipc_peer *ret_peer);
+// Tell the other end why, and close.
+void ipc_refuse(int fd, int error, const char *text);
+
 // Accept one peer if its uid is 0, our own, or allowed_uid. fd, -EAGAIN, or -EPERM (told so with ERROR, and closed).
 int ipc_accept(int listen_fd, uid_t allowed_uid);
 
@@ -235,6 +242,9 @@ struct ipc_peer {
 
 // 0 or negative errno.
 int ipc_peer(int fd, struct ipc_peer *ret_peer);
+
+// Was it in this group when it connected, as its own or as one more? (gid_t)-1: false.
+bool ipc_peer_in_group(int fd, gid_t gid);
 
 // Is the other end's uid 0, our own, or allowed_uid? 0 or -EPERM. For the connecting side.
 int ipc_check_peer(int fd, uid_t allowed_uid);

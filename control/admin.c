@@ -5,10 +5,12 @@
 #include "control/admin.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -143,6 +145,11 @@ static void on_deployed(void *ctx, int error, json_t *json)
 	reply(ctx, error, json_incref(json));
 }
 
+static const char *code_of(int err)
+{
+	return err == -EBUSY ? "busy" : err == -EFBIG ? "size" : err == -EPERM ? "role" : "refused";
+}
+
 // Refuse what would have changed something: that it was asked for is in the audit log, too.
 static void refuse(struct admin_client *c, int err, const struct diag *diag)
 {
@@ -155,7 +162,7 @@ static void refuse(struct admin_client *c, int err, const struct diag *diag)
 	};
 
 	(void)audit_append(&c->admin->d->audit, &e);
-	reply_error(c, err, err == -EBUSY ? "busy" : err == -EFBIG ? "size" : "refused", text);
+	reply_error(c, err, code_of(err), text);
 }
 
 static struct deploy_ask ask_of(struct admin_client *c)
@@ -272,11 +279,42 @@ void admin_new_hits(struct admin *a)
 			feed(&a->clients[i]);
 }
 
+// Does this request change something?
+static bool changes(uint32_t command)
+{
+	return command == IPC_ADMIN_RULES_LOAD || command == IPC_ADMIN_RULES_ROLLBACK ||
+	       command == IPC_ADMIN_RULES_ACTIVATE || command == IPC_ADMIN_HITS_WORK;
+}
+
+// It is in the audit log who tried, but nobody can fill a disk with it.
+static void deny(struct admin_client *c)
+{
+	struct admin *a = c->admin;
+	uint64_t now_s = loop_now_ns() / 1000000000u;
+	struct diag diag = {0};
+
+	if (now_s != a->denied_s)
+		a->denied = 0;
+	a->denied_s = now_s;
+	diag_set(&diag, NULL, 0, 0,
+		 "user %u may look, but not change anything (operate_group, operator_uid)",
+		 c->actor.uid);
+	if (a->denied++ < ADMIN_DENIED_MAX)
+		refuse(c, -EPERM, &diag);
+	else
+		reply_error(c, -EPERM, "role", diag.text);
+}
+
 static void handle(struct admin_client *c, int fd)
 {
 	struct daemon *d = c->admin->d;
 	json_t *json;
 	int err = 0;
+
+	if (changes(c->req.command) && !c->may_change) {
+		deny(c);
+		return;
+	}
 
 	switch ((enum ipc_admin_command)c->req.command) {
 	case IPC_ADMIN_SHOW_STATUS:
@@ -365,30 +403,43 @@ static void on_client(void *ctx, uint32_t events)
 		close(m.fd);
 }
 
+// May whoever connected change something, or only look? false: neither.
+static bool role_of(const struct admin *a, int fd, const struct ipc_peer *peer,
+		    bool *ret_may_change)
+{
+	*ret_may_change = ipc_check_peer(fd, (uid_t)a->d->settings.operator_uid) == 0 ||
+			  ipc_peer_in_group(fd, a->operate_gid);
+	return *ret_may_change || ipc_peer_in_group(fd, a->read_gid);
+}
+
 static void on_connect(void *ctx, uint32_t events)
 {
 	struct admin *a = ctx;
-	struct ipc_error full = {.error = -EUSERS, .text = "too many clients are connected"};
 	struct ipc_peer peer;
-	int fd = ipc_accept(a->fd, (uid_t)a->d->settings.operator_uid);
+	bool may_change;
+	int fd = ipc_accept_any(a->fd, &peer);
 
-	if (fd == -EPERM) {
-		a->refused++;
-		log_warning("refused a client of another user on %s (operator_uid)",
-			    a->d->settings.socket);
-	}
 	if (fd < 0)
 		return;
-	if (ipc_peer(fd, &peer) != 0) {
-		close(fd);
+	if (!role_of(a, fd, &peer, &may_change)) {
+		ipc_refuse(fd, -EPERM,
+			   "this user may not use this socket (read_group, operate_group, "
+			   "operator_uid)");
+		if (a->refused++ % 1000 == 0)
+			log_warning("refused user %u on %s (read_group, operate_group, "
+				    "operator_uid); %llu refused so far",
+				    peer.uid, a->d->settings.socket,
+				    (unsigned long long)a->refused);
 		return;
 	}
 	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++) {
 		struct admin_client *c = &a->clients[i];
 		if (c->admin != NULL)
 			continue;
-		*c = (struct admin_client){
-			.admin = a, .fd = fd, .actor = {.uid = peer.uid, .pid = peer.pid}};
+		*c = (struct admin_client){.admin = a,
+					   .fd = fd,
+					   .actor = {.uid = peer.uid, .pid = peer.pid},
+					   .may_change = may_change};
 		if (loop_add(&a->d->loop, &c->source, fd, EPOLLIN, on_client, c) != 0)
 			drop(c);
 		else
@@ -396,8 +447,19 @@ static void on_connect(void *ctx, uint32_t events)
 		return;
 	}
 	a->refused++;
-	(void)ipc_send(fd, IPC_ERROR, 0, &full, sizeof(full), NULL, 0, -1);
-	close(fd);
+	ipc_refuse(fd, -EUSERS, "too many clients are connected");
+}
+
+static int find_group(const char *key, const char *name, gid_t *ret_gid, struct diag *ret_diag)
+{
+	struct group *g = name[0] != '\0' ? getgrnam(name) : NULL;
+
+	*ret_gid = g != NULL ? g->gr_gid : (gid_t)-1;
+	if (name[0] == '\0' || g != NULL)
+		return 0;
+	diag_set(ret_diag, NULL, 0, 0, "%s: there is no group \"%s\": make it with addgroup", key,
+		 name);
+	return -EINVAL;
 }
 
 int admin_init(struct admin *a, struct daemon *d, struct diag *ret_diag)
@@ -405,6 +467,13 @@ int admin_init(struct admin *a, struct daemon *d, struct diag *ret_diag)
 	const char *path = d->settings.socket;
 
 	memset(a, 0, sizeof(*a));
+	a->fd = -1;
+	int err = find_group("read_group", d->settings.read_group, &a->read_gid, ret_diag);
+	if (err == 0)
+		err = find_group("operate_group", d->settings.operate_group, &a->operate_gid,
+				 ret_diag);
+	if (err != 0)
+		return err;
 	a->d = d;
 	a->fd = ipc_listen(path);
 	if (a->fd == -EADDRINUSE)
@@ -423,7 +492,10 @@ int admin_init(struct admin *a, struct daemon *d, struct diag *ret_diag)
 	if (d->settings.operator_uid >= 0 && geteuid() == 0 &&
 	    lchown(path, (uid_t)d->settings.operator_uid, (gid_t)-1) != 0)
 		log_warning("%s: cannot give it to operator_uid: %s", path, strerror(errno));
-	int err = loop_add(&d->loop, &a->source, a->fd, EPOLLIN, on_connect, a);
+	// With groups the kernel lets everybody knock; who is none of them is sent away by role_of().
+	if ((a->read_gid != (gid_t)-1 || a->operate_gid != (gid_t)-1) && chmod(path, 0666) != 0)
+		log_warning("%s: cannot be opened to the groups: %s", path, strerror(errno));
+	err = loop_add(&d->loop, &a->source, a->fd, EPOLLIN, on_connect, a);
 	if (err != 0) {
 		diag_set(ret_diag, path, 0, 0, "cannot watch the socket: %s", strerror(-err));
 		admin_done(a);

@@ -19,6 +19,7 @@ enum {
 	ADMIN_FOLLOW_BYTES = 1 << 20, // waiting for a slow follower before it is fed no more
 	ADMIN_REPLY_BYTES = 64 << 20, // of one whole reply
 	ADMIN_LIST_MAX = 10000,       // rows of one hits list
+	ADMIN_DENIED_MAX = 10,        // denied requests of a second that are in the audit log
 	ADMIN_IDLE_MS = 30000,        // connected without a request, or not taking a reply
 };
 
@@ -30,6 +31,7 @@ struct admin_client {
 	struct admin *admin; // NULL: slot is free
 	int fd;
 	struct audit_actor actor;
+	bool may_change; // something; else it may only look
 	struct loop_source source;
 	struct loop_timer timer;
 	uint32_t id; // of the request
@@ -46,7 +48,10 @@ struct admin {
 	int fd;
 	struct loop_source source;
 	struct admin_client clients[ADMIN_CLIENTS_MAX];
-	uint64_t refused; // connections
+	gid_t read_gid, operate_gid; // (gid_t)-1: none
+	uint64_t refused;            // connections
+	uint64_t denied_s;           // second of the last requests that were denied
+	unsigned int denied;         // and how many of them are in the audit log
 	uint64_t buf[IPC_MAX_BYTES / 8];
 };
 

@@ -104,6 +104,8 @@ static const struct cfg_key keys[] = {
 	{.name = "strict", .type = CFG_BOOL, .offset = offsetof(struct settings, strict)},
 	NUMBER("signatures", signatures, 1, SIG_SET_MAX),
 	TEXT("host", host, 1),
+	TEXT("read_group", read_group, 0),
+	TEXT("operate_group", operate_group, 0),
 	NUMBER("operator_uid", operator_uid, -1, UINT32_MAX - 1),
 	NUMBER("dataplane_uid", dataplane_uid, -1, UINT32_MAX - 1),
 	{.name = "client_address",

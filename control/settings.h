@@ -83,8 +83,10 @@ struct settings {
 	bool strict;                        // bundles and rules must say who answers for them
 	int64_t signatures;                 // trusted keys that must have signed a bundle
 	char host[64];
-	int64_t operator_uid;  // may use the control socket, besides root and our own
-	int64_t dataplane_uid; // the dataplane may run as this user, besides root and our own
+	char read_group[64];    // its members may look, "": nobody
+	char operate_group[64]; // its members may change something, too
+	int64_t operator_uid;   // may use the control socket, besides root and our own
+	int64_t dataplane_uid;  // the dataplane may run as this user, besides root and our own
 	struct settings_eve_file eve;
 	char syslog[SETTINGS_SOCKET_BYTES]; // a unix socket that takes RFC 5424, "": none
 	struct settings_compile compile;
