@@ -9,6 +9,7 @@
 #include "control/build.h"
 #include "control/loop.h"
 #include "control/text.h"
+#include "dataplane/vectors.h"
 #include "rules/compile.h"
 #include "rules/govern.h"
 
@@ -138,6 +139,28 @@ static json_t *success(const struct bundle *b, const struct compile_stats *cs,
 		(json_int_t)(cs->compile_ns / 1000000));
 }
 
+// Do its rules do what it says they must? The number of cases, or negative errno with diag.
+static int self_test(const struct bundle *b, const void *image, uint64_t len, bool some_absent,
+		     struct diag *diag)
+{
+	struct vectors *v = NULL;
+	int cases = 0, ret = 0;
+
+	for (uint32_t i = 0; i < b->n_data && ret >= 0; i++) {
+		if (b->data[i].kind != BUNDLE_SELFTEST)
+			continue;
+		if (v == NULL)
+			ret = vectors_new(image, len, &v, diag);
+		if (ret >= 0)
+			ret = vectors_run(v, b->data[i].name,
+					  span_of(b->data[i].text, b->data[i].len), some_absent,
+					  diag);
+		cases += ret > 0 ? ret : 0;
+	}
+	vectors_free(v);
+	return ret < 0 ? ret : cases;
+}
+
 // Parse and compile an admitted bundle. Returns the report.
 static json_t *compile(struct bundle *b, const struct build_request *r, int image_fd,
 		       struct build_shared *shared, struct tally *t)
@@ -150,7 +173,7 @@ static json_t *compile(struct bundle *b, const struct build_request *r, int imag
 	void *image = NULL;
 	uint64_t len = 0, start = loop_now_ns();
 	json_t *report;
-	int err = 0;
+	int err = 0, tested = 0;
 
 	err = bundle_parse(b, &rs, r->vars, on_rule, t);
 	govern_rules(&rs, &govern, on_rule, t, &t->governed);
@@ -170,11 +193,15 @@ static json_t *compile(struct bundle *b, const struct build_request *r, int imag
 				   "none of its rules can be loaded: the rule set would be empty",
 				   "code", "empty", "refused", (json_int_t)t->refused, "skipped",
 				   (json_int_t)t->skipped, "refused_rules", t->list);
+	else if ((tested = self_test(b, image, len, t->governed.expired > 0, &diag)) < 0)
+		report = refusal_of(b, tested == -ENOMEM ? "memory" : "selftest", &diag);
 	else if (!write_all(image_fd, image, len))
 		report = json_pack("{s:s, s:s}", "error",
 				   "the image cannot be written: out of memory", "code", "memory");
 	else
 		report = success(b, &cs, t, parse_ms);
+	if (tested > 0 && report != NULL)
+		json_object_set_new(report, "self_tests", json_integer(tested));
 	free(image);
 	rules_done(&rs);
 	return report;

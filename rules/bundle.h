@@ -39,6 +39,7 @@ enum bundle_kind {
 	BUNDLE_LIST,           // lists/..., which rules name
 	BUNDLE_CLASSIFICATION, // config/...
 	BUNDLE_THRESHOLD,      // config/...
+	BUNDLE_SELFTEST, // tests/...: what rules must match and must not (dataplane/vectors.h)
 };
 extern const char *const bundle_kind_names[]; // NULL at the end
 

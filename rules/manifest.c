@@ -14,6 +14,7 @@ const char *const bundle_kind_names[] = {
 	[BUNDLE_LIST] = "list",
 	[BUNDLE_CLASSIFICATION] = "classification",
 	[BUNDLE_THRESHOLD] = "threshold",
+	[BUNDLE_SELFTEST] = "selftest",
 	NULL,
 };
 
@@ -58,7 +59,10 @@ static const char *data_problem(const struct bundle_manifest *m, uint32_t i)
 		return "stands in data: rule files are listed in rules";
 	if (d->kind == BUNDLE_LIST && strncmp(d->name, "lists/", 6) != 0)
 		return "is a list: it must be in lists/";
-	if (d->kind != BUNDLE_LIST && strncmp(d->name, "config/", 7) != 0)
+	if (d->kind == BUNDLE_SELFTEST && strncmp(d->name, "tests/", 6) != 0)
+		return "is a self-test: it must be in tests/";
+	if (d->kind != BUNDLE_LIST && d->kind != BUNDLE_SELFTEST &&
+	    strncmp(d->name, "config/", 7) != 0)
 		return "must be in config/";
 	if (strlen(d->sha256) != 64 || !list_hex(d->sha256, sizeof(digest), digest))
 		return "needs a sha256 of 64 hexadecimal digits";

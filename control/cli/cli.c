@@ -54,11 +54,11 @@ enum cli_exit cli_exit_of(const char *code)
 	static const struct {
 		const char *code;
 		enum cli_exit exit_code;
-	} table[] = {{"signature", CLI_SIGNATURE},   {"expired", CLI_EXPIRED},
-		     {"stale", CLI_STALE},           {"size", CLI_SIZE},
-		     {"compile", CLI_COMPILE},       {"memory", CLI_COMPILE},
-		     {"governance", CLI_GOVERNANCE}, {"bundle", CLI_BUNDLE},
-		     {"empty", CLI_BUNDLE}};
+	} table[] = {{"signature", CLI_SIGNATURE}, {"selftest", CLI_SELFTEST},
+		     {"expired", CLI_EXPIRED},     {"stale", CLI_STALE},
+		     {"size", CLI_SIZE},           {"compile", CLI_COMPILE},
+		     {"memory", CLI_COMPILE},      {"governance", CLI_GOVERNANCE},
+		     {"bundle", CLI_BUNDLE},       {"empty", CLI_BUNDLE}};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(code, table[i].code) == 0)

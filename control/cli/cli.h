@@ -23,6 +23,7 @@ enum cli_exit {
 	CLI_SIZE = 9,        // over a limit of size
 	CLI_COMPILE = 10,    // its rules cannot be compiled within the limits
 	CLI_GOVERNANCE = 11, // the sensor is strict, and it does not say who answers for it
+	CLI_SELFTEST = 13,   // a rule does not match what it must, or matches what it must not
 	CLI_BUNDLE = 12,     // signed, but not a valid bundle, or one without rules
 };
 

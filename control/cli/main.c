@@ -70,7 +70,7 @@ static void print_help(FILE *f)
 	      "\n"
 	      "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 wireglassd not reachable, 4 no "
 	      "answer in\n"
-	      "time, 5 signature or verification failed, 6 done in part, 7 to 12 why a bundle was\n"
+	      "time, 5 signature or verification failed, 6 done in part, 7 to 13 why a bundle was\n"
 	      "refused (see wireglass help rules load).\n"
 	      "\"wireglass help COMMAND\" explains a command.\n",
 	      f);

@@ -41,7 +41,7 @@ static const char help[] =
 	"usage,\n"
 	"3 wireglassd not reachable, 4 no answer in time, 5 signature or verification failed, 6 "
 	"done in\n"
-	"part (some rules were refused), 7 to 12 why a bundle was refused (see rules load).\n";
+	"part (some rules were refused), 7 to 13 why a bundle was refused (see rules load).\n";
 
 static const char load_help[] =
 	"usage: wireglass rules load [--allow-older] [--canary SECONDS [--max-hits-per-second N] "
@@ -71,7 +71,8 @@ static const char load_help[] =
 	"expired,\n"
 	"8 serial not higher, 9 too large, 10 its rules cannot be compiled within the limits, 11 "
 	"it does not\n"
-	"say who answers for it, 12 not a valid bundle or no rule in it loads, 1 anything else; 3 "
+	"say who answers for it, 12 not a valid bundle or no rule in it loads, 13 a self-test "
+	"failed, 1 anything else; 3 "
 	"wireglassd\n"
 	"not reachable, 4 no answer in time.\n"
 	"\n"

@@ -26,6 +26,9 @@ static const char pack_help[] =
 	"  --list FILE         carry this list, too, as lists/NAME (repeatable)\n"
 	"  --classification FILE, --threshold-file FILE\n"
 	"                      carry these, too, as config/NAME\n"
+	"  --selftest FILE     carry these conversations, which rules must match or must not: "
+	"sensors try them\n"
+	"                      before the bundle goes live (repeatable)\n"
 	"  --expires TIME      after this the bundle is not accepted: 2027-01-31 or "
 	"2027-01-31T12:00:00Z, UTC\n"
 	"  --created TIME      default: now, or the environment variable SOURCE_DATE_EPOCH\n"
@@ -124,6 +127,8 @@ static int pack_option(const struct cli *cli, struct pack *p, int c)
 		return pack_extra(cli, p, BUNDLE_CLASSIFICATION);
 	case 'T':
 		return pack_extra(cli, p, BUNDLE_THRESHOLD);
+	case 'S':
+		return pack_extra(cli, p, BUNDLE_SELFTEST);
 	case 'e':
 		fits = SET(m->expires, optarg);
 		break;
@@ -277,7 +282,9 @@ static int pack_all_data(const struct cli *cli, struct pack *p, char **paths)
 		char name[BUNDLE_NAME_MAX];
 
 		snprintf(name, sizeof(name), "%s/%s",
-			 p->extra[i].kind == BUNDLE_LIST ? "lists" : "config",
+			 p->extra[i].kind == BUNDLE_LIST       ? "lists"
+			 : p->extra[i].kind == BUNDLE_SELFTEST ? "tests"
+							       : "config",
 			 slash != NULL ? slash + 1 : path);
 		ret = pack_data(p, p->extra[i].kind, name, path);
 	}
@@ -402,6 +409,7 @@ int rules_pack(struct cli *cli, int argc, char **argv)
 		{"output", required_argument, NULL, 'o'},
 		{"sign", required_argument, NULL, 'k'},
 		{"list", required_argument, NULL, 'L'},
+		{"selftest", required_argument, NULL, 'S'},
 		{"classification", required_argument, NULL, 'C'},
 		{"threshold-file", required_argument, NULL, 'T'},
 		{"expires", required_argument, NULL, 'e'},

@@ -336,6 +336,14 @@ is 'a store that minisign-signed bundles reach too' "$(
 wg rules pack --id cli --serial 21 --sign publisher.key -o drop.wgb drop.rules >/dev/null
 exits 'load of a rule that would drop' 0 wg rules load drop.wgb
 check 'says that it alerts' grep -q '^1 of them say drop or reject' out
+printf 'match 7\n> GET /dropped HTTP/1.1\\r\\nHost: a.example\\r\\n\\r\\n\n' >good.txt
+sed 's/^match/nomatch/' good.txt >bad.txt
+wg rules pack --id cli --serial 22 --selftest bad.txt --sign publisher.key -o bad.wgb drop.rules >/dev/null
+wg rules pack --id cli --serial 22 --selftest good.txt --sign publisher.key -o good.wgb drop.rules >/dev/null
+exits 'load of a bundle that fails its self-test' 13 wg rules load bad.wgb
+says 'which rule, and where' 'tests/bad.txt:1: self-test: rule 7 matches what it must not match'
+exits 'load of one that passes' 0 wg --json rules load good.wgb
+prints 'how many cases were played' '.self_tests == 1 and .serial == 22'
 exits 'activate' 0 wg --json rules activate 7
 prints 'activate: the one that was asked for' '.state == "live" and .serial == 7'
 

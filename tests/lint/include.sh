@@ -22,6 +22,8 @@ layer() {
     # replay and bench belong to the wireglass program: they run the engine without DPDK and compile rules
     dataplane/replay.[ch] | dataplane/bench*.[ch] | dataplane/streams.[ch]) echo replay ;;
     dataplane/ruleload.[ch] | dataplane/offline.[ch] | dataplane/profile.c) echo replay ;;
+    # self-tests of rules run in the compile process of wireglassd
+    dataplane/vectors.[ch]) echo vectors ;;
     dataplane/*) echo shell ;;
     control/cli/*) echo cli ;;
     control/*) echo control ;;
@@ -43,7 +45,8 @@ allowed() {
     capture) echo "$common|$engine|dataplane/(capture|linktype)\.h" ;;
     replay) echo "$common|rules/.*|$engine|dataplane/(capture|replay|bench(_[a-z]+)?|streams|ruleload|offline|tunnels)\.h" ;;
     shell) echo "$common|hwprofiles/.*|$image|$engine|dataplane/[a-z_0-9]+\.h" ;;
-    control) echo "$common|hwprofiles/.*|rules/.*|control/.*" ;;
+    vectors) echo "$common|$image|$engine|dataplane/vectors\.h" ;;
+    control) echo "$common|hwprofiles/.*|rules/.*|control/.*|dataplane/vectors\.h" ;;
     # the command's table names the two entry points that live beside the engine
     cli) echo "$common|hwprofiles/.*|rules/.*|control/.*|dataplane/replay\.h" ;;
     tests | tests/dpdk) echo '.*' ;;

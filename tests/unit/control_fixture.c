@@ -299,8 +299,13 @@ static void set_field(char *field, size_t size, const char *text)
 char *make_bundle_of(const struct bundle_spec *spec, size_t *ret_len)
 {
 	struct bundle_manifest *manifest = calloc(1, sizeof(*manifest));
-	struct bundle_file file = {
-		.name = "rules/test.rules", .text = spec->rules, .len = strlen(spec->rules)};
+	const char *tests = spec->selftest != NULL ? spec->selftest : "";
+	struct bundle_file files[2] = {
+		{.name = "rules/test.rules", .text = spec->rules, .len = strlen(spec->rules)},
+		{.name = "tests/test.txt",
+		 .text = tests,
+		 .len = strlen(tests),
+		 .kind = BUNDLE_SELFTEST}};
 	struct sig_secret secret;
 	struct diag diag = {0};
 	char sig[SIG_TEXT_MAX], set[SIG_SET_BYTES] = "", *archive, *bundle;
@@ -317,7 +322,8 @@ char *make_bundle_of(const struct bundle_spec *spec, size_t *ret_len)
 	SET(authority, spec->authority);
 	SET(legal_basis, spec->legal_basis);
 	SET(jurisdiction, spec->jurisdiction);
-	int err = bundle_pack(manifest, &file, 1, &archive, &archive_len, &diag);
+	int err = bundle_pack(manifest, files, spec->selftest != NULL ? 2 : 1, &archive,
+			      &archive_len, &diag);
 	if (err != 0)
 		fail_msg("bundle_pack: %s", diag.text);
 	free(manifest);

@@ -85,6 +85,7 @@ struct bundle_spec {
 	const char *id, *rules, *expires;
 	uint64_t serial;
 	const char *owner, *authority, *legal_basis, *jurisdiction; // NULL: left out
+	const char *selftest;                                       // NULL: none
 	const char *keys[4];                                        // files of secret keys
 };
 char *make_bundle_of(const struct bundle_spec *spec, size_t *ret_len);

@@ -201,6 +201,68 @@ static void test_expiry(void **state)
 	assert_int_equal(fx.fake.live.serial, 2);
 }
 
+// --- self-tests
+
+#define GET(path) "> GET " path " HTTP/1.1\\r\\nHost: a.example\\r\\n\\r\\n\n"
+
+// A bundle goes live only if its rules do what it says they must.
+static void test_self_tests(void **state)
+{
+	struct bundle_spec spec = {.id = "test",
+				   .serial = 1,
+				   .keys = {fx.secret},
+				   .rules = RULE(101, "/one") RULE(
+					   102, "/two") "alert http 10.0.0.0/8 any -> any 8080 "
+							"(msg:\"f\"; flow:to_server; http.uri; "
+							"content:\"/three\"; sid:103;)\n"
+							"alert http any any -> any any (msg:\"b\"; "
+							"flow:to_client; http.response_body; "
+							"content:\"needle|00|\"; sid:104;)\n"};
+	static const struct {
+		const char *text;
+		const char *say; // NULL: good
+	} cases[] = {
+		{"# two cases\nmatch 101\nnomatch 102\n" GET("/one") "\nmatch 101 102\n" GET("/one")
+			 GET("/two"),
+		 NULL},
+		{"match 103\nflow 10.1.2.3 4000 -> 192.0.2.1 8080\n" GET(
+			 "/three") "nomatch 103\n" GET("/three"),
+		 NULL},
+		{"match 104\n" GET("/") "< HTTP/1.1 200 OK\\r\\nContent-Length: "
+					"7\\r\\n\\r\\nneedle\\x00\n",
+		 NULL},
+		{"match 102\n" GET("/one"), "tests/test.txt:1: self-test: rule 102 does not match"},
+		{"match 101\n" GET("/one") "nomatch 102\n" GET("/two"),
+		 "tests/test.txt:3: self-test: rule 102 matches what it must not"},
+		{"match 999\n" GET("/one"), "rule 999 is not among the rules"},
+		{GET("/one"), "before the first match"},
+		{"match\n", "before the first match"},
+		{"match x\n", "needs sids"},
+		{"match 101\nmach 102\n", "is none of match"},
+		{"match 101\n> \\q\n", "an escape other than"},
+		{"match 101\nflow here -> there\n", "must be like"},
+	};
+
+	start_both();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool good = cases[i].say == NULL;
+
+		spec.selftest = cases[i].text;
+		json_t *reply = load_spec(&spec, good ? NULL : "selftest");
+		if (good)
+			assert_true(number_of(reply, "self_tests") > 0);
+		else if (strstr(text_of(reply, "error"), cases[i].say) == NULL)
+			fail_msg("\"%s\" is not in \"%s\"", cases[i].say, text_of(reply, "error"));
+		assert_int_equal(fx.fake.live.serial, good ? spec.serial : spec.serial - 1);
+		spec.serial += good;
+		json_decref(reply);
+	}
+	// What a rule that has expired must do is not asked for.
+	spec.rules = RULE(101, "/one") GOVERNED(102, "expires 2026-01-01");
+	spec.selftest = "match 101\n" GET("/one") "match 102\n" GET("/g");
+	json_decref(load_spec(&spec, NULL));
+}
+
 // --- trials
 
 static json_t *load_trial(uint64_t serial, uint32_t seconds, uint32_t hits, uint32_t busy,
@@ -456,6 +518,7 @@ int main(void)
 		TEST(test_two_of_three_and_rotation),
 		TEST(test_strict),
 		TEST(test_expiry),
+		TEST(test_self_tests),
 		TEST(test_trial_passes),
 		TEST(test_trial_taken_back),
 		TEST(test_trial_too_busy),
