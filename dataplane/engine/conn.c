@@ -26,7 +26,8 @@ struct detect_msg conn_msg(const struct conn_ctx *x, struct flow *f, enum dir di
 		.websocket = f->http->ws != NULL && f->http->msg == f->http->ws->msg,
 		.hit_flags = (uint16_t)(((f->flags & FLOW_MIDSTREAM) != 0 ? HIT_MIDSTREAM : 0) |
 					(seen != (FLOW_SEEN_0 | FLOW_SEEN_1) ? HIT_ONEWAY : 0) |
-					(msg->gap ? HIT_GAP : 0)),
+					(msg->gap ? HIT_GAP : 0) |
+					(f->http->half[dir].unsure ? HIT_AMBIGUOUS : 0)),
 		.ret_hit = msg->tx != NULL ? &msg->tx->has_hit : NULL,
 		.vars = &f->http->vars,
 	};
@@ -183,7 +184,7 @@ void msg_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_byte
 		msg->inspect->flags |= INSPECT_GAP;
 	}
 	if (in_body)
-		body_gap(msg);
+		body_gap(msg, gap_bytes);
 }
 
 // What the next response of a direction answers.

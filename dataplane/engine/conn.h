@@ -45,12 +45,14 @@ struct http_file {
 		*resource; // pooled; of which the file is a piece that is joined; NULL: of none
 	struct range_piece piece; // of that
 	uint64_t bytes;
-	uint64_t behind; // of these, since it is sealed
+	uint64_t behind;        // of these, since it is sealed
+	uint64_t missing_bytes; // in holes
 	uint16_t name_len;
 	uint8_t digests; // asked for
 	bool open, named, whole;
 	bool partial; // a piece of a resource, joined or not
 	bool sealed;  // digests take no more
+	bool unsized; // how much is missing is not known
 	uint8_t name[256];
 };
 

@@ -88,10 +88,10 @@ void body_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct h
 			     &f->http->decode_free);
 }
 
-void body_gap(struct http_msg *msg)
+void body_gap(struct http_msg *msg, uint64_t gap_bytes)
 {
 	decode_gap(&msg->decode);
-	files_gap(msg);
+	files_gap(msg, gap_bytes);
 }
 
 void body_drop(struct conn_ctx *x, struct http_msg *msg)

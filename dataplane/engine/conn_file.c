@@ -105,7 +105,8 @@ static void file_begin(struct conn_ctx *x, struct http_file *file, struct span n
 	file->open = true;
 	file->whole = true;
 	file->sealed = false;
-	file->bytes = file->behind = 0;
+	file->unsized = false;
+	file->bytes = file->behind = file->missing_bytes = 0;
 	name_set(file, name);
 	hashes_begin(x, file->digests, file->hash);
 }
@@ -141,6 +142,8 @@ static void file_end(struct conn_ctx *x, struct flow *f, enum dir dir, bool trun
 	file->open = false;
 	facts.whole = file->whole && !truncated;
 	facts.partial = file->partial;
+	facts.sized = !truncated && !file->unsized;
+	facts.missing_bytes = file->missing_bytes;
 	facts.bytes = file->bytes;
 	facts.behind = file->behind;
 	facts.name = file->named ? span_of(file->name, file->name_len) : SPAN_NONE;
@@ -249,12 +252,16 @@ void files_seal(struct http_msg *msg)
 		msg->file->sealed = true;
 }
 
-void files_gap(struct http_msg *msg)
+void files_gap(struct http_msg *msg, uint64_t gap_bytes)
 {
 	if (msg->mime != NULL)
 		mime_gap(msg->mime);
-	if (msg->file != NULL)
-		msg->file->whole = false;
+	if (msg->file == NULL)
+		return;
+	msg->file->whole = false;
+	// Of what is encoded, or one of several parts, it is not known how much is missing.
+	msg->file->unsized |= msg->mime != NULL || decode_active(&msg->decode);
+	msg->file->missing_bytes += gap_bytes;
 }
 
 void files_end(struct conn_ctx *x, struct flow *f, enum dir dir)

@@ -129,7 +129,7 @@ void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span dat
 void body_behind(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
 
 // Bytes of it are missing: a decoder cannot go on behind them, what follows is scanned as sent.
-void body_gap(struct http_msg *msg);
+void body_gap(struct http_msg *msg, uint64_t gap_bytes);
 
 // It has ended: what decoders still hold.
 void body_end(struct conn_ctx *x, struct flow *f, enum dir dir);
@@ -143,7 +143,7 @@ void body_drop(struct conn_ctx *x, struct http_msg *msg);
 void files_begin(struct conn_ctx *x, struct flow *f, enum dir dir, const struct http_head *h);
 void files_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data);
 void files_seal(struct http_msg *msg);
-void files_gap(struct http_msg *msg);
+void files_gap(struct http_msg *msg, uint64_t gap_bytes);
 void files_end(struct conn_ctx *x, struct flow *f, enum dir dir);
 void files_drop(struct conn_ctx *x, struct http_msg *msg);
 

@@ -106,6 +106,7 @@ bool range_file_end(struct conn_ctx *x, struct http_file *file, bool broken,
 			.name = file->named ? span_of(file->name, file->name_len) : SPAN_NONE,
 			.bytes = total,
 			.whole = true,
+			.sized = true,
 		};
 		hashes_finish(((struct hash_set *)state)->hash, ret_facts);
 	}

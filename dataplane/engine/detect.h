@@ -223,7 +223,9 @@ struct file_facts {
 	uint64_t behind; // of these, sent behind the announced end: not in the digests
 	uint8_t digest[LIST_SHA256 + 1][32]; // by enum list_kind
 	uint8_t digests;                     // bit per kind that is set
+	uint64_t missing_bytes;              // not among bytes
 	bool whole;                          // nothing of it is missing
+	bool sized;                          // it ended, and what is missing is known
 	bool partial;                        // it is a piece of a resource
 	const struct file_facts *completes;  // the resource of which it was the last piece, or NULL
 };

@@ -27,6 +27,8 @@ static bool fact_holds(const struct ruleset *rs, const struct image_match *m,
 		       ((m->flags & IMAGE_NEGATED) != 0);
 	}
 	n = &rs->numbers[m->blob_off];
+	if (f->sized)
+		return number_test(n, f->bytes + f->missing_bytes, n->value);
 	// Of a file that is cut short it is only known that it is at least so large.
 	if (!f->whole && n->op != NUMBER_GT && n->op != NUMBER_GE)
 		return false;

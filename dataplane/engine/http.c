@@ -289,8 +289,10 @@ static void junk_skip(struct http_half *h, struct http_parser *ps, struct span *
 {
 	while (in->len > 0 && ((in->data[0] >= '\t' && in->data[0] <= '\r') || in->data[0] == ' ' ||
 			       in->data[0] == '\0')) {
-		if (in->data[0] != '\r' && in->data[0] != '\n')
+		if (in->data[0] != '\r' && in->data[0] != '\n') {
 			http_note(h, ps, HTTP_NOTE_START);
+			h->unsure = 1;
+		}
 		*in = span_from(*in, 1);
 	}
 }

@@ -144,7 +144,8 @@ struct http_half {
 	uint8_t closes;    // body of known length, behind which the connection ends
 	uint8_t behind;    // that much has come, and what comes now goes to the body, too
 	uint16_t n_left;   // bytes behind the head at the end of gather, still to be read
-	uint8_t begun;     // something was said of this direction
+	uint8_t unsure; // broken framing, or junk: hosts differ in what they make of what follows
+	uint8_t begun;  // something was said of this direction
 	uint8_t n_held;
 	uint8_t held[HTTP_HELD_MAX]; // a chunk size so far, or lost: what may become a start line
 };

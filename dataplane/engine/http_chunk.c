@@ -26,6 +26,7 @@ void http_chunk_begin(struct http_half *h)
 static void chunk_broken(struct http_half *h, struct http_parser *ps)
 {
 	http_note(h, ps, HTTP_NOTE_BAD_CHUNK);
+	h->unsure = 1;
 	http_lost(h, HTTP_BODY_CLOSE, HTTP_RESYNC_LINES, true);
 }
 

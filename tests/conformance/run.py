@@ -5,8 +5,9 @@
 usage: run.py [--wireglass PROG] [--shared DIR] [--exceptions FILE] SUITE
 
 The corpus and conform.py, which runs it, lie outside this repository (DIR, default ../shared): without them the
-suite is skipped. The suite tx is compared by transactions.py, which is stricter, instead of conform.py. A case may fail only if the file of exceptions lists it with a reason; an exception that is no
-longer needed, one without a reason, or more of them than 2 % of the suite's cases is a failure too. Prints
+suite is skipped. Instead of conform.py transactions.py compares the suite tx, and alerts.py the suite diff: each says how. A
+case may fail only if the file of exceptions lists it with a reason; an exception that is no longer needed, one without a
+reason, or more of them than 2 % of the suite's cases is a failure too. Prints
 TAP-like lines for the cases that are not plain passes, and the number of the others for tests/summary.py.
 """
 import argparse
@@ -15,9 +16,11 @@ import re
 import subprocess
 import sys
 
+import alerts
 import transactions
 
 MOST = 0.02  # of a suite's cases may be exceptions
+OWN = {"diff": alerts.suite, "tx": transactions.suite}  # compared here
 EXCEPTION = re.compile(r"^(\S+) (.+?): (\S.*)$")
 TOTAL = re.compile(r"^(\S+): (\d+) passed, (\d+) failed$")
 
@@ -98,8 +101,8 @@ def main():
     if not os.path.isdir(corpus):
         print(f"ok - {args.suite} # SKIP no corpus in {os.path.normpath(args.shared)}")
         return 0
-    if args.suite == "tx":
-        outcome = transactions.suite(args.wireglass, corpus)
+    if args.suite in OWN:
+        outcome = OWN[args.suite](args.wireglass, corpus)
     else:
         outcome = conform(args, corpus)
     if isinstance(outcome, str):
