@@ -443,6 +443,17 @@ static void send_all(struct dpctl *c)
 	}
 }
 
+static void watch_links(struct dpctl *c)
+{
+	for (uint32_t i = 0; i < c->dp->n_ports; i++) {
+		struct port *p = &c->dp->ports[i];
+
+		if (port_link_changed(p))
+			log_notice("port %u: %s: the link is %s", i, p->name,
+				   p->link_up ? "up again" : "down");
+	}
+}
+
 static void tick(struct dpctl *c, uint64_t now)
 {
 	if (c->blocked_ns != 0 && now > c->blocked_ns + BLOCKED_NS)
@@ -451,6 +462,7 @@ static void tick(struct dpctl *c, uint64_t now)
 		return;
 	c->second_ns = now + SECOND_NS;
 	worker_clock_follow(c->dp);
+	watch_links(c);
 	if (workers_came_apart(c->dp))
 		log_warning("the queues of the ports give the directions of flows to different "
 			    "workers (capture.wrong_worker): the workers distribute by themselves "

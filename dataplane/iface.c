@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum { SOCKETS_MAX = 1024 };
 
 static bool ethtool_flag(int fd, struct ifreq *ifr, uint32_t cmd, uint32_t mask)
 {
@@ -44,6 +47,7 @@ int iface_read(const char *name, struct iface *ret_iface)
 		goto out;
 	}
 	out.up = (ifr.ifr_flags & IFF_UP) != 0;
+	out.running = out.up && (ifr.ifr_flags & IFF_RUNNING) != 0;
 	out.merges = ethtool_flag(fd, &ifr, ETHTOOL_GGRO, 1);
 	out.merges |= ethtool_flag(fd, &ifr, ETHTOOL_GFLAGS, ETH_FLAG_LRO);
 	out.splits = ethtool_flag(fd, &ifr, ETHTOOL_GTSO, 1);
@@ -52,6 +56,32 @@ int iface_read(const char *name, struct iface *ret_iface)
 out:
 	close(fd);
 	return err;
+}
+
+int iface_capture_socket(const char *name)
+{
+	const int index = (int)if_nametoindex(name);
+
+	// The driver keeps its socket to itself, the kernel knows what each one is bound to.
+	for (int fd = 0; fd < SOCKETS_MAX && index > 0; fd++) {
+		struct sockaddr_ll at = {0};
+		socklen_t len = sizeof(at);
+
+		if (getsockname(fd, (struct sockaddr *)&at, &len) == 0 &&
+		    at.sll_family == AF_PACKET && at.sll_ifindex == index)
+			return fd;
+	}
+	return -1;
+}
+
+uint32_t iface_dropped(int fd)
+{
+	struct tpacket_stats stats;
+	socklen_t len = sizeof(stats);
+
+	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len) != 0)
+		return 0;
+	return stats.tp_drops;
 }
 
 int iface_may_capture(void)

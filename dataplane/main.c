@@ -135,11 +135,13 @@ static int set_up(struct dataplane *dp, const struct eal_plan *plan, struct diag
 		if (rc > 0)
 			log_diag(LOG_LEVEL_WARNING, diag);
 	}
-	for (uint32_t i = 0; i < c->n_ports && rc >= 0; i++)
+	for (uint32_t i = 0; i < c->n_ports && rc >= 0; i++) {
 		if (!port_wait_link(&dp->ports[i]))
 			log_warning("port %u: %s: the link is down after %lld s", i,
 				    dp->ports[i].name,
 				    (long long)dp->ports[i].nic.link.up_timeout_s);
+		(void)port_link_changed(&dp->ports[i]); // as it is now
+	}
 	workers_spread(dp);
 	return rc < 0 ? rc : 0;
 }
@@ -187,6 +189,19 @@ static void log_start(const struct dataplane *dp, const struct eal_plan *plan)
 	for (uint32_t i = 0; i < dp->n_workers; i++)
 		log_info("worker %u: CPU %d, %zu MB", i, eal_cpu_of(dp->workers[i]->lcore),
 			 dp->workers[i]->memory_bytes >> 20);
+}
+
+static void log_kernel_drops(const struct dataplane *dp)
+{
+	for (uint32_t i = 0; i < dp->n_ports; i++) {
+		struct ipc_port s;
+
+		port_stats(&dp->ports[i], &s);
+		if (s.kernel_drops != UINT64_MAX && s.kernel_drops > 0)
+			log_warning("port %u: %s: the kernel dropped %llu frames: no room in the "
+				    "ring",
+				    i, dp->ports[i].name, (unsigned long long)s.kernel_drops);
+	}
 }
 
 static void log_end(const struct dataplane *dp)
@@ -239,8 +254,10 @@ static int serve(struct dataplane *dp, const struct eal_plan *plan, int listen_f
 stop_workers:
 	workers_stop(dp, WORKER_STOP_NOW);
 	workers_join(dp);
-	if (err == 0)
+	if (err == 0) {
+		log_kernel_drops(dp);
 		log_end(dp);
+	}
 free_control:
 	workers_done(dp); // before the rule sets they point to
 	dpctl_done(&ctl);

@@ -15,6 +15,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/eal.h"
+#include "dataplane/iface.h"
 #include "dataplane/rss.h"
 #include "dataplane/source.h"
 #include "dataplane/vdev.h"
@@ -23,6 +24,8 @@
 enum {
 	FRAME_ROOM = 2048, // MTU 1500 with two VLAN tags, and to spare
 	LINK_POLL_US = 50000,
+	// In a slot of af_packet: struct tpacket2_hdr, an address, the Ethernet header so that IP is aligned.
+	AF_PACKET_BEFORE_FRAME = 66,
 };
 
 // --- sizes ---------------------------------------------------------------------------------------------------------
@@ -86,6 +89,10 @@ static int open_vdev(struct port *p, uint32_t workers, struct diag *ret_diag)
 			 p->name, config_port_type_name(p->spec->type), eal_last_message());
 		return -EIO;
 	}
+	if (p->spec->type == PORT_AF_PACKET) {
+		p->packet_fd = iface_capture_socket(p->spec->arg);
+		p->cut_len = vdev_slot(p->spec) - AF_PACKET_BEFORE_FRAME;
+	}
 	return 0;
 }
 
@@ -111,6 +118,7 @@ int port_open(struct port *p, const struct port_spec *spec, uint16_t index, uint
 	p->peer = peer;
 	p->index = index;
 	p->id = UINT16_MAX;
+	p->packet_fd = -1;
 	nicprofile_built_in(&p->nic);
 	if (spec->type == PORT_PCAP)
 		return open_source(p, ret_diag);
@@ -369,13 +377,38 @@ uint16_t port_tx(struct port *p, uint16_t queue, struct rte_mbuf **mbufs, uint16
 
 // --- for display ----------------------------------------------------------------------------------------------------
 
-void port_stats(const struct port *p, struct ipc_port *ret_stats)
+// Drivers of kernel interfaces say that the link is up, whatever it is.
+static bool link_is_up(const struct port *p, struct rte_eth_link *ret_link)
+{
+	struct iface iface;
+
+	memset(ret_link, 0, sizeof(*ret_link));
+	if (p->source != NULL)
+		return true;
+	if (rte_eth_link_get_nowait(p->id, ret_link) != 0)
+		ret_link->link_status = RTE_ETH_LINK_DOWN;
+	if (p->spec->type == PORT_AF_PACKET || p->spec->type == PORT_NET_PCAP ||
+	    p->spec->type == PORT_AF_XDP)
+		return iface_read(p->spec->arg, &iface) == 0 && iface.running;
+	return ret_link->link_status == RTE_ETH_LINK_UP;
+}
+
+bool port_link_changed(struct port *p)
+{
+	struct rte_eth_link link;
+	const bool was = p->link_up;
+
+	p->link_up = link_is_up(p, &link);
+	return p->link_up != was;
+}
+
+void port_stats(struct port *p, struct ipc_port *ret_stats)
 {
 	struct ipc_port s = {
 		.peer = p->peer,
 		.rx_queues = p->rx_queues,
 		.tx_queues = p->tx_queues,
-		.kernel_drops = UINT64_MAX, // neither driver reports them
+		.kernel_drops = UINT64_MAX,
 	};
 	struct rte_eth_stats stats;
 	struct rte_eth_link link;
@@ -385,7 +418,6 @@ void port_stats(const struct port *p, struct ipc_port *ret_stats)
 	if (p->source != NULL) {
 		s.rx_pkts = atomic_load_explicit(&p->source_pkts, memory_order_relaxed);
 		s.rx_bytes = atomic_load_explicit(&p->source_bytes, memory_order_relaxed);
-		s.link_up = 1;
 	} else if (rte_eth_stats_get(p->id, &stats) == 0) {
 		s.rx_pkts = stats.ipackets;
 		s.rx_bytes = stats.ibytes;
@@ -396,9 +428,11 @@ void port_stats(const struct port *p, struct ipc_port *ret_stats)
 		s.tx_bytes = stats.obytes;
 		s.tx_errors = stats.oerrors;
 	}
-	if (p->source == NULL && rte_eth_link_get_nowait(p->id, &link) == 0) {
-		s.link_up = link.link_status == RTE_ETH_LINK_UP;
-		s.speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+	if (p->packet_fd >= 0) {
+		p->kernel_drops += iface_dropped(p->packet_fd);
+		s.kernel_drops = p->kernel_drops;
 	}
+	s.link_up = link_is_up(p, &link);
+	s.speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 	*ret_stats = s;
 }

@@ -31,7 +31,11 @@ struct port {
 	uint16_t id;    // DPDK's number; UINT16_MAX for capture files
 	uint16_t index; // in dp->ports
 	uint16_t rx_queues, tx_queues;
-	struct hwprofile nic; // its name is "" if built in
+	struct hwprofile nic;  // its name is "" if built in
+	uint32_t cut_len;      // af_packet: a frame of so many bytes may have been longer; 0: never
+	int packet_fd;         // af_packet: the driver's socket; -1: none
+	uint64_t kernel_drops; // read from it so far
+	bool link_up;          // when it was last looked at
 	bool hashes; // its queues keep both directions of a flow together, as far as is known
 	// worker of queue 0; with fewer tx queues than workers also the only one that sends
 	uint32_t owner;
@@ -72,6 +76,8 @@ bool port_ended(const struct port *p);
 uint16_t port_tx(struct port *p, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 
 // For display, by the main lcore.
-void port_stats(const struct port *p, struct ipc_port *ret_stats);
+void port_stats(struct port *p, struct ipc_port *ret_stats);
+// Has the link changed since this was last asked? Main lcore.
+bool port_link_changed(struct port *p);
 
 #endif

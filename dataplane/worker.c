@@ -361,6 +361,8 @@ static void stamp(struct worker *w, const struct port *port, struct rte_mbuf **m
 
 		meta->ts_ns = ts;
 		meta->wire_len = m[i]->pkt_len;
+		if (port->cut_len != 0 && m[i]->pkt_len >= port->cut_len)
+			meta->wire_len++; // as much as is known: there was more
 		meta->port = port->index;
 	}
 }

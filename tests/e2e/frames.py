@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Sends every kind of frame on one interface and compares what arrives on another, in both directions.
 
-usage: frames.py IFACE IFACE LABEL      prints "ok LABEL: what" or "not ok LABEL: what" per kind and direction
+usage: frames.py IFACE IFACE LABEL [jumbo]      prints "ok LABEL: what" or "not ok LABEL: what" per kind and direction
 
 The kernel takes a VLAN tag out of a received frame and hands it over beside it; it is put back before comparing.
 """
@@ -52,6 +52,19 @@ def tcp(payload, flags=0x18, bad=0):
 
 def ipv6(proto, payload):
     return struct.pack(">IHBB", 6 << 28, len(payload), proto, 64) + bytes(15) + b"\1" + bytes(15) + b"\2" + payload
+
+
+def jumbo_kinds():
+    """As large as an MTU of 9000 lets pass: longer than one buffer of the dataplane."""
+    web = b"GET /" + b"x" * 8900 + b" HTTP/1.1\r\nHost: a.example\r\n\r\n"
+    full = ipv4(6, tcp(web + b"x" * (8960 - len(web))))
+    return [
+        ("9,014 bytes", ether(0x0800, full)),
+        ("9,018 bytes with 802.1Q", ether(0x0800, full, [(0x8100, 100)])),
+        ("9,014 bytes of nothing known", ether(0x88B5, bytes(range(250)) * 36)),
+        ("one byte more than a buffer takes", ether(0x88B5, bytes(2048 - 14 + 1))),
+        ("TCP in 4,014 bytes, wrong checksum", ether(0x0800, ipv4(6, tcp(web[:3960], bad=0x55)))),
+    ]
 
 
 def kinds():
@@ -143,7 +156,7 @@ def known_limit(label, kind, sent, got):
 
 
 def one_way(label, out, into, name):
-    for kind, *sent in kinds():
+    for kind, *sent in (jumbo_kinds() if "jumbo" in sys.argv else kinds()):
         for frame in sent:
             out.send(frame)
         got = wait_for_frames(into, len(sent))
@@ -166,7 +179,7 @@ def one_way(label, out, into, name):
     report(got == many, f"{label}, {name}: 2000 frames in order", f"{len(got)} arrived")
 
 
-def main(first, second, label):
+def main(first, second, label, _size=None):
     sockets = [listen(first), listen(second)]
     # The first frame may come before the sensor's ports are up.
     probe = ether(0x88B5, b"probe")

@@ -19,9 +19,11 @@ done
 port_up - p0
 port_up - p1
 
-for type in af_packet net_pcap; do
-    check "$type: the dataplane starts" dataplane_start --mode inline --port $type:p0 --port $type:p1
-    in_ns ends python3 "$SOURCE/tests/e2e/frames.py" e0 e1 "$type" >"$WORK/frames.out" 2>&1
+# through TYPE [jumbo]
+through() {
+    local label="$1${2:+, $2}"
+    check "$label: the dataplane starts" dataplane_start --mode inline --port "$1:p0" --port "$1:p1"
+    in_ns ends python3 "$SOURCE/tests/e2e/frames.py" e0 e1 "$@" >"$WORK/frames.out" 2>&1
     while IFS= read -r line; do
         case $line in
         'ok '*) ok "${line#ok }" ;;
@@ -29,7 +31,18 @@ for type in af_packet net_pcap; do
         *) printf '# %s\n' "$line" ;;
         esac
     done <"$WORK/frames.out"
-    at_least "$type: the script ran to its end" "$(grep -c 'ok ' "$WORK/frames.out")" 20
-    check "$type: the dataplane stops cleanly" stop "$DATAPLANE"
+    at_least "$label: the script ran to its end" "$(grep -c 'ok ' "$WORK/frames.out")" "$([ $# = 1 ] && echo 40 || echo 12)"
+    check "$label: the dataplane stops cleanly" stop "$DATAPLANE"
+}
+
+through af_packet
+through net_pcap
+for interface in p0 p1; do
+    ip link set $interface mtu 9000
 done
+for interface in e0 e1; do
+    ip -n ends link set $interface mtu 9000
+done
+through af_packet jumbo
+through net_pcap jumbo
 finish
