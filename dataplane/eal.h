@@ -16,6 +16,7 @@ struct eal_plan {
 	uint64_t pipeline_bytes; // of one worker, with full sizes
 	bool huge;
 	uint32_t no_huge_mb; // EAL's memory without hugepages
+	uint32_t small_mb;   // what is computed to be enough without them
 	char why[160];       // one line for the log
 };
 

@@ -64,8 +64,8 @@ int ealplan_choose(const struct ealplan_machine *m, const struct ealplan_need *n
 	if (!huge && need->nic != NULL)
 		return refuse_nic(m, need, ret_diag);
 	io_plan->huge = huge;
-	io_plan->no_huge_mb =
-		need->memory_mb != 0 ? need->memory_mb : (uint32_t)(need->small_bytes >> 20) + 1;
+	io_plan->small_mb = (uint32_t)(need->small_bytes >> 20) + 1;
+	io_plan->no_huge_mb = need->memory_mb != 0 ? need->memory_mb : io_plan->small_mb;
 	if (huge)
 		snprintf(io_plan->why, sizeof(io_plan->why),
 			 "hugepages: %llu MB free, up to %llu MB used", MB(have),

@@ -102,7 +102,8 @@ static int make_pool(struct dataplane *dp, const struct eal_plan *plan, struct d
 			 mbufs);
 	else
 		diag_set(diag, NULL, 0, 0, "%u packet buffers do not fit in %u MB: try --memory %u",
-			 mbufs, plan->no_huge_mb, plan->no_huge_mb * 2);
+			 mbufs, plan->no_huge_mb,
+			 plan->small_mb > plan->no_huge_mb ? plan->small_mb : plan->no_huge_mb * 2);
 	return -ENOMEM;
 }
 

@@ -53,6 +53,16 @@ refuses 'unreadable configuration' 2 'No such file' --config /nonexistent.cfg
 printf 'prots = [ ];\n' >"$WORK/bad.cfg"
 refuses 'unknown key' 2 'bad.cfg:1' --config "$WORK/bad.cfg"
 refuses 'capture and interface' 2 'cannot be mixed' --port "pcap:$PCAP" --port af_packet:lo
+refuses 'too little packet memory' 1 'do not fit in 1 MB: try --memory 6' --no-huge --memory 1 --port "pcap:$PCAP" \
+    --socket "$DP_SOCKET"
+nic=$(for device in /sys/bus/pci/devices/*/driver; do
+    case $(readlink "$device") in */virtio-pci | */e1000* | */ahci) basename "$(dirname "$device")" && break ;; esac
+done)
+if [ -n "$nic" ]; then
+    refuses 'a device with its kernel driver' 1 "driverctl set-override $nic vfio-pci" --port "pci:$nic"
+else
+    ok 'a device with its kernel driver # SKIP there is no PCI device with a driver here'
+fi
 check 'the shipped configuration is good' "$DP" --config "$SOURCE/etc/dataplane.cfg" --port "pcap:$PCAP" --check
 is 'nothing is left of all these' "$(find /run -maxdepth 1 -name '*dpdk*' | wc -l)" 0
 

@@ -47,8 +47,8 @@ allowed() {
     shell) echo "$common|hwprofiles/.*|$image|$engine|dataplane/[a-z_0-9]+\.h" ;;
     vectors) echo "$common|$image|$engine|dataplane/vectors\.h" ;;
     control) echo "$common|hwprofiles/.*|rules/.*|control/.*|dataplane/vectors\.h" ;;
-    # the command's table names the two entry points that live beside the engine
-    cli) echo "$common|hwprofiles/.*|rules/.*|control/.*|dataplane/replay\.h" ;;
+    # the command's table names the two entry points that live beside the engine; doctor tries libhs as they do
+    cli) echo "$common|hwprofiles/.*|rules/.*|control/.*|dataplane/(replay|engine/ruleset)\.h" ;;
     tests | tests/dpdk) echo '.*' ;;
     esac
 }
