@@ -70,6 +70,8 @@ void handover_take(struct worker *w, struct rte_mbuf *m)
 	// In the scratch buffer, unless it lies in one piece; nothing else is there between bursts.
 	payload = rte_pktmbuf_read(m, sizeof(pkt), len, w->scratch);
 	pkt.payload = span_of(payload, len);
+	if (payload == w->scratch && len > w->scratch_stale)
+		w->scratch_stale = len;
 	if (w->dp->capture_time && meta->ts_ns > w->now_ns)
 		w->now_ns = meta->ts_ns;
 	pipeline_segment(w->pipe, &pkt, meta->ts_ns, w->now_ns);

@@ -156,6 +156,8 @@ static bool gather(struct worker *w, const struct rte_mbuf *m, struct frame *f)
 		to += m->data_len;
 	}
 	w->scratch_used = (uint32_t)(to - w->scratch) + PIPELINE_TAIL_BYTES;
+	if (w->scratch_used > w->scratch_stale)
+		w->scratch_stale = w->scratch_used;
 	return true;
 }
 
@@ -555,6 +557,15 @@ static void account(struct worker *w, uint64_t tsc, bool busy)
 		rte_pause();
 }
 
+// Nothing has come: what is in use no more need not lie around.
+static void forget(struct worker *w)
+{
+	if (pipeline_forget(w->pipe) || w->scratch_stale == 0)
+		return;
+	memset(w->scratch, 0, w->scratch_stale);
+	w->scratch_stale = 0;
+}
+
 static int worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -578,6 +589,8 @@ static int worker_main(void *arg)
 		n += poll_inbox(w);
 		n += poll_tx_rings(w);
 		pipeline_idle(w->pipe, w->now_ns, SWEEP_BUDGET);
+		if (n == 0)
+			forget(w);
 		wind_down(w, stop, tsc);
 		account(w, rte_rdtsc(), n > 0);
 	}

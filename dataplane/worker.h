@@ -122,6 +122,7 @@ struct worker {
 	bool rules_ready; // wait_rules: every worker has a rule set
 	bool leave;
 	uint32_t scratch_used;
+	uint32_t scratch_stale; // bytes that something was written to since they were wiped
 
 	// Shared, see the table.
 	_Alignas(64) _Atomic(struct ruleset *) seen;

@@ -317,6 +317,7 @@ void pipeline_burst(struct pipeline *p, const struct frame *frames, unsigned int
 
 	b.n = 0;
 	p->verdict = (struct pipeline_verdict){0};
+	p->stale = true;
 	if (n > PIPELINE_BURST_MAX)
 		n = PIPELINE_BURST_MAX;
 	for (unsigned int i = 0; i < n; i++)
@@ -346,6 +347,8 @@ void pipeline_segment(struct pipeline *p, struct pkt *pkt, uint64_t ts_ns, uint6
 {
 	const struct frame frame = {.ts_ns = ts_ns}; // nothing readable behind it
 
+	p->stale = true;
+
 	pipeline_packet(p, &frame, pkt, flow_hash(&p->flows, &pkt->key), now_ns);
 }
 
@@ -369,6 +372,38 @@ unsigned int pipeline_idle(struct pipeline *p, uint64_t now_ns, unsigned int bud
 	frag_expire(&p->frags, now_ns, budget);
 	ranges_expire(&p->conn, now_ns, budget);
 	return sweep(p, now_ns, false, budget, FLOW_REASON_TIMEOUT);
+}
+
+bool pipeline_forget(struct pipeline *p)
+{
+	struct conn_ctx *c = &p->conn;
+	// Those whose objects hold bytes of a stream, or what was made of them.
+	struct pool *const pools[] = {
+		&p->cells,        &p->gathers,         &p->windows,
+		&p->histories,    &p->inspects,        &p->watches,
+		&p->watchsets,    &p->flowvars,        &p->frags.datagrams,
+		&p->frags.blocks, &c->decode.decoders, &c->decode.inflates,
+		&c->alt_decodes,  &c->conns,           &c->mimes,
+		&c->files,        &c->hash_sets,       &c->txs,
+		&c->wss,          &c->ws_inflates,     &c->h2s,
+		&c->h2_streams,   &c->h2_chunks,
+	};
+	const struct {
+		uint8_t *p;
+		size_t bytes;
+	} buffers[] = {
+		{p->tcp.scratch, TCP_SCRATCH_BYTES},    {p->bounce, BOUNCE_BYTES},
+		{c->ws_unmasked, WS_PIECE_BYTES},       {c->ws_inflated, WS_INFLATE_PIECE},
+		{c->h2_parser.head, HTTP_GATHER_BYTES},
+	};
+
+	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++)
+		if (pool_wipe(pools[i]))
+			return true;
+	for (size_t i = 0; p->stale && i < sizeof(buffers) / sizeof(buffers[0]); i++)
+		memset(buffers[i].p, 0, buffers[i].bytes);
+	p->stale = false;
+	return false;
 }
 
 unsigned int pipeline_flush(struct pipeline *p, uint64_t now_ns, unsigned int budget)

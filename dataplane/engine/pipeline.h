@@ -145,6 +145,10 @@ void pipeline_usage(const struct pipeline *p, struct pipeline_usage *ret_usage);
 struct ring *pipeline_hits(struct pipeline *p);   // slots: struct hit
 struct ring *pipeline_events(struct pipeline *p); // slots: struct event
 
+// Between bursts, when there is nothing else to do: wipe one buffer that is in use no more. False: there is none; what was on
+// the wire is only where it still is needed.
+bool pipeline_forget(struct pipeline *p);
+
 // What of the last burst must not be forwarded: a bit per frame. Always none without conf.enforce.
 struct pipeline_verdict {
 	uint64_t blocked;

@@ -701,6 +701,9 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 		packet_block(p, f);
 	flow_finished(f);
 	// The flow stays for late segments, what was held to read it does not.
-	if (f->http != NULL && flow_is_over(f))
+	if (f->http != NULL && flow_is_over(f)) {
 		flow_http_ends(p, f);
+		for (int d = 0; d < DIR_N; d++)
+			tcp_history_drop(&p->tcp, &f->half[d]);
+	}
 }

@@ -27,6 +27,7 @@ struct pipeline {
 	uint32_t alt_bytes;              // scanned as other readings in it
 	struct pipeline_verdict verdict; // of the burst
 	unsigned int frame;              // of the burst, whose packet is being looked at
+	bool stale; // something was inspected since the working buffers were wiped
 	uint8_t *bounce;
 	struct evp_md_st *digests[LIST_SHA256 + 1];
 };

@@ -183,5 +183,7 @@ void tcp_history_acked(const struct tcp_ctx *x, struct tcp_half *h, const struct
 
 // Free the queue and the history of a direction without reading them. Returns the bytes that were queued.
 uint32_t tcp_half_drop(const struct tcp_ctx *x, struct tcp_half *h);
+// Only what was remembered of the bytes that were read: nobody takes another copy of them any more.
+void tcp_history_drop(const struct tcp_ctx *x, struct tcp_half *h);
 
 #endif

@@ -55,8 +55,6 @@ enum tcp_same tcp_history_compare(const struct tcp_ctx *x, const struct tcp_half
 // The same of bytes that the history has forgotten.
 enum tcp_same tcp_marks_compare(const struct tcp_reader *rd, uint32_t seq, struct span data);
 
-void tcp_history_drop(const struct tcp_ctx *x, struct tcp_half *h);
-
 // Put another reading together in rd->alt: begin with where the copy starts, add its bytes, end.
 void tcp_alt_begin(struct tcp_reader *rd, uint32_t seq);
 void tcp_alt_add(struct tcp_reader *rd, struct span copy);
