@@ -454,6 +454,19 @@ static void watch_links(struct dpctl *c)
 	}
 }
 
+// A thread that is stuck cannot be taken back. Ending at once, without waiting for it and without an image of the memory, lets
+// whoever watches over this process start it again.
+static void watch_workers(struct dpctl *c)
+{
+	const int stuck = watchdog_turn(&c->watchdog, c->dp);
+
+	if (stuck < 0)
+		return;
+	log_error("worker %d has been stuck for %d seconds: ending, to be started again", stuck,
+		  WATCHDOG_TURNS);
+	_exit(EXIT_FAILURE);
+}
+
 static void tick(struct dpctl *c, uint64_t now)
 {
 	if (c->blocked_ns != 0 && now > c->blocked_ns + BLOCKED_NS)
@@ -463,6 +476,7 @@ static void tick(struct dpctl *c, uint64_t now)
 	c->second_ns = now + SECOND_NS;
 	worker_clock_follow(c->dp);
 	watch_links(c);
+	watch_workers(c);
 	if (workers_came_apart(c->dp))
 		log_warning("the queues of the ports give the directions of flows to different "
 			    "workers (capture.wrong_worker): the workers distribute by themselves "

@@ -10,6 +10,7 @@
 #include "common/ipc.h"
 #include "dataplane/spool.h"
 #include "dataplane/swap.h"
+#include "dataplane/watchdog.h"
 
 struct dataplane;
 
@@ -27,6 +28,7 @@ struct dpctl_out {
 };
 
 struct dpctl {
+	struct watchdog watchdog;
 	struct dataplane *dp;
 	struct swap swap;
 	struct spool *spools; // per worker
