@@ -114,8 +114,8 @@ static int set_up(struct dataplane *dp, const struct eal_plan *plan, struct diag
 	char program[PATH_MAX], profiles[PATH_MAX];
 	int rc;
 
-	nicprofile_dir(c->profiles, nicprofile_program_dir(program, sizeof(program)), profiles,
-		       sizeof(profiles));
+	profile_dir(c->profiles, profile_program_dir(program, sizeof(program)), profiles,
+		    sizeof(profiles));
 	for (uint32_t i = 0; i < c->n_ports; i++) {
 		dp->ports[i].peer = c->mode == MODE_INLINE ? (uint8_t)(i ^ 1) : PORT_NONE;
 		rc = port_open(&dp->ports[i], &c->ports[i], (uint16_t)i, dp->n_workers, diag);

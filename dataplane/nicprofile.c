@@ -2,10 +2,6 @@
 // A folder that is there must be in order: a broken profile is not passed over, because the port would run on other values than the operator believes.
 #include "dataplane/nicprofile.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 void nicprofile_built_in(struct hwprofile *ret_profile)
 {
 	*ret_profile = (struct hwprofile){
@@ -17,38 +13,6 @@ void nicprofile_built_in(struct hwprofile *ret_profile)
 		.mbuf = {.cache = 256},
 		.rss = {.symmetric = PROFILE_SYMMETRIC_SOFTWARE},
 	};
-}
-
-const char *nicprofile_program_dir(char *buf, size_t size)
-{
-	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
-	char *slash;
-
-	buf[n > 0 ? n : 0] = '\0';
-	slash = strrchr(buf, '/');
-	if (slash == NULL)
-		snprintf(buf, size, ".");
-	else
-		*slash = '\0';
-	return buf;
-}
-
-const char *nicprofile_dir(const char *configured, const char *program_dir, char *buf, size_t size)
-{
-	static const char *const places[] = {"../share/wireglass/hwprofiles", "../hwprofiles"};
-
-	if (configured[0] != '\0') {
-		snprintf(buf, size, "%s", configured);
-		return buf;
-	}
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int n = snprintf(buf, size, "%s/%s", program_dir, places[i]);
-
-		if (n > 0 && (size_t)n < size && access(buf, R_OK | X_OK) == 0)
-			return buf;
-	}
-	buf[0] = '\0';
-	return buf;
 }
 
 int nicprofile_load(const char *dir, const char *driver, const char *pci, uint16_t max_burst,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which profile of hwprofiles/ is a port's, and where profiles are looked for.
+// Which profile of hwprofiles/ is a port's.
 #ifndef DATAPLANE_NICPROFILE_H
 #define DATAPLANE_NICPROFILE_H
 
@@ -11,14 +11,6 @@
 
 // Values for a card when there is no folder of profiles; its name is "".
 void nicprofile_built_in(struct hwprofile *ret_profile);
-
-// The folder of profiles: configured, if that is not ""; else ../share/wireglass/hwprofiles as seen from program_dir,
-// where the program was installed, or ../hwprofiles, the source tree around a build. "" in buf if neither is there.
-// Returns buf.
-const char *nicprofile_dir(const char *configured, const char *program_dir, char *buf, size_t size);
-
-// Folder of the running program, "." if unknown. Returns buf.
-const char *nicprofile_program_dir(char *buf, size_t size);
 
 // The profile in dir for a DPDK driver and a card, see profile_load_dir(), at most max_burst frames in a burst; dir "":
 // the built-in values. 0, or negative errno with ret_diag if one of the profiles in dir is not in order.

@@ -5,6 +5,7 @@
 #define HWPROFILES_PROFILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/diag.h"
@@ -129,6 +130,14 @@ int profile_load(const char *path, struct hwprofile *ret_profile, struct diag *r
 // for the same card too.
 int profile_load_dir(const char *dir, const char *driver, const char *pci,
 		     struct hwprofile *ret_profile, struct diag *ret_diag);
+
+// The folder of profiles: configured, if that is not ""; else ../share/wireglass/hwprofiles as seen from program_dir,
+// where the program was installed, or ../hwprofiles, the source tree around a build. "" in buf if neither is there.
+// Returns buf.
+const char *profile_dir(const char *configured, const char *program_dir, char *buf, size_t size);
+
+// Folder of the running program, "." if unknown. Returns buf.
+const char *profile_program_dir(char *buf, size_t size);
 
 // "documented", "software", ...
 const char *profile_evidence_name(int evidence);

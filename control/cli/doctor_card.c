@@ -32,35 +32,15 @@ static int is_profile(const struct dirent *e)
 	return e->d_name[0] != '.' && len > 4 && strcmp(e->d_name + len - 4, ".cfg") == 0;
 }
 
-// The folder: as said, or beside the program as it was installed, or around a build.
-static const char *profiles_dir(const struct doctor *d, char *buf, size_t size)
-{
-	static const char *const places[] = {"../share/wireglass/hwprofiles", "../hwprofiles"};
-	char program[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (d->profiles[0] != '\0')
-		return d->profiles;
-	program[n > 0 ? n : 0] = '\0';
-	if (strrchr(program, '/') != NULL)
-		*strrchr(program, '/') = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int len = snprintf(buf, size, "%s/%s", program, places[i]);
-
-		if (len > 0 && (size_t)len < size && access(buf, R_OK | X_OK) == 0)
-			return buf;
-	}
-	return "";
-}
-
 static unsigned int load_profiles(struct doctor *d, struct hwprofile *ret)
 {
-	char dir[PATH_MAX], path[PATH_MAX * 2], text[1200];
-	const char *from = profiles_dir(d, dir, sizeof(dir));
+	char program[PATH_MAX], from[PATH_MAX], path[PATH_MAX * 2], text[1200];
 	struct dirent **names = NULL;
-	int n = from[0] != '\0' ? scandir(from, &names, is_profile, alphasort) : -1;
+	int n;
 	unsigned int good = 0;
 
+	profile_dir(d->profiles, profile_program_dir(program, sizeof(program)), from, sizeof(from));
+	n = from[0] != '\0' ? scandir(from, &names, is_profile, alphasort) : -1;
 	if (n < 0)
 		doctor_find(d, DOCTOR_NOTE, "profiles", "wireglass doctor --profiles DIR",
 			    "no profiles of network cards were found: nothing is known of cards");

@@ -122,22 +122,22 @@ static void test_folder(void **state)
 
 	make_dir("bin");
 	snprintf(program, sizeof(program), "%s", in_root("bin"));
-	assert_string_equal(nicprofile_dir("", program, buf, sizeof(buf)), "");
-	assert_string_equal(nicprofile_dir("/x/y", program, buf, sizeof(buf)), "/x/y");
+	assert_string_equal(profile_dir("", program, buf, sizeof(buf)), "");
+	assert_string_equal(profile_dir("/x/y", program, buf, sizeof(buf)), "/x/y");
 	// the source tree around a build
 	make_dir("hwprofiles");
 	make_profile("hwprofiles/generic.cfg", "generic", "", "desc = 1024;");
-	assert_string_equal(nicprofile_dir("", program, buf, sizeof(buf)),
+	assert_string_equal(profile_dir("", program, buf, sizeof(buf)),
 			    in_root("bin/../hwprofiles"));
-	assert_string_equal(nicprofile_dir("", program, small, sizeof(small)), "");
+	assert_string_equal(profile_dir("", program, small, sizeof(small)), "");
 	// what was installed comes first
 	make_dir("share");
 	make_dir("share/wireglass");
 	make_dir("share/wireglass/hwprofiles");
-	assert_string_equal(nicprofile_dir("", program, buf, sizeof(buf)),
+	assert_string_equal(profile_dir("", program, buf, sizeof(buf)),
 			    in_root("bin/../share/wireglass/hwprofiles"));
-	assert_string_equal(nicprofile_dir("/x/y", program, buf, sizeof(buf)), "/x/y");
-	assert_int_equal(access(nicprofile_program_dir(buf, sizeof(buf)), X_OK), 0);
+	assert_string_equal(profile_dir("/x/y", program, buf, sizeof(buf)), "/x/y");
+	assert_int_equal(access(profile_program_dir(buf, sizeof(buf)), X_OK), 0);
 	assert_int_equal(buf[0], '/');
 }
 
