@@ -188,10 +188,10 @@ static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	int opt;
+	int opt, at = -1;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":", options, &at)) != -1) {
 		if (opt == 'h') {
 			usage(stdout);
 			*ret_help = true;
@@ -204,7 +204,8 @@ static int parse_options(int argc, char **argv, struct bench *b, bool *ret_help)
 		if (take_option(b, opt, optarg))
 			continue;
 		if (b->rules.error[0] == '\0')
-			return usage_error(b, "\"%s\" is out of range", optarg);
+			return usage_error(b, "--%s \"%s\" is out of range", options[at].name,
+					   optarg);
 		if (b->opt.json)
 			offline_print_error("usage", b->rules.error);
 		return EXIT_USAGE_ERROR;

@@ -10,17 +10,10 @@ import sys
 import tempfile
 import xml.etree.ElementTree as tree
 
+import cases
+from cases import check
+
 BUILD = sys.argv[1]
-failed = n = 0
-
-
-def check(what, good, said=""):
-    global failed, n
-    n += 1
-    print("%s %d - %s" % ("ok" if good else "not ok", n, what))
-    if not good:
-        failed += 1
-        print("# " + str(said).replace("\n", "\n# "))
 
 
 def run(script, *args):
@@ -72,5 +65,4 @@ with tempfile.TemporaryDirectory() as folder:
     check("a dot of the chart for each point", marks(folder + "/curves.svg", "circle") == points)
     done = run("chart.py", folder + "/curves.json", folder + "/again.svg")
     check("the chart again", open(folder + "/again.svg").read() == open(folder + "/curves.svg").read(), done.stderr)
-print("1..%d" % n)
-sys.exit(failed > 0)
+cases.done()
