@@ -133,6 +133,12 @@ int sandbox_thread(struct sandbox *s)
 	return 0;
 }
 
+#ifdef __has_feature // clang's way to say what gcc says by this macro
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 // What a service never needs again. Names that this libseccomp or this machine does not know are left out.
 static const char *const refused[] = {
 	// other programs and processes
