@@ -376,6 +376,27 @@ static void test_members(void **state)
 	}
 }
 
+// A header that is refused, and what looks like frames of zstd 0.5 and 0.7 behind it: nobody decodes those, as sent.
+static void test_zstd_of_old(void **state)
+{
+	static const struct span bodies[] = {
+		{(const uint8_t *)"\x28\xb5\x2f\xfd\x28\x27\xb5\x2f\xfd\x02\xfd\x8b\x0d", 13},
+		{(const uint8_t *)"\x28\xb5\x2f\xfd\x00\xff\x25\xb5\x2f\xfd\x02\xfd\x8b\x0d", 14},
+	};
+
+	for (size_t i = 0; i < N(bodies); i++) {
+		packed.n = plain.n = 0;
+		put(&packed, bodies[i].data, bodies[i].len);
+		put(&plain, bodies[i].data, bodies[i].len);
+		for (size_t size = 1; size <= packed.n; size++) {
+			decode(HTTP_CODING_ZSTD, size);
+			expect_got(plain.p, plain.n);
+			assert_true(was_as_is);
+			assert_int_equal(counters.v[CNT_DECODE_BAD_DATA], 1);
+		}
+	}
+}
+
 // What stands behind the end is handed on as it is, to its last byte, wherever it is cut.
 static void test_junk_behind(void **state)
 {
@@ -833,6 +854,7 @@ int main(void)
 		cmocka_unit_test(test_nested_less),
 		cmocka_unit_test(test_gzip_header_fields),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_zstd_of_old),
 		cmocka_unit_test(test_junk_behind),
 		cmocka_unit_test(test_not_encoded),
 		cmocka_unit_test(test_not_encoded_long),
