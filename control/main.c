@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // wireglassd: options, signals, loop. What it does is in daemon.c.
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +11,34 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/notify.h"
 #include "control/confine.h"
 #include "control/daemon.h"
+
+enum {
+	TELL_MS = 5000, // a fraction of WatchdogSec in etc/systemd/wireglassd.service
+};
 
 struct program {
 	struct daemon daemon;
 	struct loop_source signals;
+	struct loop_timer manager;
 };
+
+// The loop goes round: that is what the watchdog of the service manager is told.
+static void tell_manager(void *ctx)
+{
+	struct program *p = ctx;
+	const struct daemon *d = &p->daemon;
+	const struct rule_image *live = d->deploy.confirmed ? d->deploy.live : NULL;
+	struct store_totals t;
+
+	store_totals(d->store, &t);
+	notify_status(true, "dataplane %s; bundle %s, serial %" PRIu64 "; %" PRIu64 " hits stored",
+		      d->dp.state == DPCLIENT_UP ? "connected" : "not connected",
+		      live != NULL ? live->id : "none", live != NULL ? live->serial : 0, t.hits);
+	loop_timer_set(&p->daemon.loop, &p->manager, TELL_MS, tell_manager, p);
+}
 
 static void on_signal(void *ctx, uint32_t events)
 {
@@ -32,6 +54,7 @@ static void on_signal(void *ctx, uint32_t events)
 	}
 	p->daemon.stopped_by = by;
 	log_notice("stopping (signal %u)", info.ssi_signo);
+	notify_stopping();
 	loop_stop(&p->daemon.loop);
 }
 
@@ -82,8 +105,11 @@ static int run(struct program *p, const struct settings *settings, struct diag *
 	log_notice("version " WIREGLASS_VERSION ", listening on %s, dataplane at %s, state in %s",
 		   settings->socket, settings->dataplane_socket, settings->state_dir);
 	err = loop_add(&p->daemon.loop, &p->signals, fd, EPOLLIN, on_signal, p);
-	if (err == 0)
+	if (err == 0) {
+		notify_ready();
+		tell_manager(p);
 		err = loop_run(&p->daemon.loop);
+	}
 	if (err != 0)
 		diag_set(diag, NULL, 0, 0, "event loop: %s", strerror(-err));
 	loop_remove(&p->daemon.loop, &p->signals);

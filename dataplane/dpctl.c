@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/notify.h"
 #include "common/sandbox.h"
 #include "dataplane/offer.h"
 #include "dataplane/port.h"
@@ -467,6 +468,17 @@ static void watch_workers(struct dpctl *c)
 	_exit(EXIT_FAILURE);
 }
 
+static void tell_manager(const struct dpctl *c)
+{
+	const struct ipc_ruleset_state *live = &c->swap.live;
+
+	notify_status(watchdog_all_move(&c->watchdog, c->dp),
+		      "%u workers, %u ports, %s; rule set %u with %u rules", c->dp->n_workers,
+		      c->dp->n_ports,
+		      c->peer_fd >= 0 ? "control is connected" : "control is not connected",
+		      live->generation, live->rules);
+}
+
 static void tick(struct dpctl *c, uint64_t now)
 {
 	if (c->blocked_ns != 0 && now > c->blocked_ns + BLOCKED_NS)
@@ -477,6 +489,7 @@ static void tick(struct dpctl *c, uint64_t now)
 	worker_clock_follow(c->dp);
 	watch_links(c);
 	watch_workers(c);
+	tell_manager(c);
 	if (workers_came_apart(c->dp))
 		log_warning("the queues of the ports give the directions of flows to different "
 			    "workers (capture.wrong_worker): the workers distribute by themselves "
@@ -522,17 +535,22 @@ static void tell_finished(struct dpctl *c)
 	queue_hello(c, 0, true);
 }
 
+static void begin_stop(struct dpctl *c, uint64_t deadline_ns)
+{
+	c->stopping = true;
+	c->deadline_ns = deadline_ns;
+	workers_stop(c->dp, WORKER_STOP);
+	notify_stopping();
+}
+
 static bool is_over(struct dpctl *c, uint64_t now)
 {
 	bool flushed = workers_reached(c->dp, WORKER_FLUSHED);
 
 	if (flushed)
 		tell_finished(c);
-	if (!c->stopping && flushed && c->dp->conf->exit_when_done) {
-		c->stopping = true;
-		c->deadline_ns = now + ACK_NS;
-		workers_stop(c->dp, WORKER_STOP);
-	}
+	if (!c->stopping && flushed && c->dp->conf->exit_when_done)
+		begin_stop(c, now + ACK_NS);
 	if (!c->stopping)
 		return false;
 	if (now >= c->deadline_ns) {
@@ -552,13 +570,12 @@ static void take_signal(struct dpctl *c)
 	if (read(c->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	log_notice("stopping (%s)", strsignal((int)info.ssi_signo));
-	c->stopping = true;
-	c->deadline_ns = monotonic_ns() + STOP_NS;
-	workers_stop(c->dp, WORKER_STOP);
+	begin_stop(c, monotonic_ns() + STOP_NS);
 }
 
 void dpctl_run(struct dpctl *c)
 {
+	notify_ready();
 	for (;;) {
 		struct pollfd fds[] = {
 			{.fd = c->signal_fd, .events = POLLIN},

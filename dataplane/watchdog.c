@@ -19,3 +19,11 @@ int watchdog_turn(struct watchdog *d, const struct dataplane *dp)
 	}
 	return -1;
 }
+
+bool watchdog_all_move(const struct watchdog *d, const struct dataplane *dp)
+{
+	for (uint32_t i = 0; i < dp->n_workers; i++)
+		if (d->turns[i] > 1)
+			return false;
+	return true;
+}

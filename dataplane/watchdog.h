@@ -4,6 +4,7 @@
 #ifndef DATAPLANE_WATCHDOG_H
 #define DATAPLANE_WATCHDOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/ipc.h"
@@ -22,5 +23,8 @@ struct watchdog {
 // Once a second: the number of a worker that has not moved for WATCHDOG_TURNS turns, -1 if all have. Turns are counted, not time:
 // when the whole process was stopped, nobody is stuck.
 int watchdog_turn(struct watchdog *d, const struct dataplane *dp);
+
+// Has every worker moved lately? Two clocks that both tick once a second may miss each other once.
+bool watchdog_all_move(const struct watchdog *d, const struct dataplane *dp);
 
 #endif

@@ -20,6 +20,7 @@ where() {
     case $1 in
     etc/*) printf '%s/%s' "$etc" "${1#etc/}" ;;
     usr/bin/*) printf '%s/%s' "$bin" "${1#usr/bin/}" ;;
+    usr/lib/*) below "lib/${1#usr/lib/}" ;;
     usr/share/man/*) printf '%s/%s' "$man" "${1#usr/share/man/}" ;;
     usr/share/*) printf '%s/%s' "$share" "${1#usr/share/}" ;;
     *) printf '%s' "$1" ;;
@@ -37,7 +38,7 @@ below() {
 # packaged : the installed files that the packages take, a file twice if two packages take it
 packaged() {
     local path
-    cat "$SOURCE"/debian/*.install | while read -r path; do
+    cat "$SOURCE"/debian/*.install | while read -r path _; do
         find "$(where "$path")" -type f 2>/dev/null || printf '%s\n' "$path: nothing there"
     done | sort
 }

@@ -76,10 +76,27 @@ static void test_done(void **state)
 		assert_int_equal(watchdog_turn(&d, &dp), -1);
 }
 
+// What holds the manager's watchdog off, by turns that worker 1 has missed: 0, 1, 2, 3, and none again.
+static void test_all_move(void **state)
+{
+	static const bool well[] = {true, true, false, false, true};
+	struct watchdog d = {0};
+
+	for (int turn = 0; turn < 5; turn++) {
+		move(0);
+		move(2);
+		if (turn == 0 || turn == 4)
+			move(1);
+		assert_int_equal(watchdog_turn(&d, &dp), -1);
+		assert_int_equal(watchdog_all_move(&d, &dp), well[turn]);
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make, drop)
-	const struct CMUnitTest tests[] = {TEST(test_moves), TEST(test_stuck), TEST(test_done)};
+	const struct CMUnitTest tests[] = {TEST(test_moves), TEST(test_stuck), TEST(test_done),
+					   TEST(test_all_move)};
 
 	return cmocka_run_group_tests_name("watchdog", tests, NULL, NULL);
 }
