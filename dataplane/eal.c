@@ -276,8 +276,3 @@ void eal_quiet(void)
 {
 	rte_log_set_global_level(RTE_LOG_CRIT);
 }
-
-void eal_stop(void)
-{
-	rte_eal_cleanup();
-}

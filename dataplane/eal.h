@@ -27,8 +27,9 @@ struct eal_plan {
 int eal_plan(const struct config *c, struct eal_plan *ret_plan, struct diag *ret_diag);
 
 // Start EAL: the calling thread becomes lcore 0, worker i is lcore i + 1. 0 or negative errno with ret_diag.
+// It ends with the process: rte_eal_cleanup() unmaps memory that its interrupt thread, which nothing stops, still reads. There
+// is nothing else to give back: no file was written, ports are closed by port_close().
 int eal_start(const struct config *c, const struct eal_plan *plan, struct diag *ret_diag);
-void eal_stop(void);
 
 // From now on DPDK's libraries say only what is critical: nothing a frame can cause.
 void eal_quiet(void);

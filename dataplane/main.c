@@ -298,10 +298,8 @@ static int run(const struct config *c, struct diag *diag)
 		return listen_fd;
 	}
 	err = eal_start(c, &plan, diag);
-	if (err == 0) {
+	if (err == 0)
 		err = serve(&dp, &plan, listen_fd, signal_fd, diag);
-		eal_stop();
-	}
 	close(listen_fd);
 	unlink(c->socket);
 	close(signal_fd);
