@@ -142,6 +142,19 @@ struct detect_msg {
 	struct flowvars **vars; // of the connection, NULL until one is set
 };
 
+enum {
+	HELD_MAX = 32, // hits of one segment; Suricata keeps 15 of a packet
+};
+
+// What matched in the segment in hand, as long as a pass rule may still match in it. Without pass rules nothing is held.
+struct held {
+	struct flow *flow; // NULL: nothing
+	bool passed;       // a pass rule on single segments matched: no hit of this one is reported
+	uint8_t action;    // what is to become of the flow: enum rule_action
+	uint32_t n;
+	struct hit hit[HELD_MAX];
+};
+
 // Per worker; pools are set by the pipeline.
 struct detect {
 	struct ruleset *rs; // for messages that begin now, NULL: none
@@ -153,6 +166,7 @@ struct detect {
 	bool enforce;           // pipeline_conf
 	uint32_t state_changes; // how often a rule has changed the state that others ask for
 	uint64_t hit_seq;
+	struct held held;
 	uint32_t worker;
 	struct pool *inspects; // struct inspect
 	struct pool *actives;  // struct active
@@ -215,6 +229,9 @@ void detect_gap(struct detect *d, struct inspect *in, const struct detect_msg *m
 
 // The bytes in hand are used up: if the rule set has pass rules, what matched in them is decided now.
 void detect_settle(struct detect *d, struct inspect *in, const struct detect_msg *m);
+
+// No more of this segment will be read, or of this flow: what matched, and no pass rule silenced, is reported.
+void detect_segment_end(struct detect *d);
 
 // What is known of a file when it ends.
 struct file_facts {

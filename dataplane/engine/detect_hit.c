@@ -3,7 +3,8 @@
 //
 // Rules that ask for state or leave some wait for the end of the stage, and so do all rules when one of the set is a pass rule: what a pass rule
 // silences must not have been said before. Then they are decided in Suricata's order: pass rules, rules that only leave something
-// behind, that ask and leave, that only ask, others; of equals the one that stands first.
+// behind, that ask and leave, that only ask, others; of equals the one that stands first. What they say is held until the segment has been read: a
+// pass rule silences the messages that end in it, too.
 #include "dataplane/engine/detect_impl.h"
 
 #include <string.h>
@@ -79,37 +80,116 @@ static void stop_flow(struct detect *d, struct flow *f, uint8_t action)
 		f->flags |= FLOW_REJECTED;
 }
 
+static void hit_put(struct detect *d, const struct hit *h)
+{
+	struct hit *slot = ring_slot(d->hits);
+
+	d->counters->v[CNT_HITS]++;
+	d->hit_seq++; // a hit that finds no room leaves a hole in the numbers
+	if (slot == NULL) {
+		d->counters->v[CNT_HITS_LOST]++;
+		return;
+	}
+	*slot = *h;
+	slot->seq = d->hit_seq;
+	ring_push(d->hits);
+}
+
+static void held_put(struct detect *d)
+{
+	if (d->held.n > 0)
+		d->held.flow->flags |= FLOW_HAS_HIT;
+	for (uint32_t i = 0; i < d->held.n; i++)
+		hit_put(d, &d->held.hit[i]);
+	d->held.n = 0;
+}
+
+void detect_segment_end(struct detect *d)
+{
+	if (d->held.flow == NULL)
+		return;
+	held_put(d);
+	if (d->held.action >= RULE_DROP)
+		stop_flow(d, d->held.flow, d->held.action);
+	d->held.flow = NULL;
+	d->held.action = RULE_ALERT;
+	d->held.passed = false;
+}
+
+// What is held is of this flow.
+static void held_begin(struct detect *d, struct flow *f)
+{
+	if (d->held.flow == f)
+		return;
+	detect_segment_end(d);
+	d->held.flow = f;
+}
+
+// A rule on single segments has its say about the next one, too.
+static void packet_again(struct detect *d, struct inspect *in, uint32_t rule)
+{
+	struct active *a = active_find(d, in, rule);
+
+	a->done = a->hit = 0;
+}
+
+// Of several readings of the bytes a host takes one: what only another one says silences nothing.
+static void pass(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
+		 uint8_t buffer)
+{
+	if ((m->hit_flags & HIT_AMBIGUOUS) != 0)
+		return;
+	held_begin(d, m->flow);
+	d->held.n = 0;
+	d->held.action = RULE_ALERT;
+	if (buffer == BUF_PACKET) {
+		d->held.passed = true;
+		packet_again(d, in, rule);
+		return;
+	}
+	d->counters->v[CNT_PASSED]++;
+	m->flow->flags |= FLOW_PASSED;
+}
+
+static void act(struct detect *d, struct flow *f, uint8_t action, bool held)
+{
+	if (!d->enforce || action < RULE_DROP)
+		return;
+	if (!held)
+		stop_flow(d, f, action);
+	else if (action > d->held.action)
+		d->held.action = action;
+}
+
 // A rule matched, its state included: write its own, report it.
 static void report(struct detect *d, struct inspect *in, const struct detect_msg *m, uint32_t rule,
 		   uint8_t buffer, uint64_t offset, bool short_window)
 {
 	const struct image_rule *r = &in->rs->rules[rule];
-	struct hit *h;
+	const bool held = in->rs->img->n_pass > 0;
+	struct hit h;
 
 	if (r->n_state > 0)
 		state_write(d, in, m, r);
 	if (r->action == RULE_PASS) {
-		d->counters->v[CNT_PASSED]++;
-		m->flow->flags |= FLOW_PASSED;
+		pass(d, in, m, rule, buffer);
 		return;
 	}
-	if (d->enforce && r->action >= RULE_DROP)
-		stop_flow(d, m->flow, r->action);
+	if (held) {
+		held_begin(d, m->flow);
+		if (d->held.passed) {
+			if (buffer == BUF_PACKET)
+				packet_again(d, in, rule);
+			return;
+		}
+	}
+	act(d, m->flow, r->action, held);
 	if ((r->flags & IMAGE_RULE_NOALERT) != 0)
 		return;
-	h = ring_slot(d->hits);
-	d->counters->v[CNT_HITS]++;
-	d->hit_seq++; // a hit that finds no room leaves a hole in the numbers
-	m->flow->flags |= FLOW_HAS_HIT;
 	in->flags |= INSPECT_HAS_HIT;
 	if (m->ret_hit != NULL)
 		*m->ret_hit = true;
-	if (h == NULL) {
-		d->counters->v[CNT_HITS_LOST]++;
-		return;
-	}
-	*h = (struct hit){
-		.seq = d->hit_seq,
+	h = (struct hit){
 		.ts_ns = m->ts_ns,
 		.flow_id = m->flow->id,
 		.offset_bytes = offset,
@@ -125,14 +205,21 @@ static void report(struct detect *d, struct inspect *in, const struct detect_msg
 		.app = m->app,
 	};
 	if ((in->flags & INSPECT_GAP) != 0)
-		h->flags |= HIT_GAP;
+		h.flags |= HIT_GAP;
 	if ((in->flags & INSPECT_TRUNCATED) != 0)
-		h->flags |= HIT_TRUNCATED;
+		h.flags |= HIT_TRUNCATED;
 	if (short_window)
-		h->flags |= HIT_WINDOW_SHORT;
-	flow_addr(m->flow, m->dir, &h->addr);
-	h->addr.worker = (uint8_t)d->worker;
-	ring_push(d->hits);
+		h.flags |= HIT_WINDOW_SHORT;
+	flow_addr(m->flow, m->dir, &h.addr);
+	h.addr.worker = (uint8_t)d->worker;
+	if (held) {
+		if (d->held.n == HELD_MAX) // rather too much than nothing
+			held_put(d);
+		d->held.hit[d->held.n++] = h;
+		return;
+	}
+	m->flow->flags |= FLOW_HAS_HIT;
+	hit_put(d, &h);
 }
 
 struct active *active_find(const struct detect *d, const struct inspect *in, uint32_t rule)

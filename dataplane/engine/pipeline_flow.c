@@ -158,6 +158,7 @@ void pipeline_flow_close(struct pipeline *p, struct flow *f, enum flow_reason re
 	}
 	if (f->http != NULL)
 		flow_http_ends(p, f);
+	detect_segment_end(&p->detect);
 	for (int d = 0; d < DIR_N; d++) {
 		prefix_drop(p, &f->half[d]);
 		tcp_half_drop(&p->tcp, &f->half[d]); // the queue is empty
@@ -697,12 +698,14 @@ void pipeline_packet(struct pipeline *p, const struct frame *frame, struct pkt *
 		return;
 	}
 	packet_read(p, f, frame, pkt, dir, verdict);
+	detect_segment_end(&p->detect);
 	if ((f->flags & FLOW_BLOCKED) != 0)
 		packet_block(p, f);
 	flow_finished(f);
 	// The flow stays for late segments, what was held to read it does not.
 	if (f->http != NULL && flow_is_over(f)) {
 		flow_http_ends(p, f);
+		detect_segment_end(&p->detect);
 		for (int d = 0; d < DIR_N; d++)
 			tcp_history_drop(&p->tcp, &f->half[d]);
 	}

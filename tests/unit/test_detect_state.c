@@ -45,7 +45,7 @@ struct model {
 	struct reading reading[DIR_N];
 	uint8_t tx[DIR_N];
 	struct model_hit hit[HITS_MAX];
-	uint32_t n_hits;
+	uint32_t n_hits, n_before; // the segment in hand
 };
 
 // Until when this xbit is set.
@@ -157,7 +157,10 @@ static void rule_fires(struct model *m, int i, enum dir dir)
 	for (int k = 0; k < r->n_ops; k++)
 		if (!asks(&r->op[k]))
 			op_do(m, &r->op[k], dir);
-	m->passed |= r->pass;
+	if (r->pass) {
+		m->passed = true;
+		m->n_hits = m->n_before; // nor what it has said of other messages of the segment
+	}
 	if (r->pass || r->noalert)
 		return;
 	assert_true(m->n_hits < HITS_MAX);
@@ -218,6 +221,7 @@ static void segment(struct model *m, enum dir dir, const char *text, const struc
 {
 	struct reading *d = &m->reading[dir];
 
+	m->n_before = m->n_hits;
 	while (from < to) {
 		const struct place *p = &places[m->tx[dir]];
 		const struct message *msg = &m->c->msg[m->tx[dir]][dir];

@@ -131,6 +131,13 @@ static void test_reject(void **state)
 	assert_int_equal(feed_last(&k, &l, 0, GET("/pass")).blocked, 0);
 	assert_int_equal(feed_last(&k, &l, 1, ANSWER "12REJECT3456").blocked, 0);
 	finish(&k, &l);
+
+	// nor when it is another message of the same segment
+	begin(&k, &l, true, rs);
+	assert_int_equal(feed_last(&k, &l, 0, GET("/drop") GET("/pass")).blocked, 0);
+	assert_int_equal(k.n_hits, 0);
+	assert_int_equal(kit_count(&k, CNT_BLOCKED_FLOWS), 0);
+	finish(&k, &l);
 	ruleset_free(rs);
 }
 

@@ -10,12 +10,13 @@ enum {
 
 #define ALERT(proto, sid, options)                                                                 \
 	"alert " proto " any any -> any any (" options " sid:" #sid ";)\n"
-#define HTTP(sid, options) ALERT("http", sid, options)
-#define TCP(sid, options)  ALERT("tcp", sid, options)
-#define GET(path)          ">GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
-#define OK(body)           "<HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" body
-#define PART(data)         "--B\r\nContent-Disposition: form-data; filename=\"f\"\r\n\r\n" data "\r\n"
-#define FORM(a, b)         /* of eight bytes each */                                               \
+#define HTTP(sid, options)        ALERT("http", sid, options)
+#define TCP(sid, options)         ALERT("tcp", sid, options)
+#define PASS(proto, sid, options) "pass " proto " any any -> any any (" options " sid:" #sid ";)\n"
+#define GET(path)                 ">GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+#define OK(body)                  "<HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" body
+#define PART(data)                "--B\r\nContent-Disposition: form-data; filename=\"f\"\r\n\r\n" data "\r\n"
+#define FORM(a, b)                /* of eight bytes each */                                        \
 	">POST /f HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=B\r\n"                   \
 	"Content-Length: 133\r\n\r\n" PART(a) PART(b) "--B--\r\n"
 
@@ -220,6 +221,18 @@ static const struct talk_case talks[] = {
 					     "content:\"/p\"; sid:2;)\n" TCP(3, "content:\"GET\";"),
 	 {GET("/a"), GET("/p"), OK("body"), GET("/a"), "+", GET("/a")},
 	 "1 3 1 3"},
+	{"of all messages that are in the segment",
+	 HTTP(1, "http.uri; content:\"/\";") HTTP(2, "file.data; content:\"x\";")
+		 PASS("http", 3, "http.uri; content:\"/p\";"),
+	 {">GET /a HTTP/1.1\r\n\r\nGET /p HTTP/1.1\r\n\r\n", OK("xxxx"), "+", GET("/a"), GET("/b"),
+	  ">POST /c HTTP/1.1\r\nContent-Length: 2\r\n\r\n.x", GET("/p")},
+	 "1 1 1 2"},
+	{"on single segments: the segment, not its flow",
+	 HTTP(1, "http.uri; content:\"/\";") ALERT("tcp-pkt", 2, "content:\"x\";")
+		 PASS("tcp-pkt", 3, "content:\"quiet\";"),
+	 {GET("/quiet"), ">POST /b HTTP/1.1\r\nContent-Length: 23\r\n\r\n", ">.x.quiet",
+	  ">quiet.x.", ">...x..x"},
+	 "1 2"},
 	{"in the raw bytes of the same segment",
 	 HTTP(1, "http.uri; content:\"/\";") "pass tcp any any -> any any (content:\"PASS\"; "
 					     "sid:2;)\n" TCP(3, "content:\"/a\";"),
