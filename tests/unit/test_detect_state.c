@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Random rules that ask for state and leave some behind, in conversations of several connections, requests and responses, cut
-// anywhere: against an evaluator that follows docs/RULES.md step by step. What a rule looks for is plain here (test_detect.c
+// anywhere: against an evaluator that follows docs/RULES.md step by step. What a rule looks for is plain here (test_detect_random.c
 // has the rest): words in a head or in a file; what matters is when it matches, in which order rules are asked, and what
 // they find.
 //
