@@ -345,6 +345,13 @@
 	X(COVERED_TRUNCATED_BYTES, "coverage.truncated_bytes",                                     \
 	  "bytes of frames cut by the capture")                                                    \
 	X(COVERED_OTHER_BYTES, "coverage.other_bytes", "bytes of frames without TCP")              \
+	/* released flows that the card drops (dataplane/offload.h), all with worker 0 */          \
+	X(OFFLOAD_FLOWS, "offload.flows", "released flows that the card was told to drop")         \
+	X(OFFLOAD_ACTIVE, "offload.active", "flows that the card drops at present")                \
+	X(OFFLOAD_REFUSED, "offload.refused", "flows that the card took no rule for")              \
+	X(OFFLOAD_FULL, "offload.full", "flows for which offload_flows left no room")              \
+	X(OFFLOAD_PKTS, "offload.packets", "packets dropped by the card, as far as it counts")     \
+	X(OFFLOAD_BYTES, "offload.bytes", "their bytes")                                           \
 	X(OLD_RELEASED, "detect.old_released",                                                     \
 	  "bodies cut off from a retired rule set after the grace time")
 

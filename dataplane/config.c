@@ -116,6 +116,9 @@ static int read_file(const char *path, struct config_file *f, struct diag *ret_d
 		 UINT32_MAX - 1},
 		{"grace_s", CFG_INT, offsetof(struct config_file, c.grace_s), 1, 3600},
 		{"spool_hits", CFG_INT, offsetof(struct config_file, c.spool_hits), 256, 1 << 24},
+		{"offload_after_mb", CFG_INT, offsetof(struct config_file, c.offload_after_mb), 0,
+		 1 << 20},
+		{"offload_flows", CFG_INT, offsetof(struct config_file, c.offload_flows), 1, 65536},
 		{"hops_to_servers", CFG_INT, offsetof(struct config_file, hops_to_servers), 0, 255},
 		{"verify_checksums", CFG_BOOL, offsetof(struct config_file, verify_checksums)},
 		{"enforce", CFG_BOOL, offsetof(struct config_file, enforce)},
@@ -237,6 +240,13 @@ static int check_ports(const struct config *c, struct diag *ret_diag)
 	if (c->mode != MODE_INLINE && c->pipeline.enforce) {
 		diag_set(ret_diag, NULL, 0, 0,
 			 "enforce needs mode inline: in tap mode nothing can be stopped");
+		return -EINVAL;
+	}
+	if (c->mode == MODE_INLINE && c->offload_after_mb != 0) {
+		diag_set(
+			ret_diag, NULL, 0, 0,
+			"offload_after_mb needs mode tap: inline, what the card drops would not be "
+			"forwarded");
 		return -EINVAL;
 	}
 	if (c->mode == MODE_INLINE && c->n_ports % 2 != 0) {
@@ -482,6 +492,7 @@ int config_read(int argc, char **argv, struct config *ret_config, struct diag *r
 		.control_uid = -1,
 		.grace_s = 30, // longer than most downloads that were running at the swap
 		.spool_hits = 65536,
+		.offload_flows = 512,
 		.pipeline = {.verify_checksums = true, .event_mask = 1u << EVENT_HTTP},
 	};
 	const char *file = NULL;

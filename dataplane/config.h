@@ -55,11 +55,13 @@ struct config {
 	int mode;           // enum config_mode
 	int idle;           // enum config_idle
 	int64_t workers;
-	int64_t memory_mb;   // packet memory without hugepages, 0: computed
-	int64_t control_uid; // may connect besides root and our own user, -1: nobody
-	int64_t grace_s;     // for bodies that are bound to a replaced rule set
-	int64_t spool_hits;  // per worker, kept until control has stored them
-	bool no_huge;        // do not use hugepages even if there are some
+	int64_t memory_mb;        // packet memory without hugepages, 0: computed
+	int64_t control_uid;      // may connect besides root and our own user, -1: nobody
+	int64_t grace_s;          // for bodies that are bound to a replaced rule set
+	int64_t spool_hits;       // per worker, kept until control has stored them
+	int64_t offload_after_mb; // of a released flow; then the card drops it. 0: never
+	int64_t offload_flows;    // at a time
+	bool no_huge;             // do not use hugepages even if there are some
 	bool wait_rules, exit_when_done, check;
 	bool verbose;
 	uint32_t n_ports;

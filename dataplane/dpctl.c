@@ -26,7 +26,8 @@
 enum {
 	TURN_MS = 2, // a hit waits this long at most before it is on its way
 	REQUESTS_PER_TURN = 16,
-	BATCHES_PER_TURN = 64, // per worker: 16384 hits, 8 million a second
+	OFFERS_PER_SECOND = 32, // a card may take a millisecond for each
+	BATCHES_PER_TURN = 64,  // per worker: 16384 hits, 8 million a second
 };
 static const uint64_t SECOND_NS = 1000000000u;
 static const uint64_t STOP_NS = 2 * SECOND_NS; // SIGTERM to the end, at most
@@ -42,9 +43,26 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
 }
 
+// Bit per port whose card is to drop released flows.
+static uint32_t offload_ports(const struct dataplane *dp)
+{
+	uint32_t ports = 0;
+
+	for (uint32_t i = 0; i < dp->n_ports && dp->conf->offload_after_mb != 0; i++)
+		if (dp->ports[i].nic.offload.drop_flows)
+			ports |= 1u << i;
+		else
+			log_warning("port %u: %s: offload_after_mb: nothing is known of its card "
+				    "dropping flows (drop_flows of its profile)",
+				    i, dp->ports[i].name);
+	return ports;
+}
+
 int dpctl_init(struct dpctl *c, struct dataplane *dp, int listen_fd, int signal_fd,
 	       struct diag *ret_diag)
 {
+	uint32_t ports;
+
 	memset(c, 0, sizeof(*c));
 	c->dp = dp;
 	c->listen_fd = listen_fd;
@@ -58,6 +76,11 @@ int dpctl_init(struct dpctl *c, struct dataplane *dp, int listen_fd, int signal_
 	for (uint32_t i = 0; i < dp->n_workers; i++)
 		if (spool_init(&c->spools[i], (uint64_t)dp->conf->spool_hits) < 0)
 			goto no_memory;
+	c->card.ports = dp->ports;
+	ports = offload_ports(dp);
+	if (ports != 0 && offload_init(&c->offload, &offload_card_ops, &c->card, ports,
+				       (uint32_t)dp->conf->offload_flows) < 0)
+		goto no_memory;
 	if (getrandom(c->boot_id, sizeof(c->boot_id), 0) != sizeof(c->boot_id)) {
 		diag_set(ret_diag, NULL, 0, 0, "the kernel gives no random numbers");
 		return -EIO;
@@ -72,6 +95,7 @@ no_memory:
 
 void dpctl_done(struct dpctl *c)
 {
+	offload_done(&c->offload);
 	for (uint32_t i = 0; c->spools != NULL && i < c->dp->n_workers; i++)
 		spool_done(&c->spools[i]);
 	free(c->spools);
@@ -416,6 +440,8 @@ static void send_stats(struct dpctl *c)
 			.counters = s.counters,
 		};
 
+		if (i == 0)
+			offload_add(&c->offload, &stats.counters);
 		(void)send_now(c, IPC_STATS, 0, &stats, sizeof(stats), NULL, 0);
 	}
 }
@@ -455,6 +481,25 @@ static void watch_links(struct dpctl *c)
 	}
 }
 
+static void offload_second(struct dpctl *c, uint64_t now)
+{
+	uint64_t room = OFFERS_PER_SECOND;
+
+	if (c->offload.flows == NULL)
+		return;
+	offload_turn(&c->offload, now);
+	for (uint32_t i = 0; i < c->dp->n_workers; i++) {
+		struct ring *ring = pipeline_elephants(c->dp->workers[i]->pipe);
+		uint64_t n = ring_count(ring);
+
+		n = n < room ? n : room;
+		for (uint64_t k = 0; k < n; k++)
+			offload_take(&c->offload, ring_peek(ring, k), now);
+		ring_pop(ring, n);
+		room -= n;
+	}
+}
+
 // A thread that is stuck cannot be taken back. Ending at once, without waiting for it and without an image of the memory, lets
 // whoever watches over this process start it again.
 static void watch_workers(struct dpctl *c)
@@ -490,6 +535,7 @@ static void tick(struct dpctl *c, uint64_t now)
 	watch_links(c);
 	watch_workers(c);
 	tell_manager(c);
+	offload_second(c, now);
 	if (workers_came_apart(c->dp))
 		log_warning("the queues of the ports give the directions of flows to different "
 			    "workers (capture.wrong_worker): the workers distribute by themselves "

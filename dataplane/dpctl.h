@@ -9,6 +9,7 @@
 #include "common/diag.h"
 #include "common/ipc.h"
 #include "dataplane/spool.h"
+#include "dataplane/offload_card.h"
 #include "dataplane/swap.h"
 #include "dataplane/watchdog.h"
 
@@ -31,7 +32,9 @@ struct dpctl {
 	struct watchdog watchdog;
 	struct dataplane *dp;
 	struct swap swap;
-	struct spool *spools; // per worker
+	struct spool *spools;   // per worker
+	struct offload offload; // its flows are NULL if it is off
+	struct offload_card card;
 	uint8_t boot_id[16];
 	int listen_fd, signal_fd;
 	int peer_fd;      // has said HELLO; -1: none

@@ -89,6 +89,7 @@ static int make_worker(struct dataplane *dp, uint32_t index, bool huge, struct d
 	memcpy(conf.hash_key, dp->hash_key, sizeof(conf.hash_key));
 	conf.xbits = dp->xbits;
 	conf.scope = dp->conf->scope.n > 0 ? &dp->conf->scope : NULL;
+	conf.elephant_bytes = (uint64_t)dp->conf->offload_after_mb << 20;
 	if (dp->n_workers > 1)
 		conf.handover = (struct pipeline_handover){handover_put, handover_owner, w};
 	w->memory_bytes = pipeline_memory(&conf);

@@ -98,6 +98,7 @@ static const struct cfg_key offload_keys[] = {
 	{.name = "vlan_strip", .type = CFG_BOOL, .offset = AT(offload.vlan_strip)},
 	{.name = "scatter", .type = CFG_BOOL, .offset = AT(offload.scatter)},
 	{.name = "lro", .type = CFG_BOOL, .offset = AT(offload.lro)},
+	{.name = "drop_flows", .type = CFG_BOOL, .offset = AT(offload.drop_flows)},
 	{.name = NULL},
 };
 

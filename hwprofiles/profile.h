@@ -108,6 +108,7 @@ struct hwprofile {
 	} rss;
 	struct {
 		bool ip_csum, l4_csum, vlan_strip, scatter, lro;
+		bool drop_flows; // rules of rte_flow drop a connection by its addresses and ports
 	} offload;
 	struct {
 		int64_t up_timeout_s; // the link comes up so long after the start

@@ -70,12 +70,13 @@ static void pool_carve(struct carver *c, struct pool *p, uint32_t n, size_t obje
 // The one list of what a pipeline is made of.
 static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct carver *c)
 {
-	void *buckets, *records, *hits, *events, *decode, *frags, *xbits, *ranges;
+	void *buckets, *records, *hits, *events, *elephants, *decode, *frags, *xbits, *ranges;
 
 	buckets = carve(c, flow_buckets_bytes(conf->flows));
 	records = carve(c, (size_t)conf->flows * sizeof(struct flow));
 	hits = carve(c, (size_t)conf->hits * sizeof(struct hit));
 	events = carve(c, (size_t)conf->events * sizeof(struct event));
+	elephants = carve(c, PIPELINE_ELEPHANTS * sizeof(struct flow_key));
 	frags = carve(c, frag_table_bytes(conf->fragments));
 	pool_carve(c, &p->cells, conf->segments, TCP_SEG_BYTES);
 	pool_carve(c, &p->gathers, conf->heads, HTTP_GATHER_BYTES);
@@ -117,6 +118,7 @@ static void layout(struct pipeline *p, const struct pipeline_conf *conf, struct 
 	range_init(&p->conn.ranges, ranges, CONN_RESOURCES, conf->hash_key[1], &p->counters);
 	ring_init(&p->hits, hits, conf->hits, sizeof(struct hit));
 	ring_init(&p->events, events, conf->events, sizeof(struct event));
+	ring_init(&p->elephants, elephants, PIPELINE_ELEPHANTS, sizeof(struct flow_key));
 }
 
 size_t pipeline_memory(struct pipeline_conf *conf)
@@ -518,4 +520,9 @@ struct ring *pipeline_hits(struct pipeline *p)
 struct ring *pipeline_events(struct pipeline *p)
 {
 	return &p->events;
+}
+
+struct ring *pipeline_elephants(struct pipeline *p)
+{
+	return &p->elephants;
 }

@@ -78,6 +78,7 @@ struct pipeline_conf {
 	bool hash_bodies;      // SHA-256 of bodies in fileinfo events
 	uint64_t hash_key[2];  // secret per boot, from getrandom(2)
 	const struct scope *scope; // which flows may be read; NULL: every one
+	uint64_t elephant_bytes;   // see pipeline_elephants(); 0: nobody asks
 	struct pipeline_handover handover;
 	struct tap
 		*tap; // gets a copy of every buffer that rules look at; NULL: none, as on the wire
@@ -144,6 +145,13 @@ void pipeline_usage(const struct pipeline *p, struct pipeline_usage *ret_usage);
 
 struct ring *pipeline_hits(struct pipeline *p);   // slots: struct hit
 struct ring *pipeline_events(struct pipeline *p); // slots: struct event
+
+// Released flows, each time that conf.elephant_bytes more of their payload have come: who can do so may keep their packets away.
+// A flow that finds no room comes the next time.
+enum {
+	PIPELINE_ELEPHANTS = 64,
+};
+struct ring *pipeline_elephants(struct pipeline *p); // slots: struct flow_key
 
 // Between bursts, when there is nothing else to do: wipe one buffer that is in use no more. False: there is none; what was on
 // the wire is only where it still is needed.

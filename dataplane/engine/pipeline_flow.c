@@ -29,6 +29,15 @@ static uint32_t prefix_len(const struct tcp_seg *cell)
 	return cell->len - cell->seq;
 }
 
+// What came in the first bytes of a flow that is let go, as the name of a server does, is not kept until somebody else takes the cell.
+static void prefix_wipe(struct pipeline *p, const struct tcp_half *h)
+{
+	struct tcp_seg *cell = h->prefix != POOL_NONE ? pool_at(&p->cells, h->prefix) : NULL;
+
+	if (cell != NULL)
+		memset(cell->data, 0, cell->len);
+}
+
 static void prefix_drop(struct pipeline *p, struct tcp_half *h)
 {
 	if (h->prefix != POOL_NONE)
@@ -56,6 +65,7 @@ static void flow_release(struct pipeline *p, struct flow *f, enum app_proto app)
 		if (f->half[d].prefix != POOL_NONE && f->http == NULL)
 			p->counters.v[CNT_APP_PREFIX_BYTES] +=
 				prefix_len(pool_at(&p->cells, f->half[d].prefix));
+		prefix_wipe(p, &f->half[d]);
 		prefix_drop(p, &f->half[d]);
 	}
 	if (f->http != NULL)
@@ -476,6 +486,21 @@ static bool flow_is_over(const struct flow *f)
 
 // ---- one packet ----
 
+// len more bytes of a released flow: is it time to offer it?
+static void elephant_grows(struct pipeline *p, const struct flow *f, size_t len)
+{
+	const uint64_t step = p->conf.elephant_bytes;
+	struct flow_key *slot;
+
+	if (step == 0 || f->released_bytes / step == (f->released_bytes - len) / step)
+		return;
+	slot = ring_slot(&p->elephants);
+	if (slot == NULL)
+		return;
+	*slot = f->key;
+	ring_push(&p->elephants);
+}
+
 // A released flow is only followed to its end: sequence numbers and flags, no payload.
 static void packet_released(struct pipeline *p, struct flow *f, enum dir dir, const struct pkt *pkt)
 {
@@ -483,6 +508,7 @@ static void packet_released(struct pipeline *p, struct flow *f, enum dir dir, co
 
 	p->counters.v[CNT_TCP_RELEASED] += pkt->payload.len;
 	f->released_bytes += pkt->payload.len;
+	elephant_grows(p, f, pkt->payload.len);
 	if ((pkt->flags & TCP_FIN) != 0)
 		h->flags |= TCP_HALF_FIN_DONE;
 	if ((pkt->flags & TCP_RST) != 0)

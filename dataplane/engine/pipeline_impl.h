@@ -21,7 +21,7 @@ struct pipeline {
 	struct detect detect;
 	struct http_parser parser;
 	struct conn_ctx conn;
-	struct ring hits, events;
+	struct ring hits, events, elephants;
 	uint64_t flow_ids;
 	uint64_t alt_second;             // of the clock of packets
 	uint32_t alt_bytes;              // scanned as other readings in it

@@ -256,6 +256,7 @@ static void test_file(void **state)
 				   "tunnels = [ \"mpls\" ];\n"
 				   "verify_checksums = false;\n"
 				   "hops_to_servers = 3;\n"
+				   "offload_flows = 7;\n"
 				   "limits = { flows = 1000; windows = 7; fragments = 9; };\n";
 	struct config c;
 	struct diag diag;
@@ -270,6 +271,8 @@ static void test_file(void **state)
 	assert_int_equal(c.pipeline.event_mask, 1u << EVENT_FLOW);
 	assert_false(c.pipeline.verify_checksums);
 	assert_int_equal(c.pipeline.hops_to_servers, 3);
+	assert_int_equal(c.offload_flows, 7);
+	assert_int_equal(c.offload_after_mb, 0); // off
 	assert_int_equal(c.pipeline.flows, 1000);
 	assert_int_equal(c.pipeline.windows, 7);
 	assert_int_equal(c.pipeline.fragments, 9);
@@ -282,6 +285,23 @@ static void test_file(void **state)
 			 0);
 	assert_int_equal(c.n_ports, 1);
 	assert_int_equal(c.ports[0].type, PORT_PCAP);
+}
+
+static void test_offload(void **state)
+{
+	struct config c;
+	struct diag diag;
+
+	assert_int_equal(
+		read_text(&c, &diag, "offload_after_mb = 4;", "--port", "pci:0000:01:00.0"), 0);
+	assert_int_equal(c.offload_after_mb, 4);
+	assert_int_equal(c.offload_flows, 512);
+	assert_int_equal(read_text(&c, &diag,
+				   "offload_after_mb = 4; mode = \"inline\";"
+				   "ports = [ \"af_packet:a\", \"af_packet:b\" ];",
+				   NULL, NULL),
+			 -EINVAL);
+	assert_non_null(strstr(diag.text, "offload_after_mb needs mode tap"));
 }
 
 static void test_scope(void **state)
@@ -348,7 +368,7 @@ int main(void)
 		cmocka_unit_test(test_long_port), cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_options),   cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_file),      cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_offload),   cmocka_unit_test(test_scope),
 	};
 
 	return cmocka_run_group_tests_name("dpconfig", tests, NULL, NULL);
