@@ -147,6 +147,41 @@ static void test_let_go(void **state)
 	ruleset_free(rs);
 }
 
+// The name in a ClientHello is not read: cut anywhere, with everything told that can be told, it is in no memory and in no event.
+static void test_server_name(void **state)
+{
+	static const char name[] = "unread-name.example";
+	uint8_t hello[160] = {0x16, 3, 1, 0, 155, 1, 0, 0, 151, 3, 3};
+	struct ruleset *rs = kit_ruleset(
+		"alert tcp any any -> any any (content:\"unread-name\"; sid:1;)\n", 1, NULL);
+	const size_t at = 11 + 32 + 1 + 2 + 2 + 2 + 2 + 9; // random, session, ciphers, extensions
+
+	memcpy(hello + at, name, sizeof(name) - 1);
+	for (size_t cut = 1; cut < sizeof(hello); cut++) {
+		struct pipeline_conf conf = kit_conf();
+		const size_t bytes = pipeline_memory(&conf);
+		struct kit_list l = {0};
+		struct kit k;
+
+		conf.event_mask = (1u << EVENT_N) - 1;
+		kit_init(&k, &conf, rs);
+		kit_open(&l, 1000, 5000);
+		kit_add(&l, 0, KIT_ACK, span_of(hello, cut));
+		kit_add(&l, 0, KIT_ACK, span_of(hello + cut, sizeof(hello) - cut));
+		kit_feed(&k, l.v, l.n, 1);
+		assert_int_equal(kit_count(&k, CNT_APP_TLS_FLOWS), 1);
+		assert_null(memmem(k.mem, bytes, name, sizeof(name) - 1));
+		kit_flush(&k);
+		assert_int_equal(k.n_hits, 0);
+		assert_null(memmem(k.mem, bytes, name, sizeof(name) - 1));
+		assert_null(memmem(k.events, k.n_events * sizeof(struct event), name,
+				   sizeof(name) - 1));
+		kit_done(&k);
+		free(l.v);
+	}
+	ruleset_free(rs);
+}
+
 // What is not TCP (QUIC travels over UDP) is not looked at, and starts no flow.
 static void test_not_tcp(void **state)
 {
@@ -191,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_let_go),
+		cmocka_unit_test(test_server_name),
 		cmocka_unit_test(test_not_tcp),
 		cmocka_unit_test(test_search_finds),
 	};
