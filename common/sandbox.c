@@ -15,10 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifdef __has_feature // clang's way to say what gcc says by this macro
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 
 enum {
 	// The versions of Landlock's file rights.
@@ -85,12 +92,29 @@ static int add_path(struct sandbox *s, const struct sandbox_path *p)
 	return err;
 }
 
+// Memory holds what is on the wire. A limit keeps files away, and this flag every program that takes cores by a pipe.
+static int forbid_core(void)
+{
+	const struct rlimit none = {0};
+
+	if (setrlimit(RLIMIT_CORE, &none) != 0)
+		return -errno;
+#ifndef __SANITIZE_ADDRESS__ // which attaches to itself to look for leaks
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return -errno;
+#endif
+	return 0;
+}
+
 int sandbox_init(struct sandbox *s, const struct sandbox_path *paths, size_t n)
 {
 	struct landlock_ruleset_attr attr = {0};
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	*s = (struct sandbox){.landlock_fd = -1};
+	int err = forbid_core();
+	if (err != 0)
+		return failed(s, err, "core files: %s", strerror(-err));
 	if (abi < 1)
 		return 0;
 	attr.handled_access_fs = known_rights((int)abi);
@@ -99,8 +123,8 @@ int sandbox_init(struct sandbox *s, const struct sandbox_path *paths, size_t n)
 		return failed(s, -errno, "Landlock: %s", strerror(errno));
 	s->landlock_abi = (int)abi;
 	for (size_t i = 0; i < n; i++) {
-		int err = paths[i].path != NULL && paths[i].path[0] != '\0' ? add_path(s, &paths[i])
-									    : 0;
+		err = paths[i].path != NULL && paths[i].path[0] != '\0' ? add_path(s, &paths[i])
+									: 0;
 		if (err != 0)
 			return failed(s, err, "Landlock: %s: %s", paths[i].path, strerror(-err));
 	}
@@ -132,12 +156,6 @@ int sandbox_thread(struct sandbox *s)
 		return failed(s, -errno, "Landlock: %s", strerror(errno));
 	return 0;
 }
-
-#ifdef __has_feature // clang's way to say what gcc says by this macro
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
 
 // What a service never needs again. Names that this libseccomp or this machine does not know are left out.
 static const char *const refused[] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a program gives up once it has all it needs: capabilities, new privileges, system calls, files.
+// What a program gives up once it has all it needs: capabilities, new privileges, system calls, files; and core files.
 //
 // Capabilities and files (Landlock, where the kernel has it) are a matter of each thread: a thread that is made later has
 // what its maker has, others call sandbox_thread() themselves. The system calls are for all threads at once. What is refused
@@ -36,7 +36,7 @@ struct sandbox {
 	char problem[200];      // what could not be given up, "" if all was
 };
 
-// Prepare what threads give up: all files but those below these paths. 0 or negative errno with s->problem.
+// No core file is written from now on. Prepare what threads give up: all files but those below these paths. 0 or negative errno with s->problem.
 int sandbox_init(struct sandbox *s, const struct sandbox_path *paths, size_t n);
 
 // The calling thread gives up capabilities, new privileges and the other files. 0 or negative errno with s->problem.

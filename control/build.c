@@ -81,7 +81,6 @@ static void child_limits(const struct settings_compile *l, pid_t parent)
 	struct sandbox s;
 	if (sandbox_init(&s, NULL, 0) != 0 || sandbox_thread(&s) != 0)
 		_exit(126);
-	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_CPU, (uint64_t)l->cpu_s);
 	limit(RLIMIT_FSIZE, (uint64_t)IMAGE_MAX_BYTES + REPORT_MAX);
 	limit(RLIMIT_AS, as_bytes + ((uint64_t)l->memory_mb << 20));

@@ -5,20 +5,17 @@
 // wireglass-dataplane, which reads a recorded capture through its normal path; the hits come back through the store. What
 // is printed is what wireglassd answers.
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "control/cli/client.h"
-#include "control/cli/demo_run.h"
 #include "control/cli/hits.h"
 #include "control/cli/table.h"
-#include "control/text.h"
+#include "control/cli/trial.h"
 #include "rules/bundle.h"
 #include "rules/file.h"
 
@@ -53,12 +50,10 @@ static const char help[] =
 
 struct demo {
 	struct cli *cli;
-	struct cli own; // the same, with the socket of our wireglassd
-	struct demo_run run;
+	struct trial trial;
 	const char *data;
 	char pcap[DEMO_PATH_BYTES], rules[DEMO_PATH_BYTES];
-	char socket[DEMO_PATH_BYTES], dataplane[DEMO_PATH_BYTES];
-	json_t *loaded, *hits, *stats, *bench;
+	json_t *bench;
 };
 
 __attribute__((format(printf, 2, 3))) static void say(const struct demo *d, const char *fmt, ...)
@@ -141,224 +136,51 @@ static int find_files(struct demo *d)
 
 // --- steps ----------------------------------------------------------------------------------------------------------
 
-static int failed(const struct demo *d, const struct diag *diag)
-{
-	char text[1024];
-
-	return cli_error(d->cli, CLI_FAILED, "demo", "%s", diag_format(diag, text, sizeof(text)));
-}
-
-// Pack and sign rules into dir/demo.wgb with the key dir/demo.key.
-static int sign_bundle(const struct demo *d, const struct bundle_manifest *manifest,
-		       const struct bundle_file *file, struct diag *diag)
-{
-	char *archive = NULL, *bundle = NULL, sig[SIG_TEXT_MAX], path[DEMO_PATH_BYTES];
-	size_t archive_len, len;
-	struct sig_secret key;
-
-	int err = bundle_pack(manifest, file, 1, &archive, &archive_len, diag);
-	if (err == 0)
-		err = sig_secret_read(demo_path(&d->run, "demo.key", path, sizeof(path)), NULL,
-				      &key, diag);
-	if (err == 0) {
-		int n = sig_sign(&key, span_of(archive, archive_len), "bundle demo serial 1", sig);
-		err = n < 0 ? n
-			    : bundle_embed(span_of(archive, archive_len), span_of(sig, (size_t)n),
-					   &bundle, &len);
-		explicit_bzero(&key, sizeof(key));
-	}
-	if (err == 0)
-		err = file_write(demo_path(&d->run, "demo.wgb", path, sizeof(path)),
-				 span_of(bundle, len), 0600, false, diag);
-	free(archive);
-	free(bundle);
-	return err;
-}
-
 static int make_bundle(struct demo *d)
 {
-	struct bundle_manifest *manifest = calloc(1, sizeof(*manifest));
-	struct bundle_file file = {.name = "rules/demo.rules"};
-	char secret[DEMO_PATH_BYTES], public[DEMO_PATH_BYTES], id[SIG_ID_TEXT], *text = NULL;
-	struct sig_public key;
-	struct diag diag = {.text = "out of memory"};
+	struct diag diag = {0};
+	char why[1024], id[64], *text;
+	size_t len;
 
-	int err = manifest == NULL
-			  ? -ENOMEM
-			  : sig_keygen(demo_path(&d->run, "demo.key", secret, sizeof(secret)),
-				       demo_path(&d->run, "demo.pub", public, sizeof(public)), NULL,
-				       0, &key, &diag);
-	if (err == 0)
-		err = file_read(d->rules, BUNDLE_MAX_BYTES, &text, &file.len, &diag);
-	if (err == 0) {
-		file.text = text;
-		manifest->format = BUNDLE_FORMAT;
-		manifest->serial = 1;
-		snprintf(manifest->id, sizeof(manifest->id), "demo");
-		snprintf(manifest->created, sizeof(manifest->created), "2026-01-01T00:00:00Z");
-		snprintf(manifest->description, sizeof(manifest->description), "rules of the demo");
-		err = sign_bundle(d, manifest, &file, &diag);
-	}
+	if (file_read(d->rules, BUNDLE_MAX_BYTES, &text, &len, &diag) != 0)
+		return cli_error(d->cli, CLI_FAILED, "demo", "%s",
+				 diag_format(&diag, why, sizeof(why)));
+	int code = trial_bundle(&d->trial, text, len, id, sizeof(id));
 	free(text);
-	free(manifest);
-	if (err != 0)
-		return failed(d, &diag);
-	say(d, "[1/5] made a key (%s) and signed a bundle of %s\n", sig_id_text(id, key.id),
-	    d->rules);
-	return CLI_OK;
-}
-
-// A child that has ended is a failure as long as the demo runs.
-static int check_children(struct demo *d)
-{
-	int status;
-	const struct demo_child *dead = demo_dead(&d->run, &status);
-
-	if (demo_interrupted)
-		return cli_error(d->cli, CLI_FAILED, "interrupted", "interrupted");
-	if (dead == NULL)
-		return CLI_OK;
-	if (WIFSIGNALED(status))
-		cli_error(d->cli, CLI_FAILED, "child",
-			  "%s was ended by signal %d. Its last words:", dead->name,
-			  WTERMSIG(status));
-	else
-		cli_error(d->cli, CLI_FAILED, "child",
-			  "%s ended with exit code %d. Its last words:", dead->name,
-			  WEXITSTATUS(status));
-	demo_print_log(dead);
-	return CLI_FAILED;
-}
-
-static json_t *ask(struct demo *d, uint32_t command)
-{
-	struct ipc_admin_req req = {.command = command, .limit = 10000};
-	char error[1024];
-	json_t *reply = NULL;
-
-	return client_ask(&d->own, &req, -1, &reply, error, sizeof(error)) == CLI_OK ? reply : NULL;
+	if (code == CLI_OK)
+		say(d, "[1/5] made a key (%s) and signed a bundle of %s\n", id, d->rules);
+	return code;
 }
 
 static int start_programs(struct demo *d)
 {
-	char empty[DEMO_PATH_BYTES], state[DEMO_PATH_BYTES], key[DEMO_PATH_BYTES],
-		eve[DEMO_PATH_BYTES];
-	char port[DEMO_PATH_BYTES + 8];
-	struct diag diag = {0};
+	int code = trial_start(&d->trial, d->pcap, "", d->trial.dataplane);
 
-	snprintf(port, sizeof(port), "pcap:%s", d->pcap);
-	demo_path(&d->run, "empty.cfg", empty, sizeof(empty)); // not what may be installed in /etc
-	int err = file_write(empty, SPAN_NONE, 0600, false, &diag);
-	if (err != 0)
-		return failed(d, &diag);
-	const char *const dataplane[] = {"--config", empty, "--socket",     d->dataplane,
-					 "--port",   port,  "--wait-rules", "--events",
-					 "all",      NULL};
-	const char *const control[] = {
-		"--config",    empty,
-		"--state",     demo_path(&d->run, "state", state, sizeof(state)),
-		"--socket",    d->socket,
-		"--dataplane", d->dataplane,
-		"--key",       demo_path(&d->run, "demo.pub", key, sizeof(key)),
-		"--eve",       demo_path(&d->run, "eve.json", eve, sizeof(eve)),
-		NULL};
-	err = demo_spawn(&d->run, "wireglass-dataplane", dataplane, -1);
-	if (err == 0)
-		err = demo_spawn(&d->run, "wireglassd", control, -1);
-	if (err != 0)
-		return cli_error(d->cli, CLI_FAILED, "child", "cannot start a program: %s",
-				 strerror(-err));
-	return CLI_OK;
-}
-
-static int wait_for_programs(struct demo *d)
-{
-	for (int waited = 0; waited < 60000; waited += 50) {
-		int code = check_children(d);
-		if (code != CLI_OK)
-			return code;
-		json_t *status = ask(d, IPC_ADMIN_SHOW_STATUS);
-		bool up = reply_true(json_object_get(status, "dataplane"), "connected");
-		json_decref(status);
-		if (up) {
-			say(d, "[2/5] started wireglass-dataplane and wireglassd, they are "
-			       "connected\n");
-			return CLI_OK;
-		}
-		demo_sleep(50);
-	}
-	for (int i = 0; i < d->run.n_children; i++)
-		demo_print_log(&d->run.children[i]);
-	return cli_error(d->cli, CLI_TIMEOUT, "timeout",
-			 "the programs do not find each other; see above");
+	if (code == CLI_OK)
+		code = trial_connected(&d->trial);
+	if (code == CLI_OK)
+		say(d, "[2/5] started wireglass-dataplane and wireglassd, they are connected\n");
+	return code;
 }
 
 static int load_bundle(struct demo *d)
 {
-	struct ipc_admin_req req = {.command = IPC_ADMIN_RULES_LOAD};
-	char path[DEMO_PATH_BYTES];
-	int fd = open(demo_path(&d->run, "demo.wgb", path, sizeof(path)), O_RDONLY | O_CLOEXEC);
+	int code = trial_load(&d->trial);
+	const json_t *loaded = d->trial.loaded;
 
-	if (fd < 0)
-		return cli_error(d->cli, CLI_FAILED, "demo", "%s: %s", path, strerror(errno));
-	int code = client_request(&d->own, &req, fd, &d->loaded);
-	close(fd);
-	if (code != CLI_OK)
-		return code;
-	say(d,
-	    "[3/5] loaded the bundle: signature verified, %" PRIu64 " rules compiled in %" PRIu64
-	    " ms, live %" PRIu64 " ms later\n",
-	    reply_number(d->loaded, "rules"), reply_number(d->loaded, "compile_ms"),
-	    reply_number(d->loaded, "load_ms"));
-	return CLI_OK;
-}
-
-// The capture has ended, the numbers are from after its end, and all hits that were counted are stored.
-static bool is_complete(struct demo *d, char *io_time, size_t size, int *io_ticks)
-{
-	json_t *status = ask(d, IPC_ADMIN_SHOW_STATUS), *stats = NULL;
-	bool finished = reply_true(json_object_get(status, "dataplane"), "finished");
-	const json_t *hits = json_object_get(status, "hits");
-	bool complete = false;
-
-	if (finished)
-		stats = ask(d, IPC_ADMIN_SHOW_STATS);
-	if (stats != NULL) {
-		const json_t *c = json_object_get(stats, "counters");
-		if (strcmp(io_time, reply_text(stats, "time")) != 0)
-			(*io_ticks)++;
-		snprintf(io_time, size, "%s", reply_text(stats, "time"));
-		// The first change is the state before, the second may have been under way; the third is from after the end.
-		complete = *io_ticks >= 3 &&
-			   reply_number(hits, "since_start") + reply_number(hits, "lost") >=
-				   reply_number(c, "detect.hits");
-		json_decref(d->stats);
-		d->stats = stats;
-	}
-	json_decref(status);
-	return complete;
+	if (code == CLI_OK)
+		say(d,
+		    "[3/5] loaded the bundle: signature verified, %" PRIu64
+		    " rules compiled in %" PRIu64 " ms, live %" PRIu64 " ms later\n",
+		    reply_number(loaded, "rules"), reply_number(loaded, "compile_ms"),
+		    reply_number(loaded, "load_ms"));
+	return code;
 }
 
 static int wait_for_hits(struct demo *d)
 {
-	char time[40] = "";
-	int ticks = 0;
-
 	say(d, "[4/5] sending %s through the dataplane ...\n", d->pcap);
-	for (int waited = 0; waited < 120000; waited += 100) {
-		int code = check_children(d);
-		if (code != CLI_OK)
-			return code;
-		if (is_complete(d, time, sizeof(time), &ticks)) {
-			json_t *list = ask(d, IPC_ADMIN_HITS_LIST);
-			d->hits = json_incref(json_object_get(list, "hits"));
-			json_decref(list);
-			return CLI_OK;
-		}
-		demo_sleep(100);
-	}
-	return cli_error(d->cli, CLI_TIMEOUT, "timeout",
-			 "the capture did not come to its end in time");
+	return trial_hits(&d->trial);
 }
 
 static int run_bench(struct demo *d)
@@ -370,14 +192,14 @@ static int run_bench(struct demo *d)
 	say(d, "[5/5] measuring the engine on this machine, one thread, two seconds ...\n");
 	if (demo_capture("wireglass", args, text, sizeof(text)) == 0)
 		d->bench = json_loads(text, 0, NULL);
-	return demo_interrupted ? check_children(d) : CLI_OK;
+	return trial_check(&d->trial);
 }
 
 // --- result ---------------------------------------------------------------------------------------------------------
 
 static void print_untouched(const struct demo *d)
 {
-	const json_t *c = json_object_get(d->stats, "counters");
+	const json_t *c = json_object_get(d->trial.stats, "counters");
 	char released[32], inspected[32];
 
 	table_bytes(released, sizeof(released), reply_number(c, "tcp.released_bytes"));
@@ -413,7 +235,7 @@ static void print_bench(const struct demo *d)
 
 static void print_paths(const struct demo *d)
 {
-	if (!d->run.keep) {
+	if (!d->trial.run.keep) {
 		puts("\nAll of it ran in a temporary directory that is gone now (--keep leaves "
 		     "it).");
 		return;
@@ -423,16 +245,16 @@ static void print_paths(const struct demo *d)
 	       "  state/hits.db            the hit store (SQLite)\n"
 	       "  demo.wgb, demo.pub       the signed bundle and the key it was verified with\n"
 	       "  wireglassd.log, wireglass-dataplane.log\n",
-	       d->run.dir);
+	       d->trial.run.dir);
 }
 
 static int print_json(const struct demo *d)
 {
-	json_t *all = json_pack("{s:O, s:O, s:O, s:O?, s:s?}", "rules", d->loaded, "hits", d->hits,
-				"stats", d->stats, "bench", d->bench, "kept",
-				d->run.keep ? d->run.dir : NULL);
+	json_t *all = json_pack("{s:O, s:O, s:O, s:O?, s:s?}", "rules", d->trial.loaded, "hits",
+				d->trial.hits, "stats", d->trial.stats, "bench", d->bench, "kept",
+				d->trial.run.keep ? d->trial.run.dir : NULL);
 
-	if (json_array_size(d->hits) == 0) {
+	if (json_array_size(d->trial.hits) == 0) {
 		json_object_set_new(all, "error", json_string(NO_HITS));
 		json_object_set_new(all, "code", json_string("no_hits"));
 	}
@@ -444,19 +266,19 @@ static int print_json(const struct demo *d)
 
 static int print_result(struct demo *d)
 {
-	size_t n = json_array_size(d->hits);
+	size_t n = json_array_size(d->trial.hits);
 	int code = CLI_OK;
 
 	if (d->cli->json) {
 		code = print_json(d);
 	} else if (!d->cli->quiet) {
 		printf("\n%zu hits:\n\n", n);
-		hits_table(d->hits, false);
+		hits_table(d->trial.hits, false);
 		print_untouched(d);
 		print_bench(d);
 		print_paths(d);
-	} else if (d->run.keep) {
-		puts(d->run.dir);
+	} else if (d->trial.run.keep) {
+		puts(d->trial.run.dir);
 	}
 	fflush(stdout);
 	if (code == CLI_OK && n == 0) {
@@ -472,21 +294,14 @@ static int run(struct demo *d)
 
 	if (code != CLI_OK)
 		return code;
-	int err = demo_run_begin(&d->run);
-	if (err != 0)
-		return cli_error(d->cli, CLI_FAILED, "demo",
-				 "cannot make a temporary directory: %s", strerror(-err));
-	demo_path(&d->run, "control.sock", d->socket, sizeof(d->socket));
-	demo_path(&d->run, "dataplane.sock", d->dataplane, sizeof(d->dataplane));
-	int (*const steps[])(struct demo *) = {make_bundle, start_programs, wait_for_programs,
-					       load_bundle, wait_for_hits,  run_bench,
-					       print_result};
+	code = trial_begin(&d->trial, d->cli);
+	if (code != CLI_OK)
+		return code;
+	int (*const steps[])(struct demo *) = {make_bundle,   start_programs, load_bundle,
+					       wait_for_hits, run_bench,      print_result};
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && code == CLI_OK; i++)
 		code = steps[i](d);
-	demo_run_end(&d->run);
-	json_decref(d->loaded);
-	json_decref(d->hits);
-	json_decref(d->stats);
+	trial_end(&d->trial);
 	json_decref(d->bench);
 	return code;
 }
@@ -498,10 +313,9 @@ int cmd_demo(struct cli *cli, int argc, char **argv)
 		{"rules", required_argument, NULL, 'r'}, {"data", required_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
 	};
-	struct demo d = {.cli = cli, .own = *cli};
+	struct demo d = {.cli = cli};
 	int opt;
 
-	d.own.socket = d.socket;
 	while ((opt = cli_option(cli, "demo", argc, argv, ":", options)) != -1) {
 		char *path = opt == 'p' ? d.pcap : d.rules;
 
@@ -510,7 +324,7 @@ int cmd_demo(struct cli *cli, int argc, char **argv)
 			return CLI_OK;
 		}
 		if (opt == 'k') {
-			d.run.keep = true;
+			d.trial.run.keep = true;
 		} else if (opt == 'd') {
 			d.data = optarg;
 		} else if (opt == 'p' || opt == 'r') {

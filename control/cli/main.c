@@ -49,6 +49,7 @@ static const struct command {
 	{"bench", run_bench, "measure the engine on a capture file"},
 	{"demo", cmd_demo,
 	 "everything once, in a temporary directory: bundle, daemons, traffic, hits"},
+	{"selftest", cmd_selftest, "privacy: does payload reach a disk, a log, a socket?"},
 	{"version", cmd_version, "version of this program"},
 	{"help", cmd_help, "help for a command"},
 };

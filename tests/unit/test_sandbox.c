@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -264,16 +266,38 @@ static int look(void)
 	return whole.known ? 4 : 0;
 }
 
-static void test_look(void **state)
+static void expect_fine(int (*in_child)(void))
 {
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(look());
+		_exit(in_child());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(WEXITSTATUS(status), FINE);
+}
+
+static void test_look(void **state)
+{
+	expect_fine(look);
+}
+
+static int core(void)
+{
+	struct rlimit limit;
+	struct sandbox s;
+
+	if (sandbox_init(&s, NULL, 0) != 0 || getrlimit(RLIMIT_CORE, &limit) != 0)
+		return BROKEN;
+	if (limit.rlim_cur != 0 || limit.rlim_max != 0)
+		return 1;
+	return TRACE_ERRNO != 0 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0 ? 2 : 0;
+}
+
+static void test_core(void **state)
+{
+	expect_fine(core);
 }
 
 static int setup(void **state)
@@ -302,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_service),
 		cmocka_unit_test(test_compute),
 		cmocka_unit_test(test_look),
+		cmocka_unit_test(test_core),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
