@@ -49,6 +49,7 @@ static struct inspect *begin(struct detect *d, struct ruleset *rs, enum dir dir)
 	in->rs = rs;
 	in->dir = (uint8_t)dir;
 	in->active = POOL_NONE;
+	memset(in->active_of, 0xff, sizeof(in->active_of)); // POOL_NONE
 	in->budget = BUDGET_START;
 	in_use_add(worker_of(d, in->rs), 1);
 	return in;

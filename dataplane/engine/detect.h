@@ -43,6 +43,11 @@ enum inspect_flag {
 };
 _Static_assert(DETECT_STREAM_N == 3, "bits of enum inspect_flag");
 
+enum {
+	ACTIVE_BUCKETS =
+		16, // a hostile body wakes thousands of rules, and names each of them again and again
+};
+
 // What detection holds for one message in one direction, from its first byte to its last.
 struct inspect {
 	struct ruleset *rs;
@@ -54,8 +59,9 @@ struct inspect {
 	uint32_t head_len;
 	uint8_t *head;                         // copy of the head, when a rule may still ask for it
 	struct watchset *set[DETECT_STREAM_N]; // what is searched for in the streams, NULL: nothing
-	int64_t budget;   // bytes of work that may still be spent on verification
-	uint32_t active;  // rules that wait for something, pool index
+	int64_t budget;                     // bytes of work that may still be spent on verification
+	uint32_t active;                    // rules that wait for something, pool index
+	uint32_t active_of[ACTIVE_BUCKETS]; // the same by rule
 	uint32_t decided; // detect.state_changes when those that ask for state were last asked
 	uint32_t events;  // of the head, bit per enum state_event, if a rule asks for some
 	uint32_t flags;   // enum inspect_flag
@@ -67,7 +73,8 @@ struct inspect {
 
 // A rule that has begun to hold. Conditions are numbered as in the rule; at most one per stream is awake.
 struct active {
-	uint32_t next; // pool index or POOL_NONE
+	uint32_t next;           // pool index or POOL_NONE
+	uint32_t next_in_bucket; // of inspect.active_of
 	uint32_t rule;
 	uint16_t have;     // bit per condition that holds
 	uint16_t buffered; // bit per condition that waits for the window to be evaluated

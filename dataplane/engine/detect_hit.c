@@ -224,12 +224,12 @@ static void report(struct detect *d, struct inspect *in, const struct detect_msg
 
 struct active *active_find(const struct detect *d, const struct inspect *in, uint32_t rule)
 {
-	for (uint32_t i = in->active; i != POOL_NONE;) {
+	for (uint32_t i = in->active_of[rule % ACTIVE_BUCKETS]; i != POOL_NONE;) {
 		struct active *a = pool_at(d->actives, i);
 
 		if (a->rule == rule)
 			return a;
-		i = a->next;
+		i = a->next_in_bucket;
 	}
 	return NULL;
 }
@@ -252,7 +252,8 @@ struct active *active_get(struct detect *d, struct inspect *in, uint32_t rule)
 		a->watch[s] = POOL_NONE;
 	}
 	a->next = in->active;
-	in->active = pool_index(d->actives, a);
+	a->next_in_bucket = in->active_of[rule % ACTIVE_BUCKETS];
+	in->active = in->active_of[rule % ACTIVE_BUCKETS] = pool_index(d->actives, a);
 	return a;
 }
 
