@@ -116,6 +116,7 @@ static int read_file(const char *path, struct config_file *f, struct diag *ret_d
 		 UINT32_MAX - 1},
 		{"grace_s", CFG_INT, offsetof(struct config_file, c.grace_s), 1, 3600},
 		{"spool_hits", CFG_INT, offsetof(struct config_file, c.spool_hits), 256, 1 << 24},
+		{"mtu", CFG_INT, offsetof(struct config_file, c.mtu), PORT_MTU, 16000},
 		{"offload_after_mb", CFG_INT, offsetof(struct config_file, c.offload_after_mb), 0,
 		 1 << 20},
 		{"offload_flows", CFG_INT, offsetof(struct config_file, c.offload_flows), 1, 65536},
@@ -492,6 +493,7 @@ int config_read(int argc, char **argv, struct config *ret_config, struct diag *r
 		.control_uid = -1,
 		.grace_s = 30, // longer than most downloads that were running at the swap
 		.spool_hits = 65536,
+		.mtu = PORT_MTU,
 		.offload_flows = 512,
 		.pipeline = {.verify_checksums = true, .event_mask = 1u << EVENT_HTTP},
 	};

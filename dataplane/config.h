@@ -37,6 +37,7 @@ enum port_type {
 enum {
 	PORT_TYPE_N = PORT_VIRTIO_USER + 1,
 	CONFIG_ARG_MAX = 240,
+	PORT_MTU = 1500,
 	CONFIG_ROUNDS_MAX = 0x7fffffff,
 };
 
@@ -59,6 +60,7 @@ struct config {
 	int64_t control_uid;      // may connect besides root and our own user, -1: nobody
 	int64_t grace_s;          // for bodies that are bound to a replaced rule set
 	int64_t spool_hits;       // per worker, kept until control has stored them
+	int64_t mtu;              // of the networks that cards are in
 	int64_t offload_after_mb; // of a released flow; then the card drops it. 0: never
 	int64_t offload_flows;    // at a time
 	bool no_huge;             // do not use hugepages even if there are some

@@ -22,7 +22,8 @@
 #include "dataplane/worker.h"
 
 enum {
-	FRAME_ROOM = 2048, // MTU 1500 with two VLAN tags, and to spare
+	FRAME_ROOM = 2048,   // MTU 1500 with two VLAN tags, and to spare
+	FRAME_OVERHEAD = 26, // Ethernet, two VLAN tags, checksum
 	LINK_POLL_US = 50000,
 	// In a slot of af_packet: struct tpacket2_hdr, an address, the Ethernet header so that IP is aligned.
 	AF_PACKET_BEFORE_FRAME = 66,
@@ -187,9 +188,19 @@ int port_profile(struct port *p, const char *dir, const struct config *c, struct
 	snprintf(p->driver, sizeof(p->driver), "%.31s", info.driver_name);
 	pci_id(p->spec, pci);
 	err = nicprofile_load(dir, p->driver, pci, WORKER_BURST, &p->nic, ret_diag);
-	if (err == 0)
-		set_queues(p, &info, c);
-	return err;
+	if (err < 0)
+		return err;
+	set_queues(p, &info, c);
+	if (p->spec->type != PORT_PCI || c->mtu == PORT_MTU)
+		return 0;
+	if (c->mtu > info.max_mtu) {
+		diag_set(ret_diag, NULL, 0, 0,
+			 "port %s: packets of %lld bytes (mtu): the card takes %u at most", p->name,
+			 (long long)c->mtu, info.max_mtu);
+		return -EINVAL;
+	}
+	p->mtu = (uint32_t)c->mtu;
+	return 0;
 }
 
 // --- starting -------------------------------------------------------------------------------------------------------
@@ -234,6 +245,11 @@ static int start_queues(struct port *p, const struct rte_eth_dev_info *info,
 		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 	if (p->nic.offload.scatter)
 		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+	conf.rxmode.mtu = p->mtu;
+	if (p->mtu + FRAME_OVERHEAD > FRAME_ROOM) {
+		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+		conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info->tx_offload_capa;
+	}
 	conf.rxmode.offloads &= info->rx_offload_capa;
 	p->hashes = p->nic.rss.symmetric == PROFILE_SYMMETRIC_KERNEL ||
 		    (p->nic.rss.symmetric == PROFILE_SYMMETRIC_NIC &&

@@ -31,6 +31,7 @@ struct port {
 	uint16_t id;    // DPDK's number; UINT16_MAX for capture files
 	uint16_t index; // in dp->ports
 	uint16_t rx_queues, tx_queues;
+	uint32_t mtu;          // of a card, 0: as its driver has it
 	struct hwprofile nic;  // its name is "" if built in
 	uint32_t cut_len;      // af_packet: a frame of so many bytes may have been longer; 0: never
 	int packet_fd;         // af_packet: the driver's socket; -1: none

@@ -23,15 +23,7 @@ port_up - p1
 through() {
     local label="$1${2:+, $2}"
     check "$label: the dataplane starts" dataplane_start --mode inline --port "$1:p0" --port "$1:p1"
-    in_ns ends python3 "$SOURCE/tests/e2e/frames.py" e0 e1 "$@" >"$WORK/frames.out" 2>&1
-    while IFS= read -r line; do
-        case $line in
-        'ok '*) ok "${line#ok }" ;;
-        'not ok '*) not_ok "${line#not ok }" ;;
-        *) printf '# %s\n' "$line" ;;
-        esac
-    done <"$WORK/frames.out"
-    at_least "$label: the script ran to its end" "$(grep -c 'ok ' "$WORK/frames.out")" "$([ $# = 1 ] && echo 40 || echo 12)"
+    frames_through "$label" "$([ $# = 1 ] && echo 40 || echo 12)" "$@"
     check "$label: the dataplane stops cleanly" stop "$DATAPLANE"
 }
 

@@ -384,3 +384,16 @@ RULES
 get() {
     in_ns client curl -sS --max-time "$PATIENCE" -o "$WORK/answer" "$@" 2>>"$WORK/curl.log"
 }
+
+# frames_through NAME LEAST ARGUMENTS... : frames.py between e0 and e1 of the namespace ends; its lines are cases, at least so many
+frames_through() {
+    in_ns ends python3 "$SOURCE/tests/e2e/frames.py" e0 e1 "${@:3}" >"$WORK/frames.out" 2>&1
+    while IFS= read -r line; do
+        case $line in
+        'ok '*) ok "${line#ok }" ;;
+        'not ok '*) not_ok "${line#not ok }" ;;
+        *) printf '# %s\n' "$line" ;;
+        esac
+    done <"$WORK/frames.out"
+    at_least "$1: the script ran to its end" "$(grep -c 'ok ' "$WORK/frames.out")" "$2"
+}

@@ -8,7 +8,7 @@ import re
 import sys
 
 # of a profile's driver, as the port reports it: the library it is in
-LIBRARY = {"mlx5_pci": "mlx5", "net_virtio_user": "virtio"}
+LIBRARY = {"mlx5_pci": "mlx5", "net_virtio_user": "virtio", "net_e1000_em": "e1000"}
 
 
 def taken(library):

@@ -76,6 +76,7 @@ static const struct {
 	{"broadcom-57414", "net_bnxt", "14e4:16d7", PROFILE_SYMMETRIC_NIC, 2048 + 128 + 256, 3456},
 	{"broadcom-57508", "net_bnxt", "14e4:1750", PROFILE_SYMMETRIC_NIC, 2432, 3456},
 	{"intel-82599", "net_ixgbe", "8086:10fb", PROFILE_SYMMETRIC_NIC, 2048 + 64 + 256, 3392},
+	{"intel-e1000", "net_e1000_em", "8086:10d3", PROFILE_SYMMETRIC_SOFTWARE, 1344, 2368},
 	{"intel-x550", "net_ixgbe", "8086:1563", PROFILE_SYMMETRIC_NIC, 2368, 3392},
 	{"intel-x710", "net_i40e", "8086:1572", PROFILE_SYMMETRIC_NIC, 1344, 2368},
 	{"intel-xl710", "net_i40e", "8086:1583", PROFILE_SYMMETRIC_NIC, 2368, 3392},
