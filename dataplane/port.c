@@ -174,6 +174,7 @@ static void set_queues(struct port *p, const struct rte_eth_dev_info *info, cons
 int port_profile(struct port *p, const char *dir, const struct config *c, struct diag *ret_diag)
 {
 	struct rte_eth_dev_info info;
+	uint32_t most;
 	char pci[16];
 
 	if (p->source != NULL)
@@ -193,10 +194,13 @@ int port_profile(struct port *p, const char *dir, const struct config *c, struct
 	set_queues(p, &info, c);
 	if (p->spec->type != PORT_PCI || c->mtu == PORT_MTU)
 		return 0;
-	if (c->mtu > info.max_mtu) {
+	most = info.max_mtu;
+	if (p->nic.rx.one_buffer && most > FRAME_ROOM - FRAME_OVERHEAD)
+		most = FRAME_ROOM - FRAME_OVERHEAD;
+	if (c->mtu > most) {
 		diag_set(ret_diag, NULL, 0, 0,
 			 "port %s: packets of %lld bytes (mtu): the card takes %u at most", p->name,
-			 (long long)c->mtu, info.max_mtu);
+			 (long long)c->mtu, most);
 		return -EINVAL;
 	}
 	p->mtu = (uint32_t)c->mtu;

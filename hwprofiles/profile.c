@@ -45,6 +45,7 @@ static const struct cfg_key rx_keys[] = {
 	 .min = 1,
 	 .max = PROFILE_QUEUES_MAX},
 	{.name = "queues_pow2", .type = CFG_BOOL, .offset = AT(rx.queues_pow2)},
+	{.name = "one_buffer", .type = CFG_BOOL, .offset = AT(rx.one_buffer)},
 	{.name = "free_thresh",
 	 .type = CFG_INT,
 	 .offset = AT(rx.free_thresh),

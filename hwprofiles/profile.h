@@ -87,6 +87,7 @@ struct hwprofile {
 		bool desc_pow2;      // the driver takes powers of two only
 		int64_t max_queues;  // that its hash spreads over
 		bool queues_pow2;    // the driver takes powers of two only
+		bool one_buffer;     // frames that do not fit into one buffer are lost
 	} rx;
 	struct {
 		int64_t desc; // per queue

@@ -114,6 +114,15 @@ jumbo() {
     check "$1: jumbo: it stops" stop "$DATAPLANE"
 }
 
+# no_jumbo A : vmxnet3 loses what does not fit into one buffer: said, and not tried
+no_jumbo() {
+    echo 'mtu = 9000;' >"$WORK/jumbo.cfg"
+    "$BUILD/wireglass-dataplane" --socket "$DP_SOCKET" --profiles "$SOURCE/hwprofiles" --config "$WORK/jumbo.cfg" --port "pci:$1" \
+        >"$WORK/jumbo.log" 2>&1
+    is 'vmxnet3: jumbo frames are refused' \
+        "$(grep -c "port $1: packets of 9000 bytes (mtu): the card takes 2022 at most" "$WORK/jumbo.log")" 1
+}
+
 # tap NAME A
 tap() {
     : >"$WORK/dataplane.log"
@@ -141,7 +150,11 @@ card() {
     check "$name: the doctor sees that" doctor_says card ok "$2"
     check "$name: and that there are hugepages" doctor_says hugepages ok 'MB free'
     inline "$name" "$2" "$3" "$5"
-    jumbo "$name" "$2" "$3"
+    if [ "$name" = vmxnet3 ]; then
+        no_jumbo "$2"
+    else
+        jumbo "$name" "$2" "$3"
+    fi
     tap "$name" "$2"
     for address in "$2" "$3"; do
         check "$name: $address goes back" give "$address" ''

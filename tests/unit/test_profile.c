@@ -102,6 +102,7 @@ static void test_shipped(void **state)
 		assert_int_equal(profile_queue_mbufs(&p, true), shipped[i].both);
 		assert_true(p.mbuf.tail_pad >= 64);
 		assert_true(p.n_quirks > 0);
+		assert_int_equal(p.rx.one_buffer, strcmp(p.name, "vmxnet3") == 0);
 	}
 }
 
