@@ -162,9 +162,6 @@ static const char *const refused[] = {
 	// other programs and processes
 	"execve",
 	"execveat",
-#ifndef __SANITIZE_ADDRESS__ // which looks for leaks at the end of a program with it
-	"ptrace",
-#endif
 	"process_vm_readv",
 	"process_vm_writev",
 	"kcmp",
@@ -231,6 +228,11 @@ static const char *const refused[] = {
 	"setfsuid",
 	"setfsgid",
 	"setgroups",
+};
+
+// As well, unless a sanitizer needs it.
+static const char *const tracing[] = {
+	"ptrace",
 };
 
 // What only computes.
@@ -325,6 +327,8 @@ int sandbox_calls(struct sandbox *s, enum sandbox_kind kind)
 	else
 		err = add_names(ctx, SCMP_ACT_ERRNO(EPERM), refused,
 				sizeof(refused) / sizeof(refused[0]));
+	if (err == 0 && !compute && !SANDBOX_TRACED)
+		err = add_names(ctx, SCMP_ACT_ERRNO(EPERM), tracing, 1);
 	if (err == 0 && compute) // fstat(2) of today's libc: of a descriptor, never of a name
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
 				       SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));

@@ -14,6 +14,18 @@
 
 enum {
 	SANDBOX_PATHS_MAX = 32,
+// AddressSanitizer has a program traced at its end to look for leaks. gcc says it by a macro, clang by a feature.
+#if defined(__SANITIZE_ADDRESS__)
+	SANDBOX_TRACED = true,
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+	SANDBOX_TRACED = true,
+#else
+	SANDBOX_TRACED = false,
+#endif
+#else
+	SANDBOX_TRACED = false,
+#endif
 };
 
 struct sandbox_path {

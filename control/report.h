@@ -42,7 +42,7 @@ struct report {
 	uint64_t hits, suppressed, duplicates, http_failed; // of hits, since start
 };
 
-// 0 or negative errno with ret_diag. loop (NULL: none) is for the sinks. Everything is borrowed.
+// 0 or negative errno with ret_diag; report_done() in either case. loop (NULL: none) is for the sinks. Everything is borrowed.
 int report_init(struct report *r, const struct settings *settings, struct store *store,
 		struct loop *loop, const struct rulebook *rules, struct diag *ret_diag);
 void report_done(struct report *r);

@@ -152,12 +152,6 @@ static int try_memory(void)
 		       : 0;
 }
 
-#ifdef __SANITIZE_ADDRESS__ // needs it, see sandbox.c
-#define TRACE_ERRNO 0
-#else
-#define TRACE_ERRNO EPERM
-#endif
-
 static const struct {
 	const char *name;
 	int (*try)(void);
@@ -171,7 +165,7 @@ static const struct {
 	{"a unix socket", try_unix, false, 0, EPERM},
 	{"a TCP socket", try_tcp, false, 0, EPERM},
 	{"a mount", try_mount, false, EPERM, EPERM},
-	{"to be traced", try_ptrace, false, TRACE_ERRNO, EPERM},
+	{"to be traced", try_ptrace, false, SANDBOX_TRACED ? 0 : EPERM, EPERM},
 	{"another user", try_setuid, false, EPERM, EPERM},
 	{"a file elsewhere", try_read_outside, true, EACCES, EPERM},
 	{"a new file elsewhere", try_write_outside, true, EACCES, EPERM},

@@ -473,6 +473,7 @@ static void test_client_address(void **state)
 	assert_non_null(strstr(line[2], "\"dest_ip\":\"192.0.2.9\""));
 	assert_int_equal(truncate(path_of("client.key"), 5), 0);
 	assert_int_equal(report_init(&report, &settings, s, NULL, &book, &diag), -EBADMSG);
+	report_done(&report);
 	store_close(s);
 }
 
