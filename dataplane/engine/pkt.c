@@ -3,6 +3,7 @@
 // ordinary packet (Ethernet, IPv4, TCP) is in this file; what is rarer is called from here.
 #include "dataplane/engine/pkt.h"
 
+#include <immintrin.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -161,6 +162,26 @@ static void tcp_options(const uint8_t *p, size_t len, struct pkt *pkt)
 	}
 }
 
+__attribute__((target("avx2"))) static uint64_t csum_add_avx2(uint64_t sum, const uint8_t *p,
+							      size_t len)
+{
+	const __m256i low = _mm256_set1_epi64x(UINT32_MAX);
+	__m256i one = _mm256_setzero_si256(), two = _mm256_setzero_si256();
+	uint64_t lanes[4];
+
+	for (; len >= 64; p += 64, len -= 64) {
+		const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
+		const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32));
+
+		one = _mm256_add_epi64(
+			one, _mm256_add_epi64(_mm256_and_si256(a, low), _mm256_srli_epi64(a, 32)));
+		two = _mm256_add_epi64(
+			two, _mm256_add_epi64(_mm256_and_si256(b, low), _mm256_srli_epi64(b, 32)));
+	}
+	_mm256_storeu_si256((__m256i *)(void *)lanes, _mm256_add_epi64(one, two));
+	return csum_add(sum + lanes[0] + lanes[1] + lanes[2] + lanes[3], p, len);
+}
+
 bool pkt_csum_is_good(const struct pkt *pkt)
 {
 	const struct span s = pkt->unverified;
@@ -171,7 +192,9 @@ bool pkt_csum_is_good(const struct pkt *pkt)
 	// In whatever order, and an IPv4 address's ffff adds nothing.
 	sum = csum_add(sum, pkt->key.lo, sizeof(pkt->key.lo));
 	sum = csum_add(sum, pkt->key.hi, sizeof(pkt->key.hi));
-	return csum_is_good(csum_add(sum, s.data, s.len));
+	sum = s.len >= 256 && __builtin_cpu_supports("avx2") ? csum_add_avx2(sum, s.data, s.len)
+							     : csum_add(sum, s.data, s.len);
+	return csum_is_good(sum);
 }
 
 // Below, at or above 0: does the source sort before, with or behind the destination?

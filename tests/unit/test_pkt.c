@@ -621,6 +621,28 @@ static void test_key_of_one_host(void **state)
 	}
 }
 
+// Every length and place, against the sum of RFC 1071 byte by byte; then with one bit changed.
+static void test_csum_of_any_length(void **state)
+{
+	static uint8_t bytes[1700];
+	uint32_t random = 1;
+
+	for (size_t len = 20; len <= 1600; len++) {
+		const size_t at = len % 67, bit = (len * 2654435761u) % (len * 8);
+		struct pkt p = {.unverified = span_of(bytes + at, len)};
+
+		for (size_t i = 0; i < len; i++) {
+			random = random * 1664525 + 1013904223;
+			bytes[at + i] = len % 5 == 0 ? 0xff : (uint8_t)(random >> 24);
+		}
+		put16(bytes + at + 16, 0);
+		put16(bytes + at + 16, sum_fold(sum_bytes(bytes + at, len) + 6 + (uint32_t)len));
+		assert_true(pkt_csum_is_good(&p));
+		bytes[at + bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_false(pkt_csum_is_good(&p));
+	}
+}
+
 static void test_key_holds_vlan_and_family(void **state)
 {
 	static const struct {
@@ -766,6 +788,7 @@ int main(void)
 		cmocka_unit_test(test_checksum_every_bit),
 		cmocka_unit_test(test_checksum_policy),
 		cmocka_unit_test(test_key_is_canonical),
+		cmocka_unit_test(test_csum_of_any_length),
 		cmocka_unit_test(test_key_of_one_host),
 		cmocka_unit_test(test_key_holds_vlan_and_family),
 		cmocka_unit_test(test_key_of_many_tags),
