@@ -21,12 +21,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef __has_feature // clang's way to say what gcc says by this macro
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-
 enum {
 	// The versions of Landlock's file rights.
 	ABI_REFER = 2,
@@ -99,10 +93,8 @@ static int forbid_core(void)
 
 	if (setrlimit(RLIMIT_CORE, &none) != 0)
 		return -errno;
-#ifndef __SANITIZE_ADDRESS__ // which attaches to itself to look for leaks
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+	if (!SANDBOX_TRACED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return -errno;
-#endif
 	return 0;
 }
 
