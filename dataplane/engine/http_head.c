@@ -168,7 +168,7 @@ static int request_line(struct span line, struct http_head *h)
 	// A space on either side of the target, none in it, and nothing behind the version? The preface of HTTP/2 is nothing odd.
 	if (!span_eq(h->method, SPAN_LIT("PRI")) &&
 	    (h->method.len + h->target.len + 10 != line.len || line.data[h->method.len] != ' ' ||
-	     rest.data[n - 1] != ' ' || !is_plain_version(span_from(rest, n)) ||
+	     n == 0 || rest.data[n - 1] != ' ' || !is_plain_version(span_from(rest, n)) ||
 	     has_blank(h->target)))
 		h->notes |= 1u << HTTP_NOTE_START;
 	return h->target.len > 0 ? 0 : -EBADMSG;
