@@ -165,7 +165,8 @@ static int self_test(const struct bundle *b, const void *image, uint64_t len, bo
 static json_t *compile(struct bundle *b, const struct build_request *r, int image_fd,
 		       struct build_shared *shared, struct tally *t)
 {
-	const struct govern govern = {.strict = r->strict, .now_s = now_s()};
+	const struct govern govern = {
+		.strict = r->strict, .now_s = now_s(), .expires_s = b->manifest.expires_s};
 	const struct rule_files files = {.open = bundle_open_list, .ctx = b};
 	struct rules rs = {.files = &files, .progress = &shared->progress};
 	struct compile_stats cs = {0};

@@ -131,6 +131,7 @@ struct deploy {
 	struct rule_image *fallback; // what was live before, until this one is confirmed
 	char warning[1200];
 	struct loop_timer expiry_timer; // of the live rules
+	int64_t expiry_warned_s;        // which one has been warned of, 0: none
 	struct deploy_canary canary;
 
 	// The offer on its way.

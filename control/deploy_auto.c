@@ -6,8 +6,30 @@
 
 #include "common/log.h"
 #include "control/deploy_impl.h"
+#include "control/text.h"
+
+enum {
+	WARN_S = 7 * 86400, // time to get a newer bundle
+};
 
 static void on_expiry(void *ctx);
+
+// Once for each time that comes.
+static void warn_of_expiry(struct deploy *d, int64_t left_s)
+{
+	const int64_t next_s = d->live->next_expiry_s;
+	char when[40];
+
+	if (left_s <= 0 || left_s > WARN_S || d->expiry_warned_s == next_s)
+		return;
+	d->expiry_warned_s = next_s;
+	text_time(when, sizeof(when), (uint64_t)next_s * 1000000000u);
+	log_warning("rules of bundle %s serial %llu expire at %s and will be switched off: load a "
+		    "newer bundle",
+		    d->live->id, (unsigned long long)d->live->serial, when);
+	d->hooks.note(d->hooks.ctx, "rules will expire",
+		      (const char *const[]){"bundle", d->live->id, "expires", when, NULL});
+}
 
 void deploy_arm_expiry(struct deploy *d, bool failed)
 {
@@ -19,6 +41,8 @@ void deploy_arm_expiry(struct deploy *d, bool failed)
 		return;
 	if (!failed)
 		left_s = d->live->next_expiry_s - (int64_t)(loop_wall_ns() / 1000000000u);
+	if (!failed)
+		warn_of_expiry(d, left_s);
 	left_s = left_s < 0 ? 0 : left_s > look_s ? look_s : left_s;
 	loop_timer_set(d->loop, &d->expiry_timer, (uint64_t)left_s * 1000, on_expiry, d);
 }

@@ -37,7 +37,7 @@ int deploy_redeploy(struct deploy *d, enum deploy_origin origin, uint64_t serial
 // Look again when a rule of the live set expires.
 void deploy_arm_expiry(struct deploy *d, bool failed);
 
-// A bundle that has been live may come back although it has expired: without rules it would be worse.
+// A bundle that has been live may come back although it has expired: its rules are left out, and what is live says so.
 static inline bool deploy_was_live(enum deploy_origin origin)
 {
 	return origin == DEPLOY_START || origin == DEPLOY_EXPIRY || origin == DEPLOY_BACK;

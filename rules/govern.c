@@ -81,11 +81,17 @@ static bool admit(const struct rule *r, const struct govern *g, rules_report_fn 
 				"the configuration is strict, and its metadata lacks ",
 				list_missing(there, text, sizeof(text)));
 	}
+	if (g->expires_s != 0 && g->expires_s <= g->now_s) {
+		result->expired++;
+		return complain(r, report, ctx, RULES_EXPIRED, "its bundle has expired", "");
+	}
 	if (expires_s != 0 && expires_s <= g->now_s) {
 		result->expired++;
 		return complain(r, report, ctx, RULES_EXPIRED, "has expired at ",
 				value[FIELDS - 1]);
 	}
+	if (expires_s == 0 || (g->expires_s != 0 && g->expires_s < expires_s))
+		expires_s = g->expires_s;
 	if (expires_s != 0 && (result->next_s == 0 || expires_s < result->next_s))
 		result->next_s = expires_s;
 	return true;

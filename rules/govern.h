@@ -8,8 +8,9 @@
 #include "rules/parse.h"
 
 struct govern {
-	bool strict;   // all fields must be there
-	int64_t now_s; // Unix time
+	bool strict;       // all fields must be there
+	int64_t now_s;     // Unix time
+	int64_t expires_s; // when the bundle does, and every rule with it; 0: never
 };
 
 struct govern_result {
@@ -17,7 +18,7 @@ struct govern_result {
 	int64_t next_s; // when the next rule of those that are left expires, Unix time; 0: none does
 };
 
-// Take the rules out of rs that may not run: those whose expires has passed (reported as RULES_EXPIRED), those whose expires
+// Take the rules out of rs that may not run: those whose expires, or the bundle's, has passed (reported as RULES_EXPIRED), those whose expires
 // is no time, and in strict mode those that lack a field (RULES_REFUSED).
 void govern_rules(struct rules *rs, const struct govern *g, rules_report_fn *report, void *ctx,
 		  struct govern_result *ret_result);

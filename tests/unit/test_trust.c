@@ -201,6 +201,41 @@ static void test_expiry(void **state)
 	assert_int_equal(fx.fake.live.serial, 2);
 }
 
+// So does a bundle as a whole, told before; it comes back after a restart without them, and is not loaded again.
+static void test_bundle_expiry(void **state)
+{
+	char soon[32];
+	struct bundle_spec spec = {.id = "test",
+				   .serial = 1,
+				   .keys = {fx.secret},
+				   .expires = soon,
+				   .rules = RULE(1, "/one") GOVERNED(2, "expires 2099-01-31")};
+
+	start_both();
+	time_in(soon, sizeof(soon), 3);
+	json_t *reply = load_spec(&spec, NULL);
+	assert_int_equal(number_of(reply, "rules"), 2);
+	assert_int_equal(number_of(reply, "next_expiry"), fx.d->deploy.live->next_expiry_s);
+	json_decref(reply);
+	assert_int_not_equal(fx.d->deploy.live->next_expiry_s, 0);
+	assert_int_equal(fx.d->deploy.expiry_warned_s, fx.d->deploy.live->next_expiry_s);
+	UNTIL(fx.d->deploy.live->rules == 0 && !deploy_running(&fx.d->deploy));
+	assert_int_equal(fx.d->deploy.live->expired, 2);
+	assert_int_equal(fx.d->deploy.live->next_expiry_s, 0);
+	fixture_stop();
+	fake_stop();
+	start_both();
+	UNTIL(fx.fake.live.serial == 1);
+	assert_int_equal(fx.d->deploy.live->rules, 0);
+	spec.serial = 2;
+	expect(&spec, "expired", "has expired");
+	// One that lasts long is nothing to warn of.
+	time_in(soon, sizeof(soon), 30 * 86400);
+	expect(&spec, NULL, NULL);
+	assert_int_equal(fx.d->deploy.live->rules, 2);
+	assert_int_equal(fx.d->deploy.expiry_warned_s, 0);
+}
+
 // --- self-tests
 
 #define GET(path) "> GET " path " HTTP/1.1\\r\\nHost: a.example\\r\\n\\r\\n\n"
@@ -518,6 +553,7 @@ int main(void)
 		TEST(test_two_of_three_and_rotation),
 		TEST(test_strict),
 		TEST(test_expiry),
+		TEST(test_bundle_expiry),
 		TEST(test_self_tests),
 		TEST(test_trial_passes),
 		TEST(test_trial_taken_back),
