@@ -13,3 +13,9 @@ const struct counter_info *counter_info(unsigned int counter)
 {
 	return counter < COUNTER_N ? &table[counter] : NULL;
 }
+
+bool counter_is_level(unsigned int counter)
+{
+	return counter == CNT_FRAG_ACTIVE || counter == CNT_FLOW_ACTIVE ||
+	       counter == CNT_TCP_OOO_HELD;
+}

@@ -6,6 +6,7 @@
 #ifndef COMMON_COUNTERS_H
 #define COMMON_COUNTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define COUNTER_TABLE(X)                                                                           \
@@ -370,6 +371,9 @@ struct counter_info {
 	const char *name;
 	const char *text;
 };
+
+// Is it a level, which also falls? All others only grow.
+bool counter_is_level(unsigned int counter);
 
 // Row of a counter, or NULL.
 const struct counter_info *counter_info(unsigned int counter);

@@ -12,7 +12,7 @@
 #include "control/daemon.h"
 
 enum {
-	FOLDERS = 2,
+	FOLDERS = 3,
 };
 
 // The folder of a file, in buf; "" if there is no file.
@@ -37,6 +37,7 @@ void confine(struct daemon *d)
 		{folder_of(folder[0], s->eve.file),
 		 true}, // another file has its name after a rotation
 		{folder_of(folder[1], s->socket), true}, // the socket is removed at the end
+		{folder_of(folder[2], s->metrics[0] == '/' ? s->metrics : ""), true},
 		{s->config, false},
 		{s->keys_dir, false},
 		{"/proc", false}, // of ourselves and the dataplane

@@ -312,6 +312,10 @@ int daemon_init(struct daemon *d, const struct settings *settings, struct diag *
 		daemon_done(d);
 		return err;
 	}
+	struct diag diag = {0};
+	char text[1024];
+	if (metrics_init(&d->metrics, d, &diag) != 0) // nothing else depends on them
+		log_error("%s", diag_format(&diag, text, sizeof(text)));
 	report_engine(&d->report, "wireglassd started",
 		      (const char *const[]){"version", WIREGLASS_VERSION, NULL});
 	deploy_resume(&d->deploy);
@@ -323,6 +327,7 @@ int daemon_init(struct daemon *d, const struct settings *settings, struct diag *
 
 void daemon_done(struct daemon *d)
 {
+	metrics_done(&d->metrics);
 	if (d->admin.d != NULL)
 		admin_done(&d->admin);
 	if (d->deploy.loop != NULL)

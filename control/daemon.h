@@ -9,6 +9,7 @@
 #include "control/deploy.h"
 #include "control/dpclient.h"
 #include "control/loop.h"
+#include "control/metrics.h"
 #include "control/report.h"
 #include "control/rulebook.h"
 #include "control/settings.h"
@@ -40,6 +41,7 @@ struct daemon {
 	struct dpclient dp;
 	struct deploy deploy;
 	struct admin admin;
+	struct metrics metrics;
 	struct daemon_pause pause;
 	uint64_t taken[IPC_WORKERS_MAX]; // last seq of a worker in what arrives in one go, 0: none
 	struct loop_timer stats_timer, expire_timer;

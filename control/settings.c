@@ -14,6 +14,7 @@
 
 #include "common/cfg.h"
 #include "common/suggest.h"
+#include "control/metrics.h"
 
 const char *const settings_eve_names[SETTINGS_EVE_N + 1] = {
 	[SETTINGS_EVE_HTTP] = "http",     [SETTINGS_EVE_FILEINFO] = "fileinfo",
@@ -113,6 +114,7 @@ static const struct cfg_key keys[] = {
 	 .offset = offsetof(struct settings, client_address),
 	 .values = client_address_names},
 	{.name = "eve", .type = CFG_GROUP, .keys = eve_keys},
+	TEXT("metrics", metrics, 0),
 	TEXT("syslog", syslog, 0),
 	{.name = "compile", .type = CFG_GROUP, .keys = compile_keys},
 	{.name = "cache", .type = CFG_GROUP, .keys = cache_keys},
@@ -181,6 +183,18 @@ static int check_events(struct settings *s, const char *where, struct diag *ret_
 	return 0;
 }
 
+static int check_metrics(const struct settings *s, const char *where, struct diag *ret_diag)
+{
+	struct sockaddr_storage address;
+	struct diag why = {0};
+	socklen_t len;
+
+	if (s->metrics[0] == '\0' || metrics_address(s->metrics, &address, &len, &why) == 0)
+		return 0;
+	diag_set(ret_diag, where, 0, 0, "%s", why.text);
+	return -EINVAL;
+}
+
 static void on_rule(void *ctx, enum rules_verdict verdict, uint32_t sid, const struct diag *diag)
 {
 	*(struct diag *)ctx = *diag;
@@ -242,7 +256,7 @@ static int check(struct settings *s, const char *where, struct diag *ret_diag)
 			 s->socket);
 		return -EINVAL;
 	}
-	if (check_events(s, where, ret_diag) != 0)
+	if (check_events(s, where, ret_diag) != 0 || check_metrics(s, where, ret_diag) != 0)
 		return -EINVAL;
 	return check_vars(s, where, ret_diag);
 }

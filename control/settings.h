@@ -88,6 +88,8 @@ struct settings {
 	int64_t operator_uid;   // may use the control socket, besides root and our own
 	int64_t dataplane_uid;  // the dataplane may run as this user, besides root and our own
 	struct settings_eve_file eve;
+	char metrics
+		[128]; // where Prometheus may ask: a unix socket or a loopback address, "": nowhere
 	char syslog[SETTINGS_SOCKET_BYTES]; // a unix socket that takes RFC 5424, "": none
 	struct settings_compile compile;
 	struct settings_cache cache;
