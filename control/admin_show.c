@@ -226,17 +226,19 @@ json_t *admin_show_workers(struct daemon *d)
 		uint64_t total = s->busy_ns + s->idle_ns;
 		json_array_append_new(
 			workers,
-			json_pack("{s:I, s:I, s:o, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I}",
-				  "worker", INT(w), "generation", INT(s->generation), "time",
-				  time_of(s->ts_ns), "busy_ns", INT(s->busy_ns), "idle_ns",
-				  INT(s->idle_ns), "busy_percent",
-				  total != 0 ? 100.0 * (double)s->busy_ns / (double)total : 0.0,
-				  "objects", INT(s->objects), "packets",
-				  INT(s->counters.v[CNT_RX_PKTS]), "bytes",
-				  INT(s->counters.v[CNT_RX_BYTES]), "flows",
-				  INT(s->counters.v[CNT_FLOW_ACTIVE]), "transactions",
-				  INT(s->counters.v[CNT_HTTP_TRANSACTIONS]), "hits",
-				  INT(s->counters.v[CNT_HITS])));
+			json_pack(
+				"{s:I, s:I, s:o, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I}",
+				"worker", INT(w), "generation", INT(s->generation), "time",
+				time_of(s->ts_ns), "silent_s",
+				INT((loop_now_ns() - d->dp.moved_ns[w]) / 1000000000u), "busy_ns",
+				INT(s->busy_ns), "idle_ns", INT(s->idle_ns), "busy_percent",
+				total != 0 ? 100.0 * (double)s->busy_ns / (double)total : 0.0,
+				"objects", INT(s->objects), "packets",
+				INT(s->counters.v[CNT_RX_PKTS]), "bytes",
+				INT(s->counters.v[CNT_RX_BYTES]), "flows",
+				INT(s->counters.v[CNT_FLOW_ACTIVE]), "transactions",
+				INT(s->counters.v[CNT_HTTP_TRANSACTIONS]), "hits",
+				INT(s->counters.v[CNT_HITS])));
 	}
 	return json_pack("{s:b, s:o}", "connected", d->dp.state == DPCLIENT_UP, "workers", workers);
 }

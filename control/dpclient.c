@@ -89,6 +89,8 @@ static void on_ruleset_state(struct dpclient *c, const struct ipc_ruleset_state 
 		c->backoff_ms = BACKOFF_MIN_MS;
 		c->error[0] = '\0';
 		c->up_since_ns = loop_wall_ns();
+		for (unsigned int w = 0; w < IPC_WORKERS_MAX; w++)
+			c->moved_ns[w] = loop_now_ns(); // nobody has looked before
 		loop_timer_cancel(c->loop, &c->timer);
 		log_notice("dataplane %s: connected, version %s, %u worker%s", c->path,
 			   c->hello.version, c->hello.workers, c->hello.workers == 1 ? "" : "s");
@@ -134,7 +136,10 @@ static void dispatch(struct dpclient *c, const struct ipc_msg *m)
 		c->ops->events(c->ctx, m->body, m->tail);
 		break;
 	case IPC_STATS: {
-		const struct ipc_stats *s = m->body;
+		const struct ipc_stats *s = m->body, *old = &c->stats[s->worker];
+		if (!c->has_stats[s->worker] || s->busy_ns != old->busy_ns ||
+		    s->idle_ns != old->idle_ns)
+			c->moved_ns[s->worker] = loop_now_ns();
 		c->stats[s->worker] = *s;
 		c->has_stats[s->worker] = true;
 		break;

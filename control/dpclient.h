@@ -55,6 +55,7 @@ struct dpclient {
 	struct ipc_ruleset_state ruleset;
 	struct ipc_stats stats[IPC_WORKERS_MAX];
 	bool has_stats[IPC_WORKERS_MAX];
+	uint64_t moved_ns[IPC_WORKERS_MAX]; // monotonic: when a worker's numbers were last new
 	uint32_t n_ports;
 	struct ipc_port ports[IPC_PORTS_MAX];
 	uint64_t buf[IPC_MAX_BYTES / 8];

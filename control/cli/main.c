@@ -43,6 +43,7 @@ static const struct command {
 	{"rules", cmd_rules,
 	 "rules and bundles: check, explain, pack, sign, verify, load, list, rollback"},
 	{"audit", cmd_audit, "who asked wireglassd for what: verify, show, export"},
+	{"check", cmd_check, "is everything well? One line and an exit code for monitoring"},
 	{"doctor", cmd_doctor, "what of this machine hinders the dataplane, and what mends it"},
 	{"keygen", cmd_keygen, "make a key pair for signing bundles"},
 	{"replay", run_replay, "inspect a capture file here, without daemons"},

@@ -43,7 +43,7 @@ has_lines() {
 }
 
 # --- help
-for command in show hits rules audit doctor keygen replay bench demo; do
+for command in show hits rules audit check doctor keygen replay bench demo; do
     exits "help $command" 0 wg help $command
     at_least "help $command has a synopsis" "$(grep -c '^usage: wireglass' "$WORK/out")" 1
     exits "$command --help is the same" 0 wg $command --help
