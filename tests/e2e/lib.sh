@@ -307,13 +307,21 @@ answers() {
     kill -0 "$2" && ss -xlH src "unix:$1" 2>/dev/null | grep -q .
 }
 
-# ledger : does every byte and flow that the dataplane has seen stand in one row of `show coverage`?
+# ledger : does every byte and flow that the dataplane has seen stand in one row of `show coverage`, every frame in one counter of
+# what it was, every flow and fragmented datagram in one of how it ended?
 ledger() {
-    local coverage
+    local coverage stats
     coverage=$(wg --json show coverage 2>/dev/null) || return 0 # nobody is there to ask
     jq -e '.exact and .bytes_seen == ([.rows[].bytes] | add) and .flows_seen == ([.rows[].flows] | add) and
         ([.rows[].bytes] | min >= 0)' >/dev/null <<<"$coverage" ||
         { echo "the coverage ledger does not add up: $coverage" >&2 && return 1; }
+    stats=$(wg --json show stats 2>/dev/null) || return 0
+    jq -e '.counters | def sum($of; $names): . as $c | [$names | splits(" ") | $c["\($of).\(.)"]] | add;
+        .["capture.packets"] == .["capture.steer_full"] + sum("decode"; "tcp truncated short not_ip vlan_depth tunnel_depth bad_ipv4 bad_ipv6 fragment not_tcp bad_tcp bad_checksum") and
+        .["flow.created"] == sum("flow"; "active closed timeout evicted shutdown") and
+        .["frag.datagrams"] == sum("frag"; "active reassembled timeout evicted source_full overlap bad_end too_long shutdown") and
+        .["app.read_after_release"] == 0 and .["detect.scan_failed"] == 0' >/dev/null <<<"$stats" ||
+        { echo "the counters do not add up: $stats" >&2 && return 1; }
 }
 
 # status FILTER : a value of `show status`
