@@ -145,7 +145,7 @@ json_t *admin_show_status(struct daemon *d)
 	return json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "version", WIREGLASS_VERSION, "pid", INT(getpid()), "started",
 			 time_of(d->start_ns), "uptime_s",
-			 INT((loop_wall_ns() - d->start_ns) / 1000000000u), "host",
+			 INT((loop_now_ns() - d->start_steady_ns) / 1000000000u), "host",
 			 text_json(d->settings.host), "socket", text_json(d->settings.socket),
 			 "state_dir", text_json(d->settings.state_dir), "dataplane",
 			 show_dataplane(&d->dp), "rules", show_deploy(d), "hits", show_hits(d),

@@ -301,6 +301,7 @@ int daemon_init(struct daemon *d, const struct settings *settings, struct diag *
 	d->dp.fd = -1;
 	d->admin.fd = -1;
 	d->start_ns = loop_wall_ns();
+	d->start_steady_ns = loop_now_ns();
 	d->pause.backoff_ms = PAUSE_MIN_MS;
 	int err = loop_init(&d->loop);
 	if (err != 0) {

@@ -45,7 +45,8 @@ struct daemon {
 	struct daemon_pause pause;
 	uint64_t taken[IPC_WORKERS_MAX]; // last seq of a worker in what arrives in one go, 0: none
 	struct loop_timer stats_timer, expire_timer;
-	uint64_t start_ns; // Unix time
+	uint64_t start_ns;        // Unix time
+	uint64_t start_steady_ns; // of the clock that nobody sets
 };
 
 // settings are copied. 0 or negative errno with ret_diag; then nothing is left open.
