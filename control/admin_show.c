@@ -124,12 +124,13 @@ static json_t *show_sinks(const struct sinks *k)
 		const struct sink *s = &k->v[i];
 		if (!s->on)
 			continue;
-		json_array_append_new(
-			list, json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:s}", "name",
-					s->saved.name, "path", text_json(s->path), "lines",
-					INT(s->lines), "last_id", INT(s->cursor), "pending",
-					INT(sinks_pending(k, s)), "missed", INT(s->saved.missed),
-					"failures", INT(s->failures), "problem", s->error));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "name",
+						s->saved.name, "path", text_json(s->path), "lines",
+						INT(s->lines), "last_id", INT(s->cursor), "pending",
+						INT(sinks_pending(k, s)), "missed",
+						INT(s->saved.missed), "failures", INT(s->failures),
+						"problem", text_json(s->error)));
 	}
 	return list;
 }

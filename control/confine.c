@@ -40,6 +40,8 @@ void confine(struct daemon *d)
 		{folder_of(folder[2], s->metrics[0] == '/' ? s->metrics : ""), true},
 		{s->config, false},
 		{s->keys_dir, false},
+		{s->nats.credentials, false},
+		{s->nats.ca, false},
 		{"/proc", false}, // of ourselves and the dataplane
 		{"/dev/null", true},
 		{"/dev/urandom", false},

@@ -51,6 +51,20 @@ static const struct cfg_key eve_keys[] = {
 	{.name = NULL},
 };
 
+static const struct cfg_key nats_keys[] = {
+	{.name = "servers",
+	 .type = CFG_STRINGS,
+	 .offset = offsetof(struct settings, nats.servers),
+	 .max = SETTINGS_NATS_SERVERS_MAX,
+	 .size = SETTINGS_NATS_BYTES,
+	 .count_offset = offsetof(struct settings, nats.n_servers)},
+	TEXT("stream", nats.stream, 1),
+	TEXT("subject", nats.subject, 1),
+	TEXT("credentials", nats.credentials, 0),
+	TEXT("ca", nats.ca, 0),
+	{.name = NULL},
+};
+
 static const struct cfg_key compile_keys[] = {
 	NUMBER("cpu_s", compile.cpu_s, 1, 86400),
 	NUMBER("memory_mb", compile.memory_mb, 64, 1 << 20),
@@ -116,6 +130,7 @@ static const struct cfg_key keys[] = {
 	{.name = "eve", .type = CFG_GROUP, .keys = eve_keys},
 	TEXT("metrics", metrics, 0),
 	TEXT("syslog", syslog, 0),
+	{.name = "nats", .type = CFG_GROUP, .keys = nats_keys},
 	{.name = "compile", .type = CFG_GROUP, .keys = compile_keys},
 	{.name = "cache", .type = CFG_GROUP, .keys = cache_keys},
 	{.name = "vars",
@@ -144,6 +159,7 @@ void settings_defaults(struct settings *s)
 		.operator_uid = -1,
 		.dataplane_uid = -1,
 		.eve = {.stats_interval_s = 30},
+		.nats = {.stream = "WIREGLASS", .subject = "wireglass.hits"},
 		// 14,000 rules compile in under a minute and one gigabyte; a set that needs ten times that is an accident.
 		.compile = {.cpu_s = 600, .memory_mb = 8192, .wall_s = 900},
 		// 14,000 rules make an image of about 15 MB.
@@ -193,6 +209,28 @@ static int check_metrics(const struct settings *s, const char *where, struct dia
 		return 0;
 	diag_set(ret_diag, where, 0, 0, "%s", why.text);
 	return -EINVAL;
+}
+
+// A name of a stream, or words with points between them; no wildcards.
+static int check_nats(const struct settings *s, const char *where, struct diag *ret_diag)
+{
+	const char *subject = s->nats.subject;
+
+	if (s->nats.stream[strcspn(s->nats.stream, ".*>/\\ \t\r\n")] != '\0') {
+		diag_set(ret_diag, where, 0, 0,
+			 "nats.stream: \"%s\" can be no stream's name: letters, digits, - and _",
+			 s->nats.stream);
+		return -EINVAL;
+	}
+	if (subject[strcspn(subject, "*> \t\r\n")] != '\0' || subject[0] == '.' ||
+	    subject[strlen(subject) - 1] == '.' || strstr(subject, "..") != NULL) {
+		diag_set(ret_diag, where, 0, 0,
+			 "nats.subject: \"%s\" cannot be written to: words with points between "
+			 "them, no wildcards, no blanks",
+			 subject);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static void on_rule(void *ctx, enum rules_verdict verdict, uint32_t sid, const struct diag *diag)
@@ -256,7 +294,8 @@ static int check(struct settings *s, const char *where, struct diag *ret_diag)
 			 s->socket);
 		return -EINVAL;
 	}
-	if (check_events(s, where, ret_diag) != 0 || check_metrics(s, where, ret_diag) != 0)
+	if (check_events(s, where, ret_diag) != 0 || check_metrics(s, where, ret_diag) != 0 ||
+	    check_nats(s, where, ret_diag) != 0)
 		return -EINVAL;
 	return check_vars(s, where, ret_diag);
 }

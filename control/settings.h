@@ -25,6 +25,8 @@ enum {
 	SETTINGS_PATH_BYTES = 256,
 	SETTINGS_SOCKET_BYTES = 108, // sun_path
 	SETTINGS_KEYS_MAX = 16,
+	SETTINGS_NATS_SERVERS_MAX = 8,
+	SETTINGS_NATS_BYTES = 128,
 };
 
 // Kinds of EVE line, in the order of settings_eve_names. The first EVENT_N are enum event_type.
@@ -47,6 +49,13 @@ struct settings_eve_file {
 	uint32_t n_events;
 	uint32_t mask; // bit per enum settings_eve, from events
 	int64_t stats_interval_s;
+};
+
+struct settings_nats {
+	char servers[SETTINGS_NATS_SERVERS_MAX][SETTINGS_NATS_BYTES]; // none: NATS is not used
+	uint32_t n_servers;
+	char stream[SETTINGS_SOCKET_BYTES], subject[SETTINGS_NATS_BYTES];
+	char credentials[SETTINGS_PATH_BYTES], ca[SETTINGS_PATH_BYTES]; // files, "": none
 };
 
 struct settings_compile {
@@ -91,6 +100,7 @@ struct settings {
 	char metrics
 		[128]; // where Prometheus may ask: a unix socket or a loopback address, "": nowhere
 	char syslog[SETTINGS_SOCKET_BYTES]; // a unix socket that takes RFC 5424, "": none
+	struct settings_nats nats;
 	struct settings_compile compile;
 	struct settings_cache cache;
 	struct settings_retention retention;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where stored hits are reported to, besides the store: the EVE file, a socket that takes EVE lines, syslog.
+// Where stored hits are reported to, besides the store: the EVE file, a socket that takes EVE lines, syslog, NATS.
 //
 // The store is the spool of all of them: a sink has a durable cursor, the id of the last hit it has taken, and is fed from
 // there. One that is away or full costs nothing but its own delay, until retention removes what it has not taken: these
@@ -20,6 +20,7 @@ enum sink_kind {
 	SINK_EVE_FILE,
 	SINK_EVE_SOCKET, // stream or datagrams to a unix socket
 	SINK_SYSLOG,     // RFC 5424 to a unix socket
+	SINK_NATS,       // EVE lines to a stream of NATS JetStream
 	SINK_N
 };
 extern const char *const sink_names[SINK_N];
@@ -30,9 +31,9 @@ struct sink {
 	uint64_t cursor;            // last hit that was taken; saved.cursor follows
 	uint64_t lines, missed_now; // since start
 	uint64_t failures;
-	char error[160]; // "" if the last attempt went well
+	char error[256];                  // "" if the last attempt went well
+	char path[SETTINGS_SOCKET_BYTES]; // NATS: the stream
 	// EVE socket and syslog
-	char path[SETTINGS_SOCKET_BYTES];
 	int fd; // -1: not connected
 	bool stream;
 	struct loop_source source; // while it takes nothing: waiting until it does
@@ -50,7 +51,8 @@ struct sinks {
 	struct evefile *eve;
 	const char *host;
 	struct sink v[SINK_N];
-	char *lines; // EVE lines on their way to the file
+	struct sink_nats *nats; // NULL: none
+	char *lines;            // EVE lines on their way to the file
 	size_t lines_size;
 	bool pumping;
 };

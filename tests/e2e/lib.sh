@@ -302,6 +302,22 @@ control_start() {
     wait_for "$PATIENCE" wg show status
 }
 
+# nats_start ARGUMENTS... : a NATS server on 127.0.0.1:4222 with a store below $WORK; its pid in $NATS
+nats_start() {
+    spawn - "$WORK/nats.log" nats-server --addr 127.0.0.1 --port 4222 -js --store_dir "$WORK/nats" "$@"
+    NATS=$SPAWNED
+    wait_for "$PATIENCE" ss_listens 127.0.0.1:4222
+}
+
+ss_listens() {
+    ss -tlnH src "$1" | grep -q .
+}
+
+# threads PID FIELD : its values in /proc, over all threads
+threads() {
+    cat /proc/"$1"/task/*/status | sed -n "s/^$2:[[:space:]]*//p" | sort -u | xargs
+}
+
 # answers SOCKET PID : is somebody listening there, and is it this living process?
 answers() {
     kill -0 "$2" && ss -xlH src "unix:$1" 2>/dev/null | grep -q .

@@ -12,11 +12,6 @@ given_up() {
     wait_for "$PATIENCE" status_is ".sandbox.$1 | .no_capabilities and .no_new_privs and .seccomp" true
 }
 
-# threads PID FIELD : its values in /proc, over all threads
-threads() {
-    cat /proc/"$1"/task/*/status | sed -n "s/^$2:[[:space:]]*//p" | sort -u | xargs
-}
-
 inline_topology
 site
 pack 1 "$WORK/needle.rules"

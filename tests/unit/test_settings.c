@@ -53,6 +53,9 @@ static void test_every_key(void **state)
 		"stats_interval = 5; };\n"
 		"compile = { cpu_s = 10; memory_mb = 512; wall_s = 20; };\n"
 		"cache = { dir = \"/c\"; size_mb = 7; };\n"
+		"nats = { servers = [ \"nats://a:1\", \"nats://b:2\" ]; stream = \"S-1\"; subject "
+		"= "
+		"\"a.b\"; credentials = \"/n.creds\"; ca = \"/n.crt\"; };\n"
 		"vars = ( { name = \"HOME_NET\"; value = \"[192.0.2.0/24,!192.0.2.9]\"; },\n"
 		"         { name = \"WEB\"; value = \"[$HTTP_PORTS,8080:8090]\"; } );\n"
 		"retention = { hits = 5000; bundles = 3; };\n";
@@ -81,6 +84,12 @@ static void test_every_key(void **state)
 	assert_int_equal(s.compile.wall_s, 20);
 	assert_string_equal(s.cache.dir, "/c");
 	assert_int_equal(s.cache.size_mb, 7);
+	assert_int_equal(s.nats.n_servers, 2);
+	assert_string_equal(s.nats.servers[1], "nats://b:2");
+	assert_string_equal(s.nats.stream, "S-1");
+	assert_string_equal(s.nats.subject, "a.b");
+	assert_string_equal(s.nats.credentials, "/n.creds");
+	assert_string_equal(s.nats.ca, "/n.crt");
 	assert_int_equal(s.retention.hits, 5000);
 	assert_int_equal(s.retention.bundles, 3);
 }
@@ -112,6 +121,12 @@ static void test_bad_files(void **state)
 		{"eve = { events = [ \"nothing\" ]; };", 0, "known:"},
 		{"socket = \"/x\"; dataplane_socket = \"/x\";", 0, "two files"},
 		{"@include \"/etc/passwd\"", 1, ""},
+		{"nats = { server = \"a\"; };", 1, "servers"},
+		{"nats = { stream = \"a.b\"; };", 0, "nats.stream"},
+		{"nats = { subject = \"a.*\"; };", 0, "nats.subject"},
+		{"nats = { subject = \"a..b\"; };", 0, "nats.subject"},
+		{"nats = { subject = \".a\"; };", 0, "nats.subject"},
+		{"nats = { subject = \"a b\"; };", 0, "nats.subject"},
 		{"vars = ( { name = \"A\"; } );", 1, "value"},
 		{"vars = ( { name = \"A\"; value = \"\"; } );", 1, "value"},
 		{"vars = ( { nmae = \"A\"; value = \"1\"; } );", 1, "name"},
