@@ -17,5 +17,5 @@ const struct counter_info *counter_info(unsigned int counter)
 bool counter_is_level(unsigned int counter)
 {
 	return counter == CNT_FRAG_ACTIVE || counter == CNT_FLOW_ACTIVE ||
-	       counter == CNT_TCP_OOO_HELD;
+	       counter == CNT_TCP_OOO_HELD || counter == CNT_OVERLOAD_LEVEL;
 }

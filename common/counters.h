@@ -114,7 +114,7 @@
 	/* TCP */                                                                                  \
 	X(TCP_PAYLOAD, "tcp.payload_bytes", "TCP payload bytes received in tracked flows")         \
 	X(TCP_DELIVERED, "tcp.delivered_bytes",                                                    \
-	  "payload bytes reassembled in order and inspected")                                      \
+	  "payload bytes reassembled in order and inspected, but for overload.body_bytes")         \
 	X(TCP_RELEASED, "tcp.released_bytes", "payload bytes of released flows, passed by unread") \
 	X(TCP_DUPLICATE, "tcp.duplicate_bytes", "payload bytes already received")                  \
 	X(TCP_OVERLAP_DIFF, "tcp.overlap_conflict",                                                \
@@ -318,6 +318,14 @@
 	X(HITS_LOST, "detect.hits_lost", "hits lost because the ring was full")                    \
 	X(EVENTS, "event.emitted", "events emitted")                                               \
 	X(EVENTS_LOST, "event.lost", "events lost because the ring was full")                      \
+	/* overload (dataplane/overload.h) */                                                      \
+	X(OVERLOAD_LEVEL, "overload.level",                                                        \
+	  "levels at which workers pass over bodies of large flows, added up, now")                \
+	X(OVERLOAD_RAISED, "overload.raised",                                                      \
+	  "times that a worker began to pass over bodies, or those of smaller flows, too")         \
+	X(OVERLOAD_BODIES, "overload.bodies",                                                      \
+	  "bodies of large flows whose rest was passed over: a worker could not keep up")          \
+	X(OVERLOAD_BYTES, "overload.body_bytes", "bytes of bodies that were passed over")          \
 	/* coverage ledger (common/coverage.h) */                                                  \
 	X(COVERED_INSPECTED_FLOWS, "coverage.inspected_flows", "flows that ended and were read")   \
 	X(COVERED_ENCRYPTED_FLOWS, "coverage.encrypted_flows", "flows that ended as TLS or SSH")   \

@@ -45,7 +45,8 @@ void coverage_of(const struct counters *c, struct coverage *ret_coverage)
 {
 	const uint64_t *v = c->v;
 	struct coverage r = {
-		.bytes = {[COVERAGE_INSPECTED] = v[CNT_TCP_DELIVERED] - v[CNT_APP_PREFIX_BYTES],
+		.bytes = {[COVERAGE_INSPECTED] = v[CNT_TCP_DELIVERED] - v[CNT_APP_PREFIX_BYTES] -
+						 v[CNT_OVERLOAD_BYTES],
 			  [COVERAGE_FIRST] = v[CNT_APP_PREFIX_BYTES],
 			  [COVERAGE_ENCRYPTED] = v[CNT_COVERED_ENCRYPTED_BYTES],
 			  [COVERAGE_OPAQUE] = v[CNT_COVERED_OPAQUE_BYTES],
@@ -73,7 +74,8 @@ void coverage_of(const struct counters *c, struct coverage *ret_coverage)
 	r.bytes[COVERAGE_OPEN] = v[CNT_TCP_RELEASED] - r.bytes[COVERAGE_ENCRYPTED] -
 				 r.bytes[COVERAGE_OPAQUE] - r.bytes[COVERAGE_OUT_OF_SCOPE] -
 				 v[CNT_COVERED_OVERLOAD_BYTES];
-	r.bytes[COVERAGE_OVERLOAD] = v[CNT_COVERED_OVERLOAD_BYTES] + v[CNT_COVERED_NO_FLOW_BYTES];
+	r.bytes[COVERAGE_OVERLOAD] = v[CNT_COVERED_OVERLOAD_BYTES] + v[CNT_COVERED_NO_FLOW_BYTES] +
+				     v[CNT_OVERLOAD_BYTES];
 	for (unsigned int i = 0; i < COVERAGE_N; i++)
 		known += r.bytes[i];
 	r.bytes[COVERAGE_HEADERS] = r.bytes_seen - known;

@@ -18,7 +18,8 @@
 	X(ENCRYPTED, "encrypted", "payload of TLS and SSH, passed by unread")                      \
 	X(OPAQUE, "opaque", "payload of other protocols, passed by unread")                        \
 	X(OUT_OF_SCOPE, "out_of_scope", "payload outside of the declared scope, passed by unread") \
-	X(OVERLOAD, "overload", "payload passed by unread because a table or pool was full")       \
+	X(OVERLOAD, "overload",                                                                    \
+	  "payload passed by unread because a table or pool was full, or a worker too busy")       \
 	X(OPEN, "open", "payload passed by unread in flows that have not ended")                   \
 	X(SILENT, "silent", "flows that ended before anything could tell what they are")           \
 	X(REPEATED, "repeated", "payload received before")                                         \

@@ -370,8 +370,9 @@ static void put_anomaly(struct out *o, const struct event_anomaly *a)
 // The object of the product-only fields of an event.
 static void put_event_extra(struct out *o, const struct event *event, const struct eve_context *ctx)
 {
-	static const char *const flags[] = {"cut", "hit",        "gap",         "truncated",
-					    NULL,  "no_request", "no_response", "partial"};
+	static const char *const flags[] = {"cut",         "hit",     "gap",
+					    "truncated",   NULL,      "no_request",
+					    "no_response", "partial", "not_inspected"};
 
 	put_open(o, "wireglass", '{');
 	put_bundle(o, ctx);

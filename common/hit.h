@@ -84,6 +84,8 @@ enum event_flag {
 	EVENT_NO_REQUEST = 1 << 5, // http: response without a request seen
 	EVENT_NO_RESPONSE = 1 << 6,
 	EVENT_PARTIAL = 1 << 7, // fileinfo: a piece of a resource
+	EVENT_NOT_INSPECTED =
+		1 << 8, // the rest of a body was passed over: the worker was overloaded
 };
 
 enum flow_reason {

@@ -124,6 +124,7 @@ static int read_file(const char *path, struct config_file *f, struct diag *ret_d
 		{"verify_checksums", CFG_BOOL, offsetof(struct config_file, verify_checksums)},
 		{"enforce", CFG_BOOL, offsetof(struct config_file, enforce)},
 		{"hash_bodies", CFG_BOOL, offsetof(struct config_file, hash_bodies)},
+		{"skip_bodies", CFG_BOOL, offsetof(struct config_file, c.skip_bodies)},
 		{"ports", CFG_STRINGS, offsetof(struct config_file, ports), 0, IPC_PORTS_MAX,
 		 sizeof(f->ports[0]), offsetof(struct config_file, n_ports)},
 		{"events", CFG_STRINGS, offsetof(struct config_file, events), 0, EVENT_N + 2,

@@ -63,6 +63,7 @@ struct config {
 	int64_t mtu;              // of the networks that cards are in
 	int64_t offload_after_mb; // of a released flow; then the card drops it. 0: never
 	int64_t offload_flows;    // at a time
+	bool skip_bodies;         // of large flows, when a worker cannot keep up
 	bool no_huge;             // do not use hugepages even if there are some
 	bool wait_rules, exit_when_done, check;
 	bool verbose;

@@ -536,6 +536,7 @@ static void tick(struct dpctl *c, uint64_t now)
 	watch_workers(c);
 	tell_manager(c);
 	offload_second(c, now);
+	overload_watch(c->dp);
 	if (workers_came_apart(c->dp))
 		log_warning("the queues of the ports give the directions of flows to different "
 			    "workers (capture.wrong_worker): the workers distribute by themselves "

@@ -43,6 +43,7 @@ struct port {
 	struct source *source; // capture file
 	// from worker i to the owner; NULL if every worker has a tx queue
 	struct rte_ring **tx_ring;
+	_Atomic uint64_t lost; // frames, before a worker had them; with skip_bodies only
 	_Atomic uint64_t source_pkts, source_bytes; // of a capture file, see the table in worker.h
 };
 

@@ -384,6 +384,14 @@ static void watch(struct worker *w, struct rte_mbuf **m, unsigned int n)
 	}
 }
 
+// So many frames have come at once.
+static void taken(struct worker *w, unsigned int n)
+{
+	w->taken += n;
+	if (n == WORKER_BURST)
+		w->taken_full += n;
+}
+
 static unsigned int poll_port(struct worker *w, uint32_t i, uint64_t tsc)
 {
 	struct port *port = w->rx[i];
@@ -395,6 +403,7 @@ static unsigned int poll_port(struct worker *w, uint32_t i, uint64_t tsc)
 	n = port_rx(port, w->rx_queue[i], w->dp->pool, m, WORKER_BURST);
 	if (n == 0)
 		return 0;
+	taken(w, n);
 	if (port->source == NULL)
 		stamp(w, port, m, n, tsc);
 	own = n;
@@ -432,6 +441,7 @@ static unsigned int poll_inbox(struct worker *w)
 		unsigned int n =
 			rte_ring_sc_dequeue_burst(w->inbox[i], (void **)m, WORKER_BURST, NULL);
 
+		taken(w, n);
 		process_inbox(w, m, n);
 		total += n;
 	}
@@ -480,8 +490,10 @@ static void quiesce(struct worker *w, uint64_t tsc)
 		pipeline_release_old(w->pipe);
 		atomic_store_explicit(&w->release_done, asked, memory_order_release);
 	}
-	if (tsc - w->publish_tsc >= rte_get_tsc_hz() / PUBLISH_PER_S)
+	if (tsc - w->publish_tsc >= rte_get_tsc_hz() / PUBLISH_PER_S) {
+		overload_look(w);
 		publish(w, tsc);
+	}
 }
 
 static bool ports_ended(const struct worker *w)

@@ -14,6 +14,7 @@
 //   w->state                    worker         main, workers     release / acquire: only ever goes up
 //   dp->spread                  see spread.h
 //   port->source_pkts, _bytes   owner          main              relaxed: for display
+//   port->lost                  main, 1/s      workers           relaxed: a number that grows
 //   hit and event rings         worker         main              release / acquire (engine/ring.h)
 //   steer and tx rings          one worker     one worker        DPDK's single producer, single consumer
 //   rs->in_use[w]               worker         main              relaxed (engine/ruleset.h)
@@ -27,6 +28,7 @@
 #include "common/ipc.h"
 #include "dataplane/config.h"
 #include "dataplane/engine/pipeline.h"
+#include "dataplane/overload.h"
 #include "dataplane/spread.h"
 
 struct port;
@@ -89,6 +91,7 @@ struct dataplane {
 	uint64_t start_ns;   // Unix time when the clock was 0
 	bool capture_time;   // ports are capture files: time is theirs
 	bool may_sleep;
+	bool overloaded;         // main: it has said so
 	struct sandbox *sandbox; // what every thread gives up when it starts; NULL: nothing
 
 	_Alignas(64) _Atomic(struct ruleset *) live;
@@ -121,6 +124,9 @@ struct worker {
 	uint32_t empty_polls;
 	bool rules_ready; // wait_rules: every worker has a rule set
 	bool leave;
+	struct overload overload;
+	uint64_t lost_seen;         // by its ports, when it last looked
+	uint64_t taken, taken_full; // frames since then; of these, in full bursts
 	uint32_t scratch_used;
 	uint32_t scratch_stale; // bytes that something was written to since they were wiped
 

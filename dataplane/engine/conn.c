@@ -117,7 +117,7 @@ static void packet_feed(struct conn_ctx *x, struct flow *f, enum dir dir, struct
 	struct http_msg *msg = &f->http->msg[dir];
 	struct detect_msg m;
 
-	if (data.len == 0 || !detect_wants_packets(x->detect, dir))
+	if (data.len == 0 || msg->skipped || !detect_wants_packets(x->detect, dir))
 		return;
 	if (msg->inspect == NULL)
 		msg->inspect = detect_begin(x->detect, dir);
@@ -132,7 +132,7 @@ void msg_raw(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
 	struct http_msg *msg = &f->http->msg[dir];
 	struct detect_msg m;
 
-	if (data.len == 0)
+	if (data.len == 0 || msg->skipped)
 		return;
 	if (msg->inspect == NULL) {
 		if (!detect_wants(x->detect, dir, DETECT_RAW))
@@ -187,6 +187,22 @@ void msg_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_byte
 		body_gap(msg, gap_bytes);
 }
 
+void msg_skip(struct conn_ctx *x, struct flow *f, enum dir dir)
+{
+	struct http_msg *msg = &f->http->msg[dir];
+
+	x->counters->v[CNT_OVERLOAD_BODIES]++;
+	msg_settle(x, f, dir);
+	if (msg == &f->http->own_msg[dir])
+		seam_gap(x, f, dir);
+	msg->skipped = true;
+	if (msg->inspect != NULL)
+		detect_abort(x->detect, msg->inspect);
+	msg->inspect = NULL;
+	files_skip(x, f, dir);
+	body_drop(x, msg);
+}
+
 // What the next response of a direction answers.
 static enum http_answers answers_of(const struct http_conn *c, enum dir dir)
 {
@@ -224,6 +240,17 @@ void conn_segment_again(struct conn_ctx *x, struct flow *f, enum dir dir, struct
 static enum conn_verdict verdict(bool stays)
 {
 	return stays ? CONN_STAYS : CONN_LEAVES;
+}
+
+// A body is passed over from its piece on that ends at at: what stands before that was not yet scanned as it was sent. The piece
+// need not lie in the run.
+static void skip(struct conn_ctx *x, struct flow *f, enum dir dir, const uint8_t *raw_from,
+		 const uint8_t *at, size_t piece)
+{
+	size_t before = (size_t)(at - raw_from);
+
+	msg_raw(x, f, dir, span_of(raw_from, before > piece ? before - piece : 0));
+	msg_skip(x, f, dir);
 }
 
 enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
@@ -277,6 +304,8 @@ enum conn_verdict conn_run(struct conn_ctx *x, struct flow *f, enum dir dir,
 				other_from = at;
 			break;
 		case HTTP_EV_BODY:
+			if (msg_is_too_much(x, f, dir))
+				skip(x, f, dir, raw_from, at, ev.data.len);
 			if (ev.behind)
 				body_behind(x, f, dir, ev.data);
 			else

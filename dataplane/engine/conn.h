@@ -71,6 +71,7 @@ struct http_msg {
 	bool in_body;
 	bool absent_head; // it began with its body
 	bool gap, truncated;
+	bool skipped; // the rest of its body is passed over
 };
 
 // Content codings of the body of another reading.
@@ -162,9 +163,10 @@ struct conn_ctx {
 	uint32_t event_mask;
 	uint8_t worker;
 	bool unread; // connections are followed, no byte of them is read: pipeline_set_last_stage()
-	uint64_t ts_ns;   // of the packet in hand
-	uint64_t now_ns;  // the pipeline's time
-	bool hash_bodies; // for events
+	uint64_t ts_ns;     // of the packet in hand
+	uint64_t now_ns;    // the pipeline's time
+	uint64_t skip_from; // bodies of flows of so many bytes are passed over; 0: none
+	bool hash_bodies;   // for events
 	struct pool files, mimes, hash_sets;
 	struct range_table ranges;
 	uint32_t range_at;                    // where ranges_expire() goes on

@@ -51,12 +51,20 @@ void body_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 	files_end(x, f, dir);
 }
 
+static void body_unread(struct conn_ctx *x, struct flow *f, size_t len)
+{
+	f->inspected_bytes -= len;
+	x->counters->v[CNT_OVERLOAD_BYTES] += len;
+}
+
 void body_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span data)
 {
 	struct http_msg *msg = &f->http->msg[dir];
 
 	x->counters->v[CNT_HTTP_BODY_BYTES] += data.len;
 	msg->body_bytes += data.len;
+	if (msg->skipped)
+		body_unread(x, f, data.len);
 	if (!is_wanted(msg))
 		return; // no loaded rule can look at it
 	decode_feed(&msg->decode, data);
@@ -67,6 +75,10 @@ void body_behind(struct conn_ctx *x, struct flow *f, enum dir dir, struct span d
 {
 	struct http_msg *msg = &f->http->msg[dir];
 
+	if (msg->skipped) {
+		body_unread(x, f, data.len);
+		return;
+	}
 	if (decode_active(&msg->decode)) {
 		alt_body(x, f, dir, data);
 		return;

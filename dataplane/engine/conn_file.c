@@ -274,6 +274,16 @@ void files_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 		file_end(x, f, dir, msg->missing || msg->decode.gave_up, false);
 }
 
+void files_skip(struct conn_ctx *x, struct flow *f, enum dir dir)
+{
+	struct http_file *file = f->http->msg[dir].file;
+
+	if (file == NULL)
+		return;
+	hashes_drop(x, file->hash); // of a part they would say nothing
+	file_end(x, f, dir, true, false);
+}
+
 void files_drop(struct conn_ctx *x, struct http_msg *msg)
 {
 	if (msg->mime != NULL)

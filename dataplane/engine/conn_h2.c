@@ -239,10 +239,12 @@ static void on_data(struct conn_ctx *x, struct flow *f, enum dir dir, const stru
 	stream_enter(c, s);
 	msg = &c->msg[dir];
 	// A stream whose head was not seen, or which was given up for others: its body is looked at all the same.
-	if (msg->inspect == NULL && msg->tx == NULL &&
+	if (msg->inspect == NULL && msg->tx == NULL && !msg->skipped &&
 	    (detect_wants(x->detect, dir, DETECT_BODY) ||
 	     detect_wants(x->detect, dir, DETECT_FILE)))
 		msg->inspect = detect_begin(x->detect, dir);
+	if (msg_is_too_much(x, f, dir))
+		msg_skip(x, f, dir);
 	body_data(x, f, dir, ev->data);
 	msg_raw(x, f, dir, ev->data);
 	msg_settle(x, f, dir);

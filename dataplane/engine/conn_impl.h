@@ -37,6 +37,18 @@ void msg_settle(struct conn_ctx *x, struct flow *f, enum dir dir);
 // Bytes of it are missing.
 void msg_gap(struct conn_ctx *x, struct flow *f, enum dir dir, uint64_t gap_bytes, bool in_body);
 
+// Is the next piece of its body to be passed over, with all that follows of it? Of every body one piece is looked at.
+static inline bool msg_is_too_much(const struct conn_ctx *x, const struct flow *f, enum dir dir)
+{
+	const struct http_msg *msg = &f->http->msg[dir];
+
+	return x->skip_from != 0 && f->bytes[0] + f->bytes[1] >= x->skip_from &&
+	       msg->body_bytes > 0 && !msg->skipped;
+}
+
+// Its body is passed over from here on. What was found stays, what was not yet decided never is.
+void msg_skip(struct conn_ctx *x, struct flow *f, enum dir dir);
+
 // Nothing is decided any more. A transaction that only this message held is reported and freed.
 void msg_drop(struct conn_ctx *x, struct flow *f, enum dir dir);
 
@@ -145,6 +157,7 @@ void files_data(struct conn_ctx *x, struct flow *f, enum dir dir, struct span da
 void files_seal(struct http_msg *msg);
 void files_gap(struct http_msg *msg, uint64_t gap_bytes);
 void files_end(struct conn_ctx *x, struct flow *f, enum dir dir);
+void files_skip(struct conn_ctx *x, struct flow *f, enum dir dir);
 void files_drop(struct conn_ctx *x, struct http_msg *msg);
 
 // --- conn_seam.c ---

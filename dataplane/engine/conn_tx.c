@@ -167,6 +167,8 @@ void tx_message_end(struct conn_ctx *x, struct flow *f, enum dir dir)
 		tx->event.flags |= EVENT_GAP;
 	if (msg->truncated)
 		tx->event.flags |= EVENT_TRUNCATED;
+	if (msg->skipped)
+		tx->event.flags |= EVENT_NOT_INSPECTED;
 	if (tx->held)
 		return;
 	if (dir == DIR_TO_SERVER) {
@@ -198,7 +200,7 @@ void tx_fileinfo(struct conn_ctx *x, struct flow *f, enum dir dir, const struct 
 	}
 	e.flags |= (msg->gap ? EVENT_GAP : 0) |
 		   (msg->truncated || !facts->whole ? EVENT_TRUNCATED : 0) |
-		   (facts->partial ? EVENT_PARTIAL : 0);
+		   (facts->partial ? EVENT_PARTIAL : 0) | (msg->skipped ? EVENT_NOT_INSPECTED : 0);
 	e.fileinfo.size_bytes = facts->bytes - facts->behind;
 	e.fileinfo.filename_len = (uint16_t)text_set(
 		e.fileinfo.filename, sizeof(e.fileinfo.filename), facts->name, &e.flags);

@@ -429,6 +429,11 @@ void pipeline_set_ruleset(struct pipeline *p, struct ruleset *rs)
 	p->detect.rs = p->last > PIPELINE_HTTP ? rs : NULL;
 }
 
+void pipeline_skip_bodies(struct pipeline *p, uint64_t from_bytes)
+{
+	p->conn.skip_from = from_bytes;
+}
+
 void pipeline_set_last_stage(struct pipeline *p, enum pipeline_stage last)
 {
 	p->last = last;

@@ -98,6 +98,10 @@ void pipeline_done(struct pipeline *p);
 // Called by the worker between bursts.
 void pipeline_set_ruleset(struct pipeline *p, struct ruleset *rs);
 
+// From now on bodies of flows of so many bytes and more are passed over: HTTP/1 and HTTP/2, but for the first piece of each; 0: none
+// are. A body that was passed over stays so to its end. Called by the worker between bursts.
+void pipeline_skip_bodies(struct pipeline *p, uint64_t from_bytes);
+
 // How far packets are taken, for who measures what each stage costs.
 enum pipeline_stage {
 	PIPELINE_DECODE,

@@ -47,10 +47,15 @@ def opened(interface):
     return out
 
 
-outs = [opened(interface) for interface in sys.argv[1].split(",")]
-talks = [conversation(int(sys.argv[3]) + n) for n in range(int(sys.argv[2]))]
-# Turn by turn, with a pause: the answer of a flow must not be read before its question, by another queue.
-for turn in zip(*talks):
-    for to_server, data in turn:
-        outs[0 if to_server else -1].send(data)
-    time.sleep(0.1)
+def main():
+    outs = [opened(interface) for interface in sys.argv[1].split(",")]
+    talks = [conversation(int(sys.argv[3]) + n) for n in range(int(sys.argv[2]))]
+    # Turn by turn, with a pause: the answer of a flow must not be read before its question, by another queue.
+    for turn in zip(*talks):
+        for to_server, data in turn:
+            outs[0 if to_server else -1].send(data)
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    main()

@@ -257,6 +257,7 @@ static void test_file(void **state)
 				   "verify_checksums = false;\n"
 				   "hops_to_servers = 3;\n"
 				   "offload_flows = 7;\n"
+				   "skip_bodies = true;\n"
 				   "mtu = 9000;\n"
 				   "limits = { flows = 1000; windows = 7; fragments = 9; };\n";
 	struct config c;
@@ -273,6 +274,7 @@ static void test_file(void **state)
 	assert_false(c.pipeline.verify_checksums);
 	assert_int_equal(c.pipeline.hops_to_servers, 3);
 	assert_int_equal(c.offload_flows, 7);
+	assert_true(c.skip_bodies);
 	assert_int_equal(c.mtu, 9000);
 	assert_int_equal(c.offload_after_mb, 0); // off
 	assert_int_equal(c.pipeline.flows, 1000);
@@ -298,6 +300,7 @@ static void test_offload(void **state)
 		read_text(&c, &diag, "offload_after_mb = 4;", "--port", "pci:0000:01:00.0"), 0);
 	assert_int_equal(c.offload_after_mb, 4);
 	assert_int_equal(c.offload_flows, 512);
+	assert_false(c.skip_bodies); // off
 	assert_int_equal(c.mtu, 1500);
 	assert_int_equal(read_text(&c, &diag,
 				   "offload_after_mb = 4; mode = \"inline\";"

@@ -385,10 +385,10 @@ static void event_fileinfo_fields(void **state)
 	      {"fileinfo.sha256",
 	       "0008101820283038404850586068707880889098a0a8b0b8c0c8d0d8e0e8f0f8"});
 	json_decref(root);
-	e.flags = 0;
+	e.flags = EVENT_NOT_INSPECTED;
 	root = parse(line, eve_event(line, sizeof(line), &e, &live));
 	CHECK(root, {"fileinfo.gaps", "false"}, {"fileinfo.state", "CLOSED"},
-	      {"fileinfo.sha256", "-"});
+	      {"fileinfo.sha256", "-"}, {"wireglass.flags.0", "not_inspected"});
 	json_decref(root);
 }
 
