@@ -63,6 +63,23 @@ static json_t *status(void)
 	return reply;
 }
 
+// Traffic is not inspected before it has its rules: however long it is away, it is noticed soon after it is back.
+static void test_dataplane_that_is_away_is_asked_often(void **state)
+{
+	const struct loop_timer *timer;
+	uint64_t due = 0;
+
+	fixture_start();
+	timer = &fx.d->dp.timer;
+	for (int tries = 0; tries < 8; tries++) {
+		UNTIL(timer->due_ns != 0 && timer->due_ns != due);
+		due = timer->due_ns;
+	}
+	assert_true(due < loop_now_ns() + 100 * 1000000u);
+	fake_start();
+	UNTIL(fx.d->dp.state == DPCLIENT_UP);
+}
+
 static void test_hits_are_named_stored_and_acknowledged(void **state)
 {
 	start_with_rules();
@@ -567,6 +584,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(test_dataplane_that_is_away_is_asked_often),
 		TEST(test_hits_are_named_stored_and_acknowledged),
 		TEST(test_hit_of_an_unknown_rule),
 		TEST(test_store_cannot_be_written),
