@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # wireglassd and the dataplane are killed in turns under load, WIREGLASS_KILLS times each (10; 1,000 by hand): what was
-# acknowledged stays, is in the EVE file exactly once and at the socket at least once, and no number is missing without a
-# record. Prints how long it took until inspection went on.
+# acknowledged stays, is in the EVE file and the NATS stream exactly once and at the socket at least once, and no number is
+# missing without a record. Prints how long it took until inspection went on.
 # Topology: inline_topology in lib.sh
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$@"
-need nginx curl openssl jq ss python3
+need nginx curl openssl jq ss python3 nats-server
 KILLS=${WIREGLASS_KILLS:-10}
 
 now_ms() {
@@ -45,10 +45,13 @@ site
 pack 1 "$WORK/needle.rules"
 cat >"$WORK/control.cfg" <<CFG
 eve = { socket = "$WORK/eve.sock"; events = [ "alert" ]; };
+nats = { servers = [ "$NATS_URL" ]; };
 retention = { hits = 10000000; };
 CFG
-python3 "$SOURCE/tests/e2e/kill9_check.py" listen "$WORK/eve.sock" "$WORK/eve.socket" &
+python3 "$SOURCE/tests/e2e/socket_lines.py" stream "$WORK/eve.sock" "$WORK/eve.socket" &
 listener=$!
+check 'a NATS server starts' nats_start
+check 'it has a stream' stream make WIREGLASS wireglass.hits 120
 check 'the dataplane starts' dataplane_start --mode inline --port af_packet:p0 --port af_packet:p1
 check 'the daemon starts' control_start --config "$WORK/control.cfg"
 check 'the bundle is loaded' wg rules load "$WORK/1.wgb"
@@ -88,7 +91,8 @@ check 'every sink has everything' wait_for "$PATIENCE" delivered
 check 'the daemon stops cleanly' stop "$CONTROL"
 sleep 0.2
 kill "$listener"
+stream read WIREGLASS >"$WORK/messages"
 check 'no hit lost, none twice, every gap explained' \
-    python3 "$SOURCE/tests/e2e/kill9_check.py" check "$WORK/state/hits.db" "$EVE" "$WORK/eve.socket" "$WORK"/*.ms
+    python3 "$SOURCE/tests/e2e/kill9_check.py" "$WORK/state/hits.db" "$EVE" "$WORK/eve.socket" "$WORK/messages" "$WORK"/*.ms
 cat "$WORK/check.out"
 finish

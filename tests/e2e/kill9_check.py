@@ -1,32 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What kill9.sh asks: kill9_check.py listen SOCKET FILE, or kill9_check.py check DATABASE EVE SOCKET-LINES TIMES..."""
+"""What kill9.sh asks: kill9_check.py DATABASE EVE SOCKET-LINES MESSAGES TIMES... (messages: of nats_stream.py)"""
 import json
 import os
-import socket
 import sqlite3
 import sys
-import threading
-
-
-def listen(path, out):
-    """Lines of everyone who connects, whole ones only: one that is cut short is sent again."""
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(path)
-    server.listen()
-    lock = threading.Lock()
-    with open(out, "ab", buffering=0) as f:
-
-        def serve(peer):
-            rest = b""
-            while data := peer.recv(1 << 16):
-                lines, _, rest = (rest + data).rpartition(b"\n")
-                if lines:
-                    with lock:
-                        f.write(lines + b"\n")
-
-        while True:
-            threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
 
 
 def ids_of(path):
@@ -60,11 +38,11 @@ def unexplained(hits, losses):
 
 
 def main():
-    if sys.argv[1] == "listen":
-        return listen(*sys.argv[2:4])
-    hits, losses = stored(sys.argv[2])
+    hits, losses = stored(sys.argv[1])
     ids = {h[0] for h in hits}
-    eve, sent = ids_of(sys.argv[3]), ids_of(sys.argv[4])
+    eve, sent = ids_of(sys.argv[2]), ids_of(sys.argv[3])
+    with open(sys.argv[4], encoding="utf-8") as f:
+        stream = [int(line.split()[1]) for line in f]
     problems = {
         "rows with a number that another row has": len(hits) - len({h[1:] for h in hits}),
         "numbers missing without a record": unexplained(hits, losses),
@@ -72,6 +50,9 @@ def main():
         "lines of the EVE file that are there twice": len(eve) - len(set(eve)),
         "lines of the EVE file without a row": len(set(eve) - ids),
         "hits that did not reach the socket": len(ids - set(sent)),
+        "hits that are not in the stream": len(ids - set(stream)),
+        "messages of the stream that are there twice": len(stream) - len(set(stream)),
+        "messages of the stream without a row": len(set(stream) - ids),
         "no hits at all": int(not hits),
     }
     print(f"# {len(hits)} hits of {len({h[1] for h in hits})} dataplanes, "

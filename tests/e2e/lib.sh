@@ -309,6 +309,13 @@ nats_start() {
     wait_for "$PATIENCE" ss_listens 127.0.0.1:4222
 }
 
+# stream ARGUMENTS... : makes, changes or reads a stream of it, see nats_stream.py
+NATS_URL=nats://127.0.0.1:4222
+NATS_CA=
+stream() {
+    python3 "$SOURCE/tests/e2e/nats_stream.py" "$NATS_URL" "$NATS_CA" "$@"
+}
+
 ss_listens() {
     ss -tlnH src "$1" | grep -q .
 }

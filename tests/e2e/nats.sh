@@ -6,15 +6,12 @@
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$@"
 need nats-server nginx curl openssl jq ss python3 sqlite3
-URL=nats://sensor:e2e-password@localhost:4222
+NATS_URL=nats://sensor:e2e-password@localhost:4222
+NATS_CA=$WORK/nats.crt
 SINK='.sinks[] | select(.name == "nats")'
 
 nats_up() {
     nats_start --user sensor --pass e2e-password --tls --tlscert "$WORK/nats.crt" --tlskey "$WORK/nats.key"
-}
-
-stream() {
-    python3 "$SOURCE/tests/e2e/nats_stream.py" "$URL" "$WORK/nats.crt" "$@"
 }
 
 # says TEXT : the problem that show status has with the sink
@@ -50,7 +47,7 @@ pack 1 "$WORK/needle.rules"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=localhost \
     -addext subjectAltName=DNS:localhost -keyout "$WORK/nats.key" -out "$WORK/nats.crt" 2>"$WORK/openssl.log"
 cat >"$WORK/control.cfg" <<CFG
-nats = { servers = [ "$URL" ]; ca = "$WORK/nats.crt"; };
+nats = { servers = [ "$NATS_URL" ]; ca = "$WORK/nats.crt"; };
 CFG
 check 'the dataplane starts' dataplane_start --mode inline --port af_packet:p0 --port af_packet:p1
 check 'the daemon starts without a server' control_up
