@@ -7,6 +7,7 @@
 e2e_enter "$@"
 need nats-server nginx curl openssl jq ss python3 sqlite3
 NATS_URL=nats://sensor:e2e-password@localhost:4222
+# shellcheck disable=SC2034 # for stream()
 NATS_CA=$WORK/nats.crt
 SINK='.sinks[] | select(.name == "nats")'
 

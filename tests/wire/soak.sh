@@ -16,7 +16,7 @@ connections=${WIREGLASS_CONNECTIONS:-6}
 browse() {
     local good=0 bad=0
     while [ ! -e "$WORK/enough" ]; do
-        if get --compressed http://10.20.0.1/needle.html && cmp -s "$WORK/answer" "$WORK/www/needle.html"; then
+        if get --compressed "http://10.20.0.1/needle.html?curl-$((good + 1))" && cmp -s "$WORK/answer" "$WORK/www/needle.html"; then
             good=$((good + 1))
         else
             bad=$((bad + 1))
@@ -43,6 +43,25 @@ import sqlite3, sys
 db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
 parts = [f"SELECT flow_id, tx_id, sid FROM hits_{int(n)}" for (n,) in db.execute("SELECT n FROM partitions")]
 print(db.execute(f"WITH hits AS ({' UNION ALL '.join(parts)}) {sys.argv[2]}", sys.argv[3:]).fetchone()[0])
+PY
+}
+
+# odd : the hits of pages that nobody has asked for, or one page twice, with all that is known of them
+odd() {
+    python3 - "$WORK/state/hits.db" "$(jq -c .needles_of "$WORK/load")" "$pages" <<'PY'
+import collections, json, sqlite3, sys
+asked = {f"/needle.html?{n + 1}-{i + 1}" for n, count in enumerate(json.loads(sys.argv[2])) for i in range(count)}
+asked |= {f"/needle.html?curl-{i + 1}" for i in range(int(sys.argv[3]))}
+db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+db.row_factory = sqlite3.Row
+hits = [dict(row) for (n,) in db.execute("SELECT n FROM partitions") for row in db.execute(f"SELECT * FROM hits_{int(n)} WHERE sid = 1")]
+times = collections.Counter(hit["url"] for hit in hits)
+for hit in hits:
+    if hit["url"] and (hit["url"] not in asked or times[hit["url"]] > 1):
+        print(hit)
+missing = asked - set(times)
+if len(missing) > sum(not hit["url"] for hit in hits):  # what is known of a transaction may get lost, the hit does not
+    print(*missing, sep="\n")
 PY
 }
 
@@ -107,6 +126,7 @@ is 'what the client sent is what the server received' "$(sums s0 .in)" "$(sums c
 is 'what the server sent is what the client received' "$(sums c0 .in)" "$(sums s0 .out)"
 expected=$(($(jq .needles "$WORK/load") + pages))
 check "every page with the needle is a hit ($expected)" wait_for "$PATIENCE" stored_is 1 "$expected"
+is 'and each hit is of another page' "$(odd)" ''
 for sid in 2:uploads 3:paths; do
     expected=$(jq ".${sid#*:}" "$WORK/load")
     check "${sid#*:}: each is a hit ($expected)" wait_for "$PATIENCE" stored_is "${sid%:*}" "$expected"
