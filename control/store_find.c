@@ -5,6 +5,9 @@
 // are kept away from the planner by a unary plus, so that a common value can never be chosen over a rare one. An index ends
 // with the row's id: equal keys come in the order of ids for nothing, and of a prefix no more than a table's ids are
 // sorted. "Client or server" is two queries, merged.
+//
+// A prefix may also be one that nearly everybody is in: before its index is asked, the end of the first table is read row by
+// row. That finds enough of what is common at once, and costs little where it does not.
 #include "control/store_find.h"
 
 #include <errno.h>
@@ -14,6 +17,11 @@
 
 enum {
 	COND_MAX = 10,
+	LOOK_ROWS =
+		4096, // at the end of the first table, and some more for each row that is wanted
+	LOOK_MORE = 4,
+	RANK_RANGE = 3,
+	RANK_FIRST = 9,
 	P_SINCE = 1, // numbers of the parameters
 	P_BEFORE,
 	P_FROM,
@@ -40,6 +48,11 @@ struct conds {
 	int n;
 };
 
+// Ids between these, which are out.
+struct ids {
+	uint64_t above, below;
+};
+
 __attribute__((format(printf, 3, 4))) static void add(struct conds *c, int rank, const char *fmt,
 						      ...)
 {
@@ -58,7 +71,7 @@ static void add_prefix(struct conds *c, const struct prefix *p, const char *colu
 	if (prefix_is_one(p))
 		add(c, 5, "%s = ?%d", column, lo);
 	else
-		add(c, 3, "%s BETWEEN ?%d AND ?%d", column, lo, lo + 1);
+		add(c, RANK_RANGE, "%s BETWEEN ?%d AND ?%d", column, lo, lo + 1);
 }
 
 // either: column that stands for filter->either.
@@ -79,25 +92,34 @@ static void make_conds(struct conds *c, const struct store_filter *f, const stru
 			add(c, 2, "state = %u", i);
 	if (f->states != 0 && (f->states & (f->states - 1)) != 0)
 		add(c, 0, "((1 << state) & %u) != 0", f->states);
-	if (p->first_id <= f->since)
-		add(c, 1, "id > ?%d", P_SINCE);
-	if (f->before != 0 && p->last_id >= f->before)
-		add(c, 1, "id < ?%d", P_BEFORE);
 	if (p->min_ns < f->from_ns)
-		add(c, 3, "ts_ns >= ?%d", P_FROM);
+		add(c, RANK_RANGE, "ts_ns >= ?%d", P_FROM);
 	if (f->to_ns != 0 && p->max_ns > f->to_ns)
-		add(c, 3, "ts_ns <= ?%d", P_TO);
+		add(c, RANK_RANGE, "ts_ns <= ?%d", P_TO);
+}
+
+static void add_ids(struct conds *c, int rank, const struct store_part *p, struct ids ids)
+{
+	if (ids.above >= p->first_id)
+		add(c, rank, "id > ?%d", P_SINCE);
+	if (ids.below <= p->last_id)
+		add(c, rank, "id < ?%d", P_BEFORE);
+}
+
+static int rank_of(const struct conds *c)
+{
+	int best = 0;
+
+	for (int i = 0; i < c->n; i++)
+		best = c->v[i].rank > best ? c->v[i].rank : best;
+	return best;
 }
 
 static void make_sql(char *sql, size_t size, const struct conds *c, const struct store_part *p,
 		     bool newest)
 {
-	int best = 0;
-	size_t len;
-
-	for (int i = 0; i < c->n; i++)
-		best = c->v[i].rank > best ? c->v[i].rank : best;
-	len = (size_t)snprintf(sql, size, "SELECT id FROM hits_%u", p->n);
+	const int best = rank_of(c);
+	size_t len = (size_t)snprintf(sql, size, "SELECT id FROM hits_%u", p->n);
 	for (int i = 0; i < c->n; i++)
 		len += (size_t)snprintf(sql + len, size - len, " %s %s%s", i == 0 ? "WHERE" : "AND",
 					c->v[i].rank == best ? "" : "+", c->v[i].text);
@@ -113,10 +135,10 @@ static void bind_prefix(sqlite3_stmt *st, int lo, const struct prefix *p)
 	sqlite3_bind_blob(st, lo + 1, p->hi, 16, SQLITE_STATIC);
 }
 
-static void bind(sqlite3_stmt *st, const struct store_filter *f, uint32_t limit)
+static void bind(sqlite3_stmt *st, const struct store_filter *f, struct ids ids, uint32_t limit)
 {
-	sqlite3_bind_int64(st, P_SINCE, (sqlite3_int64)f->since);
-	sqlite3_bind_int64(st, P_BEFORE, (sqlite3_int64)f->before);
+	sqlite3_bind_int64(st, P_SINCE, (sqlite3_int64)ids.above);
+	sqlite3_bind_int64(st, P_BEFORE, (sqlite3_int64)ids.below);
 	sqlite3_bind_int64(st, P_FROM, (sqlite3_int64)f->from_ns);
 	sqlite3_bind_int64(st, P_TO, (sqlite3_int64)f->to_ns);
 	sqlite3_bind_int64(st, P_SID, f->sid);
@@ -128,25 +150,55 @@ static void bind(sqlite3_stmt *st, const struct store_filter *f, uint32_t limit)
 	sqlite3_bind_int64(st, P_LIMIT, limit);
 }
 
-// Append at most limit ids of one table.
-static int find_in(struct store *s, const struct store_filter *f, const struct store_part *p,
-		   const char *either, uint32_t limit, struct store_found *io)
+static int run(struct store *s, const struct store_filter *f, const struct store_part *p,
+	       const struct conds *conds, struct ids ids, uint32_t limit, struct store_found *io)
 {
-	struct conds conds;
 	sqlite3_stmt *st = NULL;
 	char sql[1024];
 
-	make_conds(&conds, f, p, either);
-	make_sql(sql, sizeof(sql), &conds, p, f->newest);
+	make_sql(sql, sizeof(sql), conds, p, f->newest);
 	int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
 	if (rc != SQLITE_OK)
 		return store_failed(s, rc);
-	bind(st, f, limit);
+	bind(st, f, ids, limit);
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
 		io->ids[io->n++] = (uint64_t)sqlite3_column_int64(st, 0);
 	int err = rc == SQLITE_DONE ? 0 : store_failed(s, rc);
 	sqlite3_finalize(st);
 	return err;
+}
+
+// Append at most limit ids of one table. look: the first one, of which more is known when its end has been read.
+static int find_in(struct store *s, const struct store_filter *f, const struct store_part *p,
+		   const char *either, bool look, uint32_t limit, struct store_found *io)
+{
+	struct ids all = {f->since, f->before != 0 ? f->before : UINT64_MAX >> 1};
+	const uint64_t rows = LOOK_ROWS + (uint64_t)LOOK_MORE * limit;
+	const uint32_t before = io->n;
+	struct conds conds, some;
+
+	make_conds(&conds, f, p, either);
+	if (look && rank_of(&conds) == RANK_RANGE) {
+		struct ids end = all;
+
+		if (f->newest) {
+			uint64_t last = p->last_id < all.below ? p->last_id : all.below - 1;
+			end.above =
+				last > rows && last - rows > all.above ? last - rows : all.above;
+			all.below = end.above + 1;
+		} else {
+			uint64_t first = p->first_id > all.above ? p->first_id : all.above + 1;
+			end.below = first + rows < all.below ? first + rows : all.below;
+			all.above = end.below - 1;
+		}
+		some = conds;
+		add_ids(&some, RANK_FIRST, p, end);
+		int err = run(s, f, p, &some, end, limit, io);
+		if (err != 0 || io->n - before >= limit || all.above + 1 >= all.below)
+			return err;
+	}
+	add_ids(&conds, 1, p, all);
+	return run(s, f, p, &conds, all, limit - (io->n - before), io);
 }
 
 static int by_id(const void *va, const void *vb)
@@ -158,14 +210,14 @@ static int by_id(const void *va, const void *vb)
 
 // Both queries of filter->either, what they have in common once. Room for twice the limit is there.
 static int find_either(struct store *s, const struct store_filter *f, const struct store_part *p,
-		       uint32_t limit, struct store_found *io)
+		       bool look, uint32_t limit, struct store_found *io)
 {
 	uint64_t *ids = io->ids + io->n;
 	uint32_t before = io->n, n = 0;
-	int err = find_in(s, f, p, "client", limit, io);
+	int err = find_in(s, f, p, "client", look, limit, io);
 
 	if (err == 0)
-		err = find_in(s, f, p, "server", limit, io);
+		err = find_in(s, f, p, "server", look, limit, io);
 	if (err != 0)
 		return err;
 	qsort(ids, io->n - before, sizeof(*ids), by_id);
@@ -192,6 +244,7 @@ int store_find(struct store *s, const struct store_filter *f, struct store_found
 	*ret_found = (struct store_found){0};
 	if (err != 0)
 		return err;
+	bool look = true;
 	ret_found->ids = calloc(2 * (size_t)f->limit + 1, sizeof(ret_found->ids[0]));
 	if (ret_found->ids == NULL)
 		return -ENOMEM;
@@ -201,8 +254,9 @@ int store_find(struct store *s, const struct store_filter *f, struct store_found
 
 		if (!can_match(f, p))
 			continue;
-		err = f->either != NULL ? find_either(s, f, p, limit, ret_found)
-					: find_in(s, f, p, "", limit, ret_found);
+		err = f->either != NULL ? find_either(s, f, p, look, limit, ret_found)
+					: find_in(s, f, p, "", look, limit, ret_found);
+		look = false;
 	}
 	qsort(ret_found->ids, ret_found->n, sizeof(ret_found->ids[0]), by_id);
 	return err;
