@@ -12,57 +12,12 @@
 set -u
 
 SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/emulation/machine.sh
+. "$SOURCE/tests/emulation/machine.sh"
 BUILD=$(realpath "${WIREGLASS_BUILD:-$SOURCE/build}")
 KEEP=${WIREGLASS_EMULATION:-$BUILD/emulation}
 MODULES='virtio_pci 9pnet_virtio 9p virtio_net e1000e vmxnet3 vfio_iommu_type1 vfio-pci tun sch_ingress sch_multiq cls_flower act_gact'
 TIME_LIMIT=${WIREGLASS_EMULATION_LIMIT:-3600}
-
-fail() {
-    printf 'emulation: %s\n' "$*" >&2
-    exit 1
-}
-
-tool() {
-    command -v "$1" >/dev/null || fail "$1 is not there: sudo apt-get install $2"
-}
-
-# The kernel package that linux-image-amd64 stands for, unpacked and not installed.
-get_kernel() {
-    local package
-    package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-.*-amd64\)$/\1/p' | head -n 1)
-    [ -n "$package" ] || fail 'apt knows no linux-image-amd64: sudo apt-get update'
-    mkdir -p "$KEEP/download"
-    (cd "$KEEP/download" && apt-get download "$package") >"$KEEP/download.log" 2>&1 ||
-        fail "apt-get download $package: $(tail -n 1 "$KEEP/download.log")"
-    dpkg-deb -x "$KEEP/download/$package"_*.deb "$KEEP/kernel" || fail "$package cannot be unpacked"
-    rm -r "$KEEP/download"
-}
-
-# modules RELEASE TO : the modules the guest needs, with those they need, in the order to load them
-modules() {
-    local name file number=100 found
-    local root=$KEEP/kernel/lib/modules/$1
-    [ -s "$root/modules.dep" ] || busybox depmod -b "$KEEP/kernel" "$1" || fail 'busybox depmod failed'
-    for name in $MODULES; do
-        found=$(grep -E "^([^:]*/)?$name\.ko:" "$root/modules.dep") || fail "the kernel has no module $name"
-        for file in $(tr -d : <<<"$found" | tr ' ' '\n' | tac); do
-            [ -z "$(find "$2" -name "*-${file##*/}")" ] || continue
-            cp "$root/$file" "$2/$number-${file##*/}"
-            number=$((number + 1))
-        done
-    done
-}
-
-# What runs first: busybox, modules, init.
-make_initramfs() {
-    local root=$KEEP/initramfs
-    rm -rf "$root"
-    mkdir -p "$root"/{bin,modules,root}
-    cp "$(command -v busybox)" "$root/bin/busybox"
-    cp "$SOURCE/tests/emulation/init.sh" "$root/init"
-    modules "$1" "$root/modules"
-    (cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$KEEP/initramfs.gz"
-}
 
 # card HUB DRIVER SLOT[,OPTIONS] : a card, and the guest's own one at the other end
 hubs=0
@@ -85,9 +40,9 @@ for name in nginx curl openssl jq ss python3 ethtool; do
 done
 [ -x "$BUILD/wireglass-dataplane" ] || fail "$BUILD has no programs: ninja -C $BUILD (WIREGLASS_BUILD names another folder)"
 mkdir -p "$KEEP" || exit 1
-compgen -G "$KEEP/kernel/boot/vmlinuz-*" >/dev/null || get_kernel
-kernel=$(compgen -G "$KEEP/kernel/boot/vmlinuz-*" | head -n 1)
-make_initramfs "${kernel##*/vmlinuz-}"
+kernel=$(kernel_of "$KEEP") || exit 1
+# shellcheck disable=SC2086
+initramfs "$KEEP" "$kernel" "$SOURCE/tests/emulation/init.sh" $MODULES
 card a0 e1000e 0x10 0x18
 card a1 e1000e 0x11 0x19
 card b0 virtio-net-pci,disable-legacy=on,iommu_platform=on 0x12 0x1a
