@@ -38,6 +38,20 @@ in_stream() {
         [ "$(cut -d' ' -f1 "$WORK/messages" | sort -u | wc -l)" = "$hits" ]
 }
 
+# killed WHO PID COMMAND : while hits come, and the command brings it back
+killed() {
+    local loader
+    pages 60 &
+    loader=$!
+    hits=$((hits + 60))
+    sleep "0.0$round"
+    kill -KILL "$2"
+    wait "$2" 2>/dev/null
+    wait "$loader"
+    check "the $1 was killed and is back ($round)" "$3"
+    check 'nothing is lost, nothing twice' in_stream
+}
+
 control_up() {
     control_start --config "$WORK/control.cfg"
 }
@@ -73,26 +87,8 @@ for field in 'Seccomp 2' 'NoNewPrivs 1' 'CapEff 0000000000000000'; do
 done
 
 for round in 1 2 3; do
-    pages 60 &
-    pid=$!
-    hits=$((hits + 60))
-    sleep "0.0$round"
-    kill -KILL "$NATS"
-    wait "$NATS" 2>/dev/null
-    wait "$pid"
-    check "the server was killed and is back ($round)" nats_up
-    check 'nothing is lost, nothing twice' in_stream
-done
-for round in 1 2 3; do
-    pages 60 &
-    pid=$!
-    hits=$((hits + 60))
-    sleep "0.0$round"
-    kill -KILL "$CONTROL"
-    wait "$CONTROL" 2>/dev/null
-    wait "$pid"
-    check "the daemon was killed and is back ($round)" control_up
-    check 'nothing is lost, nothing twice' in_stream
+    killed server "$NATS" nats_up
+    killed daemon "$CONTROL" control_up
 done
 
 # The stream remembers what it has for a second; the position is lost and the daemon away for longer.
