@@ -240,6 +240,19 @@ static int setup(struct store *s, const char *path, struct diag *ret_diag)
 	return 0;
 }
 
+static uint64_t part_rows(uint64_t hits)
+{
+	uint64_t rows = (hits + STORE_PARTS - 1) / STORE_PARTS;
+
+	if (rows > STORE_PART_ROWS) {
+		rows = hits / STORE_PARTS_MORE;
+		rows = rows > STORE_PART_ROWS ? rows : STORE_PART_ROWS;
+	}
+	if (rows > STORE_PART_ROWS_MAX)
+		return STORE_PART_ROWS_MAX;
+	return rows > 0 ? rows : 1;
+}
+
 int store_open(const char *path, const struct store_limits *limits, struct store **ret_store,
 	       struct diag *ret_diag)
 {
@@ -253,9 +266,7 @@ int store_open(const char *path, const struct store_limits *limits, struct store
 		return -ENOMEM;
 	}
 	s->limits = *limits;
-	s->part_rows = (limits->hits + STORE_PARTS - 1) / STORE_PARTS;
-	if (s->part_rows == 0 || s->part_rows > STORE_PART_ROWS_MAX)
-		s->part_rows = s->part_rows == 0 ? 1 : STORE_PART_ROWS_MAX;
+	s->part_rows = part_rows(limits->hits);
 	int rc = sqlite3_open_v2(path, &s->db,
 				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 				 NULL);

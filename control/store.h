@@ -23,7 +23,7 @@ struct store_rule {
 	uint64_t serial; // of the bundle, 0 if unknown
 };
 
-// What is kept; beyond it the oldest go first. hits and bytes by whole tables of hits / 40 rows, 250,000 at most.
+// What is kept; beyond it the oldest go first. hits and bytes by whole tables of hits / 40 rows, fewer beyond 2 million hits.
 struct store_limits {
 	uint64_t hits;  // so many are kept at least, at most a table's rows more
 	uint64_t age_s; // none older; 0: no limit

@@ -131,11 +131,36 @@ static void test_rule_is_in_the_index(void **state)
 	store_close(s);
 }
 
+// How many rows a table has by what is to be kept: see STORE_PARTS.
+static void test_rows_of_a_table(void **state)
+{
+	static const struct {
+		uint64_t hits, rows;
+	} cases[] = {
+		{1, 1},
+		{41, 2},
+		{1000000, 25000},
+		{2000000, 50000},
+		{2000001, 50000},
+		{10000000, 50000},
+		{20000000, 100000},
+		{50000000, 250000},
+		{1000000000, 250000},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct store *s = open_store(cases[i].hits);
+		assert_int_equal(s->part_rows, cases[i].rows);
+		store_close(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_common_and_rare, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rule_is_in_the_index, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rows_of_a_table, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
