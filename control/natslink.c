@@ -99,6 +99,10 @@ static natsStatus set_options(const struct settings_nats *c, natsOptions *o,
 {
 	const char *servers[SETTINGS_NATS_SERVERS_MAX];
 
+	if (c->credentials[0] != '\0' && access(c->credentials, R_OK) != 0) {
+		failed(r, "nats.credentials: %s: %s", c->credentials, strerror(errno));
+		return NATS_INVALID_ARG;
+	}
 	for (uint32_t i = 0; i < c->n_servers; i++)
 		servers[i] = c->servers[i];
 	natsStatus s = natsOptions_SetServers(o, servers, (int)c->n_servers);

@@ -65,6 +65,10 @@ cat >"$WORK/control.cfg" <<CFG
 nats = { servers = [ "$NATS_URL" ]; ca = "$WORK/nats.crt"; };
 CFG
 check 'the dataplane starts' dataplane_start --mode inline --port af_packet:p0 --port af_packet:p1
+echo "nats = { servers = [ \"$NATS_URL\" ]; credentials = \"$WORK/none.creds\"; };" >"$WORK/bad.cfg"
+check 'the daemon starts without a file that it should read' control_start --config "$WORK/bad.cfg"
+check 'it says which' wait_for "$PATIENCE" says "nats.credentials: $WORK/none.creds: No such file or directory"
+check 'it stops' stop "$CONTROL"
 check 'the daemon starts without a server' control_up
 check 'the bundle is loaded' wg rules load "$WORK/1.wgb"
 check 'it is live' wait_for "$PATIENCE" status_is .rules.live true
