@@ -19,6 +19,7 @@ struct cut {
 	uint32_t most; // bytes of a segment
 	bool random;   // between one and most
 	bool reorder, repeat, overlap, wrap, ipv6;
+	bool swap; // another rule set of the same rules before every frame
 	uint32_t burst;
 	uint32_t rounds;
 };

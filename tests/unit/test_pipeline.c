@@ -16,17 +16,21 @@ static const struct cut cuts[] = {
 	{"overlapping", 40, true, .overlap = true, .burst = 64, .rounds = 4},
 	{"sequence numbers wrap", 40, true, .wrap = true, .reorder = true, .burst = 64,
 	 .rounds = 3},
+	{"rule sets change", 40, true, .swap = true, .rounds = 3},
+	{"rule sets change, every byte", 1, .swap = true, .rounds = 1},
+	{"rule sets change, reordered and repeated", 60, true, .reorder = true, .repeat = true,
+	 .swap = true, .rounds = 4},
 	{"everything, IPv6 in a VLAN", 60, true, true, true, true, true, true, 64, 6},
 };
 
-static void run(struct ruleset *rs, const struct conv *c, const struct span *bytes,
+static void run(struct ruleset *const rs[2], const struct conv *c, const struct span *bytes,
 		const struct cut *cut, uint64_t *seed, struct outcome *ret)
 {
 	struct pipeline_conf conf = kit_conf();
 	struct kit_list l = {0};
 	struct kit k;
 
-	kit_init(&k, &conf, rs);
+	kit_init(&k, &conf, rs[0]);
 	if (cut->ipv6) {
 		k.ends.ipv6 = true;
 		k.ends.vlan = 42;
@@ -34,10 +38,15 @@ static void run(struct ruleset *rs, const struct conv *c, const struct span *byt
 		memcpy(k.ends.addr[1], "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02", 16);
 	}
 	cut_make(&l, c, bytes, cut, seed);
-	kit_feed(&k, l.v, l.n, cut->burst);
+	for (uint32_t i = 0; cut->swap && i < l.n; i++) {
+		pipeline_set_ruleset(k.p, rs[i % 2]);
+		kit_feed(&k, &l.v[i], 1, 1);
+	}
+	if (!cut->swap)
+		kit_feed(&k, l.v, l.n, cut->burst);
 	kit_books(&k);
 	kit_flush(&k);
-	assert_false(ruleset_in_use(rs));
+	assert_false(ruleset_in_use(rs[0]) || ruleset_in_use(rs[1]));
 	outcome_take(&k, ret);
 	kit_done(&k);
 	free(l.v);
@@ -95,7 +104,8 @@ static void compare(const struct conv *c, const struct cut *cut, uint32_t round,
 
 static void test_every_cut_is_the_same(void **state)
 {
-	struct ruleset *rs = kit_ruleset(conv_rules, 1, NULL);
+	struct ruleset *const rs[2] = {kit_ruleset(conv_rules, 1, NULL),
+				       kit_ruleset(conv_rules, 2, NULL)};
 	uint64_t seed = 20;
 	unsigned int runs = 0;
 
@@ -127,7 +137,8 @@ static void test_every_cut_is_the_same(void **state)
 		for (int s = 0; s < SAYS; s++)
 			free((void *)(uintptr_t)bytes[s].data);
 	}
-	ruleset_free(rs);
+	ruleset_free(rs[0]);
+	ruleset_free(rs[1]);
 	assert_int_equal(failures, 0);
 	print_message("%zu conversations, %u runs\n", KIT_N(convs), runs);
 }
