@@ -49,6 +49,16 @@ int cmd_check(struct cli *cli, int argc, char **argv);
 int cmd_doctor(struct cli *cli, int argc, char **argv);
 int cmd_selftest(struct cli *cli, int argc, char **argv);
 int cmd_keygen(struct cli *cli, int argc, char **argv);
+int cmd_complete(struct cli *cli, int argc, char **argv);
+int cmd_help(struct cli *cli, int argc, char **argv);
+
+// A command line in its two steps, in main.c: the global options are taken out of argv, the new argc is returned, -1 after saying
+// what is wrong; then argv[1] is the command, or an option in its place.
+int cli_globals(struct cli *cli, int argc, char **argv);
+int cli_command(struct cli *cli, int argc, char **argv);
+
+// Read commands from a terminal until its end: what "wireglass" alone does. An exit code.
+int shell_run(const struct cli *cli);
 
 // "wireglass: text" on stderr; with --json {"error": text, "code": code} on stdout as well. Returns exit_code.
 __attribute__((format(printf, 4, 5))) int cli_error(const struct cli *cli, enum cli_exit exit_code,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "control/cli/cli.h"
@@ -29,8 +30,6 @@ static int cmd_version(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-static int cmd_help(struct cli *cli, int argc, char **argv);
-
 static const struct command {
 	const char *name;
 	int (*run)(struct cli *cli, int argc, char **argv);
@@ -51,6 +50,7 @@ static const struct command {
 	{"demo", cmd_demo,
 	 "everything once, in a temporary directory: bundle, daemons, traffic, hits"},
 	{"selftest", cmd_selftest, "privacy: does payload reach a disk, a log, a socket?"},
+	{"complete", cmd_complete, "what may come next on a command line: for shells"},
 	{"version", cmd_version, "version of this program"},
 	{"help", cmd_help, "help for a command"},
 };
@@ -61,9 +61,9 @@ enum {
 
 static void print_help(FILE *f)
 {
-	fputs("usage: wireglass [--json] [--quiet] [--socket PATH] COMMAND ...\n\n", f);
+	fputs("usage: wireglass [--json] [--quiet] [--socket PATH] [COMMAND ...]\n\n", f);
 	for (int i = 0; i < COMMAND_N; i++)
-		fprintf(f, "  %-9s%s\n", commands[i].name, commands[i].summary);
+		fprintf(f, "  %-10s%s\n", commands[i].name, commands[i].summary);
 	fputs("\n"
 	      "  --json         answer as JSON on stdout\n"
 	      "  --quiet        no progress and no notes\n"
@@ -75,7 +75,8 @@ static void print_help(FILE *f)
 	      "answer in\n"
 	      "time, 5 signature or verification failed, 6 done in part, 7 to 13 why a bundle was\n"
 	      "refused (see wireglass help rules load).\n"
-	      "\"wireglass help COMMAND\" explains a command.\n",
+	      "\"wireglass help COMMAND\" explains a command. On a terminal, wireglass alone reads "
+	      "commands.\n",
 	      f);
 }
 
@@ -104,7 +105,7 @@ static int run(struct cli *cli, const struct command *command, int argc, char **
 }
 
 // "help rules load" is "rules load --help".
-static int cmd_help(struct cli *cli, int argc, char **argv)
+int cmd_help(struct cli *cli, int argc, char **argv)
 {
 	char help[] = "--help";
 	char *args[16];
@@ -128,8 +129,8 @@ static int cmd_help(struct cli *cli, int argc, char **argv)
 	return run(cli, command, n, args);
 }
 
-// Take the global options out of argv, wherever they stand before a "--". Returns the new argc, or -1 (message printed).
-static int take_global_options(struct cli *cli, int argc, char **argv)
+// Wherever they stand before a "--".
+int cli_globals(struct cli *cli, int argc, char **argv)
 {
 	int n = 1, i;
 
@@ -156,6 +157,23 @@ static int take_global_options(struct cli *cli, int argc, char **argv)
 	return n;
 }
 
+int cli_command(struct cli *cli, int argc, char **argv)
+{
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(stdout);
+		return CLI_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0)
+		return cmd_version(cli, argc, argv);
+	if (argv[1][0] == '-')
+		return cli_error(cli, CLI_USAGE, "usage",
+				 "unknown option \"%s\" (see wireglass --help)", argv[1]);
+	const struct command *command = find(argv[1]);
+	if (command == NULL)
+		return unknown_command(cli, argv[1]);
+	return run(cli, command, argc - 1, argv + 1);
+}
+
 int main(int argc, char **argv)
 {
 	const char *socket = getenv("WIREGLASS_SOCKET");
@@ -165,26 +183,15 @@ int main(int argc, char **argv)
 	};
 
 	log_init("wireglass", LOG_LEVEL_INFO);
-	argc = take_global_options(&cli, argc, argv);
+	argc = cli_globals(&cli, argc, argv);
 	if (argc < 0)
 		return CLI_USAGE;
-	if (argc < 2 && cli.json)
+	if (argc > 1)
+		return cli_command(&cli, argc, argv);
+	if (cli.json)
 		return cli_error(&cli, CLI_USAGE, "usage", "name a command (see wireglass --help)");
-	if (argc < 2) {
-		print_help(stderr);
-		return CLI_USAGE;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		print_help(stdout);
-		return CLI_OK;
-	}
-	if (strcmp(argv[1], "--version") == 0)
-		return cmd_version(&cli, argc, argv);
-	if (argv[1][0] == '-')
-		return cli_error(&cli, CLI_USAGE, "usage",
-				 "unknown option \"%s\" (see wireglass --help)", argv[1]);
-	const struct command *command = find(argv[1]);
-	if (command == NULL)
-		return unknown_command(&cli, argv[1]);
-	return run(&cli, command, argc - 1, argv + 1);
+	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+		return shell_run(&cli);
+	print_help(stderr);
+	return CLI_USAGE;
 }

@@ -36,7 +36,7 @@ is 'the same behind options' "$(offered --json --socket /x show '')" "$(offered 
 for command in $commands; do
     [ "$command" != help ] || continue
     bad=
-    for word in $(_wireglass_words "$command"); do
+    for word in $("$BUILD/wireglass" complete -- "$command" ''); do
         "$BUILD/wireglass" "$command" "$word" --help 2>&1 | grep -q '^wireglass: unknown' && bad="$bad $word"
     done
     is "$command: nothing that it does not know" "$bad" ''

@@ -416,15 +416,20 @@ get() {
     in_ns client curl -sS --max-time "$PATIENCE" -o "$WORK/answer" "$@" 2>>"$WORK/curl.log"
 }
 
-# frames_through NAME LEAST ARGUMENTS... : frames.py between e0 and e1 of the namespace ends; its lines are cases, at least so many
-frames_through() {
-    in_ns ends python3 "$SOURCE/tests/e2e/frames.py" e0 e1 "${@:3}" >"$WORK/frames.out" 2>&1
+# cases_of NAME LEAST COMMAND... : the lines of a command that begin with "ok" or "not ok" are cases, at least so many
+cases_of() {
+    "${@:3}" >"$WORK/cases.out" 2>&1
     while IFS= read -r line; do
         case $line in
         'ok '*) ok "${line#ok }" ;;
         'not ok '*) not_ok "${line#not ok }" ;;
         *) printf '# %s\n' "$line" ;;
         esac
-    done <"$WORK/frames.out"
-    at_least "$1: the script ran to its end" "$(grep -c 'ok ' "$WORK/frames.out")" "$2"
+    done <"$WORK/cases.out"
+    at_least "$1: the script ran to its end" "$(grep -c 'ok ' "$WORK/cases.out")" "$2"
+}
+
+# frames_through NAME LEAST ARGUMENTS... : frames.py between e0 and e1 of the namespace ends
+frames_through() {
+    cases_of "$1" "$2" in_ns ends python3 "$SOURCE/tests/e2e/frames.py" e0 e1 "${@:3}"
 }
