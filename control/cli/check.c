@@ -144,24 +144,37 @@ static uint64_t counter(const struct check_input *in, const char *name)
 	return reply_number(json_object_get(in->stats, "counters"), name);
 }
 
+uint64_t check_lost_frames(const json_t *ports, uint64_t *ret_received)
+{
+	uint64_t lost = 0;
+	size_t i;
+	json_t *port;
+
+	*ret_received = 0;
+	json_array_foreach(json_object_get(ports, "ports"), i, port)
+	{
+		lost += reply_number(port, "rx_missed") + reply_number(port, "rx_nombuf") +
+			reply_number(port, "kernel_drops");
+		*ret_received += reply_number(port, "rx_packets");
+	}
+	return lost;
+}
+
 static void judge_ports(const struct check_input *in, const struct check_limits *l,
 			struct check_result *r)
 {
-	double lost = 0, received = 0;
+	uint64_t received, lost = check_lost_frames(in->ports, &received);
 	size_t i;
 	json_t *port;
 
 	json_array_foreach(json_object_get(in->ports, "ports"), i, port)
 	{
-		lost += (double)(reply_number(port, "rx_missed") + reply_number(port, "rx_nombuf") +
-				 reply_number(port, "kernel_drops"));
-		received += (double)reply_number(port, "rx_packets");
 		if (!reply_true(port, "link"))
 			problem(r, CHECK_WARNING, "port %zu (%s): the link is down", i,
 				reply_text(port, "name"));
 	}
-	limited(r, l, CHECK_LOSS, percent(lost, lost + received));
-	value(r, " packets=%" PRIu64 "c lost=%.0fc", counter(in, "capture.packets"), lost);
+	limited(r, l, CHECK_LOSS, percent((double)lost, (double)(lost + received)));
+	value(r, " packets=%" PRIu64 "c lost=%" PRIu64 "c", counter(in, "capture.packets"), lost);
 }
 
 static void judge_coverage(const struct check_input *in, const struct check_limits *l,
@@ -344,19 +357,16 @@ static double free_percent(const char *path)
 
 static int ask_all(const struct cli *cli, const struct check_limits *limits)
 {
-	static const enum ipc_admin_command commands[] = {
-		IPC_ADMIN_SHOW_STATUS, IPC_ADMIN_SHOW_STATS, IPC_ADMIN_SHOW_COVERAGE,
-		IPC_ADMIN_SHOW_PORTS, IPC_ADMIN_SHOW_WORKERS};
-	enum { N = sizeof(commands) / sizeof(commands[0]) };
-	json_t *reply[N] = {NULL};
+	static const struct ipc_admin_req reqs[] = {{.command = IPC_ADMIN_SHOW_STATUS},
+						    {.command = IPC_ADMIN_SHOW_STATS},
+						    {.command = IPC_ADMIN_SHOW_COVERAGE},
+						    {.command = IPC_ADMIN_SHOW_PORTS},
+						    {.command = IPC_ADMIN_SHOW_WORKERS}};
+	enum { N = sizeof(reqs) / sizeof(reqs[0]) };
+	json_t *reply[N];
 	char error[1024] = "";
-	int code = CLI_OK;
 
-	for (int i = 0; i < N && code == CLI_OK; i++) {
-		struct ipc_admin_req req = {.command = commands[i]};
-
-		code = client_ask(cli, &req, -1, &reply[i], error, sizeof(error));
-	}
+	int code = client_ask_all(cli, reqs, N, reply, error, sizeof(error));
 	if (code == CLI_OK) {
 		const struct check_input in = {
 			.status = reply[0],

@@ -59,6 +59,9 @@ struct check_result {
 void check_judge(const struct check_input *in, const struct check_limits *limits,
 		 struct check_result *ret_result);
 
+// Frames that were lost before they could be inspected, and those that were received, of "show ports".
+uint64_t check_lost_frames(const json_t *ports, uint64_t *ret_received);
+
 extern const char *const check_state_names[CHECK_UNKNOWN + 1];
 
 #endif

@@ -202,6 +202,20 @@ int client_ask(const struct cli *cli, const struct ipc_admin_req *req, int send_
 	return code;
 }
 
+int client_ask_all(const struct cli *cli, const struct ipc_admin_req *reqs, unsigned int n,
+		   json_t **ret_replies, char *ret_error, size_t error_size)
+{
+	int code = CLI_OK;
+
+	for (unsigned int i = 0; i < n; i++) {
+		ret_replies[i] = NULL;
+		if (code == CLI_OK)
+			code = client_ask(cli, &reqs[i], -1, &ret_replies[i], ret_error,
+					  error_size);
+	}
+	return code;
+}
+
 // The rules that were refused are worth seeing when the bundle was refused for them.
 static void print_refused(const json_t *reply)
 {

@@ -18,6 +18,10 @@ int client_request(const struct cli *cli, const struct ipc_admin_req *req, int s
 int client_ask(const struct cli *cli, const struct ipc_admin_req *req, int send_fd,
 	       json_t **ret_reply, char *ret_error, size_t error_size);
 
+// Several, one after the other, until one fails. ret_replies[n]: json_decref() each, whatever is returned.
+int client_ask_all(const struct cli *cli, const struct ipc_admin_req *reqs, unsigned int n,
+		   json_t **ret_replies, char *ret_error, size_t error_size);
+
 // Ask and hand every piece, each a JSON text of its own, to piece() until it returns non-zero, the daemon ends
 // or *stop becomes true. Returns an exit code; errors have been printed.
 typedef int client_piece_fn(void *ctx, json_t *piece);

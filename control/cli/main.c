@@ -37,6 +37,7 @@ static const struct command {
 } commands[] = {
 	{"show", cmd_show,
 	 "what wireglassd and the dataplane are doing: status, stats, ports, workers, rules"},
+	{"top", cmd_top, "live: throughput, losses, coverage, workers, rules, hits"},
 	{"hits", cmd_hits, "stored hits: list, show, follow, ack, close, export"},
 	{"report", cmd_report, "transparency: hits by rule, ground and verdict, and coverage"},
 	{"rules", cmd_rules,
